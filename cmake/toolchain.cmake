@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# Language level, warnings and sanitizers for our own targets.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+# The codec of the ring and the PromQL evaluator promise the same digits on every machine.
+add_compile_options(-ffp-contract=off)
+
+option(WATCHKEEPER_TESTS "Build the tests" ON)
+option(WATCHKEEPER_FUZZ "Build the fuzz targets (clang)" OFF)
+set(WATCHKEEPER_SANITIZE "" CACHE STRING "Value of -fsanitize=, empty for none")
+
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2")  # CHECK and assert stay on: see core/check.h
+endif()
+
+find_program(WATCHKEEPER_CCACHE ccache)
+if(WATCHKEEPER_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${WATCHKEEPER_CCACHE})
+endif()
+
+find_program(WATCHKEEPER_MOLD mold)
+if(WATCHKEEPER_MOLD AND NOT CMAKE_CROSSCOMPILING)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(watchkeeper_flags INTERFACE)
+target_compile_options(watchkeeper_flags INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+target_include_directories(watchkeeper_flags INTERFACE ${CMAKE_SOURCE_DIR})
+
+if(WATCHKEEPER_SANITIZE)
+  add_compile_options(-fsanitize=${WATCHKEEPER_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${WATCHKEEPER_SANITIZE})
+endif()

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/result.h"
+#include "core/time/clock.h"
+
+namespace core::net {
+
+class IoLoop;
+
+using Headers = std::vector<std::pair<std::string, std::string>>;  // names compare case-insensitively
+
+// "" if absent; the first if repeated.
+std::string_view find_header(const Headers& headers, std::string_view name);
+
+// How a connection is secured. TLS 1.2 is the least that is ever spoken.
+struct TlsOptions {
+  std::string ca_file;      // PEM; empty: the system's trust store
+  std::string cert_file;    // client certificate, PEM
+  std::string key_file;     // its key
+  std::string server_name;  // verified instead of the URL's host; empty: the URL's host
+  bool insecure_skip_verify = false;
+  bool operator==(const TlsOptions&) const = default;
+};
+
+// What proves who we are. The file forms are read again for every request, so that a rotated secret is used at once.
+struct Credentials {
+  std::string username;         // basic
+  std::string password;         // basic
+  std::string password_file;    // basic, instead of password
+  std::string type = "Bearer";  // authorization scheme for token
+  std::string token;
+  std::string token_file;  // instead of token
+  bool operator==(const Credentials&) const = default;
+};
+
+struct Request {
+  std::string method = "GET";
+  std::string url;
+  Headers headers;
+  std::string body;
+  Duration timeout = std::chrono::seconds(10);  // connect, TLS, redirects and the whole body
+  std::uint64_t body_limit = 64 << 20;          // bytes after decompression; more is kLimitExceeded
+  bool accept_gzip = true;                      // sends Accept-Encoding: gzip and inflates the answer
+  bool follow_redirects = false;                // at most 10; credentials go to the first host only
+  TlsOptions tls;
+  Credentials credentials;
+};
+
+// How long each phase took, for probes; a phase that did not happen is zero.
+struct Timings {
+  Duration resolve{};
+  Duration connect{};
+  Duration tls{};
+  Duration processing{};  // request sent until the first byte of the answer
+  Duration transfer{};
+  Duration total{};
+};
+
+struct Response {
+  int status = 0;
+  std::string reason;  // as received, may be empty
+  Headers headers;
+  std::string body;
+  std::uint64_t wire_bytes = 0;  // body as it came, before decompression
+  Timings timings;
+  std::string remote_address;  // ip:port
+};
+
+// Names a transfer; never used twice. 0 names none.
+using TransferId = std::uint64_t;
+
+// HTTP/1.1 (and 2 where TLS negotiates it) with connection reuse, deadlines and a bound on every body.
+//
+// An answer with any status is a Response; an Error means that there is no complete answer: kTimeout
+// (`context deadline exceeded`), kUnavailable (refused, no such host, closed early), kLimitExceeded
+// (`body size limit exceeded`), kInvalid (not a URL). Messages carry the URL without its password.
+//
+// Thread safety: any thread may call; `done` runs on the IoLoop's thread, exactly once unless cancelled, never inside
+// the call that started it. Destroying the client drops every transfer without calling back.
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  virtual TransferId send(Request request, std::function<void(Result<Response>)> done) = 0;
+  // The callback will not run after this returns on the IoLoop's thread; from another thread it may be running.
+  virtual void cancel(TransferId transfer) = 0;
+};
+
+struct HttpClientOptions {
+  std::string user_agent = "watchkeeper";
+  std::size_t max_in_flight = 1024;      // more is kLimitExceeded at once
+  std::size_t max_idle_connections = 256;
+};
+
+// The real one: libcurl's multi socket interface on the loop. Nothing blocks, name resolution included.
+std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock& clock, HttpClientOptions options = {});
+
+}  // namespace core::net

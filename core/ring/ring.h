@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "core/ring/labels.h"
+#include "core/ring/matcher.h"
+#include "core/ring/sample.h"
+
+namespace core::ring {
+
+// Names a series while it lives. A reclaimed series' reference is never given out again: using it finds nothing.
+enum class SeriesRef : std::uint64_t { kNone = 0 };
+
+// Names a timeline: the scrape times that the series of one target (or one rule group, one probe) share.
+enum class TimelineRef : std::uint32_t { kNone = 0 };
+
+enum class AppendOutcome {
+  kAppended,
+  kUnchanged,    // same time and same bits as the last sample: accepted, nothing stored
+  kOutOfOrder,   // older than the series' last sample: dropped
+  kDuplicate,    // same time as the last sample, other value: dropped
+  kGone,         // the series was reclaimed: upsert it again
+};
+
+// Writes samples. The samples of a scrape become visible together, when it is published.
+//
+//   appender.begin(timeline, time_ms);
+//   for (...) appender.append(series, value);
+//   appender.publish();
+//
+// A scrape that may still fail is checked whole before begin(): there is no rolling back.
+//
+// Thread safety: confined to one thread. A series belongs to the appender that made it; two appenders never share one.
+class Appender {
+ public:
+  virtual ~Appender() = default;
+
+  // A new timeline. kLimitExceeded when the ring has no room for more.
+  virtual Result<TimelineRef> open_timeline() = 0;
+  // Its series stay readable until their samples are overwritten; the reference must not be used again.
+  virtual void close_timeline(TimelineRef timeline) = 0;
+
+  // The series with these labels, made if need be, and tied to `timeline`. kLimitExceeded past the series limit: the
+  // caller counts and reports that for its target.
+  virtual Result<SeriesRef> upsert(TimelineRef timeline, const Labels& labels) = 0;
+
+  // REQUIRES: no scrape is open. `time_ms` is not earlier than the timeline's last; an earlier one makes every sample
+  // of this scrape kOutOfOrder.
+  virtual void begin(TimelineRef timeline, std::int64_t time_ms) = 0;
+  // A value at the scrape's time. REQUIRES: a scrape is open, on the series' timeline.
+  virtual AppendOutcome append(SeriesRef series, double value) = 0;
+  // A sample with a time of its own (an exposition timestamp). REQUIRES: a scrape is open.
+  virtual AppendOutcome append_at(SeriesRef series, Sample sample) = 0;
+  virtual void publish() = 0;
+};
+
+struct SelectedSeries {
+  SeriesRef ref;
+  std::shared_ptr<const Labels> labels;
+};
+
+struct RingUsage {
+  std::uint64_t series = 0;
+  std::uint64_t series_limit = 0;
+  std::uint64_t bytes = 0;        // what the ring occupies now
+  std::uint64_t bytes_limit = 0;  // what it never exceeds
+  std::uint64_t samples_appended = 0;
+  std::int64_t oldest_ms = 0;  // the oldest sample still readable; 0 when empty
+  std::int64_t newest_ms = 0;
+};
+
+// Reads samples. Never blocks a writer for longer than a copy of one series takes.
+//
+// Thread safety: any thread.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+
+  // Every series that all matchers accept, in no particular order. An empty span selects every series.
+  virtual std::vector<SelectedSeries> select(std::span<const Matcher> matchers) const = 0;
+
+  // Grows whenever a series appears or is reclaimed: a list made at one generation is complete while it lasts.
+  virtual std::uint64_t index_generation() const = 0;
+
+  // Replaces `out` with the samples whose time lies in [from_ms, to_ms], oldest first, stale markers included.
+  // An unknown or reclaimed series gives none.
+  virtual void read(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms, std::vector<Sample>& out) const = 0;
+
+  // The newest sample, without decoding anything; none for an unknown or empty series.
+  virtual std::optional<Sample> last(SeriesRef series) const = 0;
+
+  virtual RingUsage usage() const = 0;
+};
+
+// The time-series ring: what is in it is what the agent knows.
+//
+// Thread safety: any thread.
+class Ring {
+ public:
+  virtual ~Ring() = default;
+  virtual std::unique_ptr<Appender> make_appender() = 0;
+  virtual const Reader& reader() const = 0;
+};
+
+// Bounds of a ring held in memory.
+struct MemoryRingOptions {
+  std::uint64_t max_series = 200'000;
+  std::uint64_t max_samples = 20'000'000;  // over all series; the oldest go first
+};
+
+// A ring in ordinary memory: correct and simple, lost when the process ends. For tests, the query language's scripts,
+// and until the mapped ring replaces it in the agent.
+std::unique_ptr<Ring> make_memory_ring(MemoryRingOptions options = {});
+
+}  // namespace core::ring
