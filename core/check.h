@@ -15,7 +15,7 @@ namespace core {
 
 // A broken invariant of our own code: logs and aborts, also in release builds; systemd starts the agent again and
 // the journal says what was under way. Never used to judge outside input.
-#define CHECK(condition, why)                                                   \
-  do {                                                                          \
+#define CHECK(condition, why)                                                    \
+  do {                                                                           \
     if (!(condition)) ::core::check_failed(#condition, why, __FILE__, __LINE__); \
   } while (false)

@@ -28,8 +28,8 @@ class Node {
   // An absent value (null, no position).
   Node();
 
-  // The first document of `text`; an empty one is a null node. Errors: kInvalid with file:line:column, for syntax, a key
-  // given twice in one map, aliases nested beyond reason, or a file over 16 MiB.
+  // The first document of `text`; an empty one is a null node. Errors: kInvalid with file:line:column, for syntax, a
+  // key given twice in one map, aliases nested beyond reason, or a file over 16 MiB.
   static Result<Node> parse(std::string_view text, std::string file);
   static Result<Node> parse_file(const std::string& path);
 

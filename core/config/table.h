@@ -18,8 +18,8 @@ namespace core::config {
 // What is said about one key, beside its name and type.
 struct FieldOptions {
   std::string_view help = {};     // one sentence
-  bool required = false;     // absent is an error
-  bool reloadable = true;    // false: a change takes effect at the next start, and a reload says so
+  bool required = false;          // absent is an error
+  bool reloadable = true;         // false: a change takes effect at the next start, and a reload says so
   std::string_view example = {};  // a value for the generated example; empty: the default, commented out
 };
 
@@ -41,8 +41,8 @@ struct TableDescription {
 // kNotSupported at a refused one.
 Result<void> check_keys(const Node& node, const TableDescription& description);
 
-// The one description of a configuration struct. It alone drives reading, `check config`, the JSON Schema, the reference
-// and the example.
+// The one description of a configuration struct. It alone drives reading, `check config`, the JSON Schema, the
+// reference and the example.
 //
 //   struct RingConfig {
 //     ByteSize size{256 << 20};
@@ -65,7 +65,7 @@ class Table {
   Table(std::string_view name, std::string_view help) { description_.name = name, description_.help = help; }
 
   template <class M>
-  Table& field(std::string_view key, M T::*member, FieldOptions options) {
+  Table& field(std::string_view key, M T::* member, FieldOptions options) {
     description_.fields.push_back({std::string(key), Codec<M>::describe(), Codec<M>::print(T{}.*member), options});
     readers_.push_back([member](T& target, const Node& node) -> Result<void> {
       Result<M> value = Codec<M>::read(node);
@@ -78,12 +78,11 @@ class Table {
 
   // The keys of M stand in this same map ("inline"): for HTTP client settings inside a scrape configuration.
   template <class M>
-  Table& embed(M T::*member, const Table<M>& inner) {
+  Table& embed(M T::* member, const Table<M>& inner) {
     for (std::size_t i = 0; i < inner.description_.fields.size(); ++i) {
       description_.fields.push_back(inner.description_.fields[i]);
-      readers_.push_back([member, read = inner.readers_[i]](T& target, const Node& node) {
-        return read(target.*member, node);
-      });
+      readers_.push_back(
+          [member, read = inner.readers_[i]](T& target, const Node& node) { return read(target.*member, node); });
     }
     for (const auto& each : inner.description_.refused) description_.refused.push_back(each);
     for (const auto& check : inner.checks_) {

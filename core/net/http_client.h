@@ -97,7 +97,7 @@ class HttpClient {
 
 struct HttpClientOptions {
   std::string user_agent = "watchkeeper";
-  std::size_t max_in_flight = 1024;      // more is kLimitExceeded at once
+  std::size_t max_in_flight = 1024;  // more is kLimitExceeded at once
   std::size_t max_idle_connections = 256;
 };
 

@@ -15,7 +15,7 @@ namespace core::process {
 
 // A program to run: an argv array, never a shell string.
 struct Command {
-  std::vector<std::string> argv;                  // argv[0] is looked up in PATH unless it has a '/'
+  std::vector<std::string> argv;                   // argv[0] is looked up in PATH unless it has a '/'
   std::map<std::string, std::string> environment;  // added to (and overriding) a minimal one: PATH, HOME, LANG, TZ
   std::string working_directory;                   // empty: ours
   std::string input;                               // written to standard input, then closed
@@ -28,9 +28,9 @@ struct Exit {
   std::optional<int> status;  // exit status; none if a signal ended it
   std::optional<int> signal;
   bool timed_out = false;
-  bool stopped = false;  // by the stop token
-  std::string output;    // standard output, cut to the limit
-  std::string errors;    // standard error, likewise
+  bool stopped = false;            // by the stop token
+  std::string output;              // standard output, cut to the limit
+  std::string errors;              // standard error, likewise
   std::uint64_t output_bytes = 0;  // as written by the program
   std::uint64_t error_bytes = 0;
   Duration took{};

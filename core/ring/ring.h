@@ -23,10 +23,10 @@ enum class TimelineRef : std::uint32_t { kNone = 0 };
 
 enum class AppendOutcome {
   kAppended,
-  kUnchanged,    // same time and same bits as the last sample: accepted, nothing stored
-  kOutOfOrder,   // older than the series' last sample: dropped
-  kDuplicate,    // same time as the last sample, other value: dropped
-  kGone,         // the series was reclaimed: upsert it again
+  kUnchanged,   // same time and same bits as the last sample: accepted, nothing stored
+  kOutOfOrder,  // older than the series' last sample: dropped
+  kDuplicate,   // same time as the last sample, other value: dropped
+  kGone,        // the series was reclaimed: upsert it again
 };
 
 // Writes samples. The samples of a scrape become visible together, when it is published.

@@ -13,7 +13,8 @@ struct Sample {
   double value = 0;
 };
 
-// The NaN by which Prometheus marks the end of a series (model/value/value.go, StaleNaN). Ordinary NaNs have other bits.
+// The NaN by which Prometheus marks the end of a series (model/value/value.go, StaleNaN). Ordinary NaNs have other
+// bits.
 inline constexpr std::uint64_t kStaleBits = 0x7ff0000000000002;
 // The NaN that stands for "not a number" proper (NormalNaN); parsers produce this one.
 inline constexpr std::uint64_t kNanBits = 0x7ff8000000000001;

@@ -14,9 +14,7 @@ using Duration = std::chrono::nanoseconds;
 using Millis = std::chrono::milliseconds;
 
 // Milliseconds since the Unix epoch, rounded toward minus infinity: the unit of every sample.
-constexpr std::int64_t to_unix_ms(WallTime time) {
-  return std::chrono::floor<Millis>(time).time_since_epoch().count();
-}
+constexpr std::int64_t to_unix_ms(WallTime time) { return std::chrono::floor<Millis>(time).time_since_epoch().count(); }
 
 constexpr WallTime from_unix_ms(std::int64_t time_ms) { return WallTime(Millis(time_ms)); }
 

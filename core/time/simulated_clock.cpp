@@ -31,8 +31,8 @@ TimerId SimulatedClock::schedule_at(SteadyTime when, std::function<void()> task)
 }
 
 bool SimulatedClock::cancel(TimerId timer) {
-  const auto found = std::find_if(timers_.begin(), timers_.end(),
-                                  [timer](const auto& entry) { return entry.first.second == timer; });
+  const auto found =
+      std::find_if(timers_.begin(), timers_.end(), [timer](const auto& entry) { return entry.first.second == timer; });
   if (found == timers_.end()) return false;
   timers_.erase(found);
   return true;
