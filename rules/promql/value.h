@@ -12,6 +12,7 @@
 namespace rules::promql {
 
 using core::ring::Labels;
+using core::ring::normal_nan;
 using core::ring::Sample;
 
 // The types of the language; their names in messages are scalar, instant vector, range vector, string.
