@@ -49,7 +49,7 @@ class Node {
   // The value of a key; a null node if absent.
   Node find(std::string_view key) const;
 
-  // "a map", "a sequence", "nothing", or the scalar itself in quotes: for "expected X, got Y".
+  // "a map", "a list", "nothing", or the scalar itself in quotes: for "expected X, got Y".
   std::string describe() const;
   Position position() const;
   // The whole document as it was read.
