@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/exposition/lexer.h"
+
+#include <algorithm>
+#include <array>
+
+namespace collector::exposition {
+namespace {
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// What continues a name: letters, digits, underscore; a colon only in metric names.
+constexpr std::array<bool, 256> kNameByte = [] {
+  std::array<bool, 256> table{};
+  for (int c = 'a'; c <= 'z'; ++c) table[static_cast<std::size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<std::size_t>(c)] = true;
+  for (int c = '0'; c <= '9'; ++c) table[static_cast<std::size_t>(c)] = true;
+  table['_'] = true;
+  return table;
+}();
+
+bool is_label_byte(char c) { return kNameByte[static_cast<unsigned char>(c)]; }
+bool is_name_byte(char c) { return is_label_byte(c) || c == ':'; }
+
+}  // namespace
+
+std::string_view to_string(Token token) {
+  switch (token) {
+    case Token::kInvalid:
+      return "INVALID";
+    case Token::kEof:
+      return "EOF";
+    case Token::kLinebreak:
+      return "LINEBREAK";
+    case Token::kHelp:
+      return "HELP";
+    case Token::kType:
+      return "TYPE";
+    case Token::kUnit:
+      return "UNIT";
+    case Token::kEofWord:
+      return "EOFWORD";
+    case Token::kText:
+      return "TEXT";
+    case Token::kComment:
+      return "COMMENT";
+    case Token::kName:
+      return "MNAME";
+    case Token::kQuoted:
+      return "QSTRING";
+    case Token::kBraceOpen:
+      return "BOPEN";
+    case Token::kBraceClose:
+      return "BCLOSE";
+    case Token::kLabelName:
+      return "LNAME";
+    case Token::kLabelValue:
+      return "LVALUE";
+    case Token::kComma:
+      return "COMMA";
+    case Token::kEqual:
+      return "EQUAL";
+    case Token::kTimestamp:
+      return "TIMESTAMP";
+    case Token::kValue:
+      return "VALUE";
+  }
+  return "";
+}
+
+Lexer::Lexer(std::string_view body, Format format)
+    : body_(body), format_(format), size_(body.size() + (format == Format::kPrometheusText && !body.empty() ? 1 : 0)) {}
+
+std::string Lexer::slice(std::size_t from, std::size_t to) const {
+  std::string text(body_.substr(std::min(from, body_.size()), to - from));
+  if (to > body_.size()) text += '\n';
+  return text;
+}
+
+Token Lexer::next() {
+  if (format_ == Format::kOpenMetrics) {
+    start_ = end_;
+    return end_ >= size_ ? Token::kEof : open_metrics_token();
+  }
+  // A text of nothing but blanks after HELP's name is an empty text, so blanks are skipped there only up to the line's
+  // end; that is what text_meta_text does.
+  if (state_ != State::kMetaText) {
+    while (end_ < size_ && is_blank(at(end_))) ++end_;
+  }
+  start_ = end_;
+  return end_ >= size_ ? Token::kEof : text_token();
+}
+
+Token Lexer::accept(Token token, std::size_t end, State state) {
+  end_ = end;
+  state_ = state;
+  return token;
+}
+
+// The byte at which no rule went on is not part of the token, but messages show it.
+Token Lexer::reject(std::size_t stopped_at) {
+  end_ = std::min(stopped_at, size_);
+  return Token::kInvalid;
+}
+
+Token Lexer::text_token() {
+  switch (state_) {
+    case State::kInit:
+      return text_init();
+    case State::kMetaName:
+      return meta_name();
+    case State::kMetaText:
+      return text_meta_text();
+    case State::kLabels:
+      return labels(State::kLabelValue, State::kValue);
+    case State::kLabelValue:
+      return at(start_) == '"' ? quoted(Token::kLabelValue, State::kLabels) : reject(start_);
+    default:
+      return text_number();
+  }
+}
+
+Token Lexer::text_init() {
+  const char first = at(start_);
+  if (first == '\n') return accept(Token::kLinebreak, start_ + 1, State::kInit);
+  if (first == '#') return text_comment();
+  if (first == '{') return accept(Token::kBraceOpen, start_ + 1, State::kLabels);
+  if (!is_name_byte(first) || is_digit(first)) return reject(start_);
+  std::size_t i = start_ + 1;
+  while (is_name_byte(at(i))) ++i;
+  return accept(Token::kName, i, State::kValue);
+}
+
+// "# HELP ", "# TYPE " with any blanks; everything else up to the line's end is a comment.
+Token Lexer::text_comment() {
+  std::size_t i = start_ + 1;
+  while (is_blank(at(i))) ++i;
+  if (i > start_ + 1) {
+    const std::string_view word = body_.substr(std::min(i, body_.size()), 4);
+    if ((word == "HELP" || word == "TYPE") && is_blank(at(i + 4))) {
+      i += 4;
+      while (is_blank(at(i))) ++i;
+      return accept(word == "HELP" ? Token::kHelp : Token::kType, i, State::kMetaName);
+    }
+  }
+  const std::size_t end = std::min(body_.find('\n', i), body_.size());
+  return accept(Token::kComment, end, State::kInit);
+}
+
+Token Lexer::meta_name() {
+  const char first = at(start_);
+  if (first == '"') return quoted(Token::kName, State::kMetaText);
+  if (!is_name_byte(first) || is_digit(first)) return reject(start_);
+  std::size_t i = start_ + 1;
+  while (i < size_ && is_name_byte(at(i))) ++i;
+  return accept(Token::kName, i, State::kMetaText);
+}
+
+// The rest of the line with the separator before it; nothing at all if it holds only blanks.
+Token Lexer::text_meta_text() {
+  const std::size_t end = std::min(body_.find('\n', start_), body_.size());
+  std::size_t text = start_;
+  while (text < end && is_blank(at(text))) ++text;
+  if (text == end) start_ = end;
+  return accept(Token::kText, end, State::kInit);
+}
+
+Token Lexer::text_number() {
+  const char first = at(start_);
+  if (state_ == State::kTimestamp) {
+    if (first == '\n') return accept(Token::kLinebreak, start_ + 1, State::kInit);
+    std::size_t i = start_;
+    while (is_digit(at(i))) ++i;
+    return i == start_ ? reject(start_) : accept(Token::kTimestamp, i, State::kTimestamp);
+  }
+  if (first == '{') return accept(Token::kBraceOpen, start_ + 1, State::kLabels);
+  std::size_t i = start_;
+  for (char c = first; c != '{' && c != '\n' && c != '\0' && !is_blank(c); c = at(i)) ++i;
+  return i == start_ ? reject(start_) : accept(Token::kValue, i, State::kTimestamp);
+}
+
+Token Lexer::labels(State value_state, State after) {
+  const char first = at(start_);
+  if (first == '}') return accept(Token::kBraceClose, start_ + 1, after);
+  if (first == '=') return accept(Token::kEqual, start_ + 1, value_state);
+  if (first == ',') return accept(Token::kComma, start_ + 1, state_);
+  if (first == '"') return quoted(Token::kQuoted, state_);
+  if (!is_label_byte(first) || is_digit(first)) return reject(start_);
+  std::size_t i = start_ + 1;
+  while (i < size_ && is_label_byte(at(i))) ++i;
+  return accept(Token::kLabelName, i, state_);
+}
+
+// From a quote to the next that no backslash hides. OpenMetrics ends it at a line feed; the text format goes on.
+// NUL is a byte like any other in the values of labels and nowhere else.
+Token Lexer::quoted(Token token, State after) {
+  std::size_t i = start_ + 1;
+  for (; i < size_; ++i) {
+    const char c = at(i);
+    if (c == '"') return accept(token, i + 1, after);
+    if (c == '\n' && format_ == Format::kOpenMetrics) break;
+    if (c == '\0' && token != Token::kLabelValue) break;
+    if (c == '\\') {
+      ++i;
+      if (i >= size_ || at(i) == '\n' || (at(i) == '\0' && token != Token::kLabelValue)) break;
+    }
+  }
+  return reject(i);
+}
+
+Token Lexer::open_metrics_token() {
+  switch (state_) {
+    case State::kInit:
+      return open_metrics_init();
+    case State::kMetaName:
+      return meta_name();
+    case State::kMetaText:
+      return open_metrics_meta_text();
+    case State::kLabels:
+      return labels(State::kLabelValue, State::kValue);
+    case State::kLabelValue:
+      return at(start_) == '"' ? quoted(Token::kLabelValue, State::kLabels) : reject(start_);
+    case State::kValue:
+      if (at(start_) == '{') return accept(Token::kBraceOpen, start_ + 1, State::kLabels);
+      return open_metrics_number(Token::kValue, State::kTimestamp);
+    case State::kTimestamp:
+      return open_metrics_after_value();
+    case State::kExemplarLabels:
+      return labels(State::kExemplarLabelValue, State::kExemplarValue);
+    case State::kExemplarLabelValue:
+      return at(start_) == '"' ? quoted(Token::kLabelValue, State::kExemplarLabels) : reject(start_);
+    case State::kExemplarValue:
+      return open_metrics_number(Token::kValue, State::kExemplarTimestamp);
+    case State::kExemplarTimestamp:
+      if (at(start_) == '\n') return accept(Token::kLinebreak, start_ + 1, State::kInit);
+      return open_metrics_number(Token::kTimestamp, State::kExemplarTimestamp);
+  }
+  return reject(start_);
+}
+
+Token Lexer::open_metrics_init() {
+  const char first = at(start_);
+  if (first == '{') return accept(Token::kBraceOpen, start_ + 1, State::kLabels);
+  if (first == '#') {
+    std::string_view rest = body_.substr(start_ + 1);
+    if (!rest.starts_with(' ')) return reject(start_ + 1);
+    rest.remove_prefix(1);
+    if (rest.starts_with("HELP ")) return accept(Token::kHelp, start_ + 7, State::kMetaName);
+    if (rest.starts_with("TYPE ")) return accept(Token::kType, start_ + 7, State::kMetaName);
+    if (rest.starts_with("UNIT ")) return accept(Token::kUnit, start_ + 7, State::kMetaName);
+    if (rest.starts_with("EOF")) {
+      return accept(Token::kEofWord, start_ + 5 + (rest.substr(3).starts_with('\n') ? 1 : 0), State::kInit);
+    }
+    return reject(start_ + 2);
+  }
+  if (!is_name_byte(first) || is_digit(first)) return reject(start_);
+  std::size_t i = start_ + 1;
+  while (i < size_ && is_name_byte(at(i))) ++i;
+  return accept(Token::kName, i, State::kValue);
+}
+
+// A blank, the text, and the line feed.
+Token Lexer::open_metrics_meta_text() {
+  if (at(start_) != ' ') return reject(start_);
+  const std::size_t end = body_.find('\n', start_);
+  if (end == std::string_view::npos) return reject(size_);
+  return accept(Token::kText, end + 1, State::kInit);
+}
+
+// Exactly one blank, then anything up to the next blank or the line's end.
+Token Lexer::open_metrics_number(Token number, State after) {
+  if (at(start_) != ' ') return reject(start_);
+  std::size_t i = start_ + 1;
+  while (i < size_ && at(i) != ' ' && at(i) != '\n' && at(i) != '\0') ++i;
+  return i == start_ + 1 ? reject(i) : accept(number, i, after);
+}
+
+Token Lexer::open_metrics_after_value() {
+  if (at(start_) == '\n') return accept(Token::kLinebreak, start_ + 1, State::kInit);
+  const std::string_view rest = body_.substr(start_);
+  if (rest.starts_with(" # {")) return accept(Token::kComment, start_ + 4, State::kExemplarLabels);
+  if (rest.starts_with(" # ")) return reject(start_ + 3);
+  return open_metrics_number(Token::kTimestamp, State::kTimestamp);
+}
+
+}  // namespace collector::exposition
