@@ -24,6 +24,7 @@ class BackgroundProcess {
   BackgroundProcess& operator=(const BackgroundProcess&) = delete;
   ~BackgroundProcess();
 
+  pid_t pid() const { return pid_; }
   bool running();
   void signal(int number) const;
   // Waits for the end; none if it has not ended within `limit`. A death by signal N is 128 + N.
