@@ -11,6 +11,7 @@ using core::WallTime;
 using core::ring::Label;
 using core::ring::Labels;
 
+// How often the store learns that an alert was still held: more often would be a write at every evaluation.
 constexpr core::Millis kSeenAtPrecision = std::chrono::minutes(1);
 
 bool is_active(const Alert& alert) { return alert.state != AlertState::kInactive; }
