@@ -34,6 +34,7 @@ struct Exit {
   std::uint64_t output_bytes = 0;  // as written by the program
   std::uint64_t error_bytes = 0;
   Duration took{};
+  Duration timeout{};  // that the command had
 
   bool succeeded() const { return status == 0 && !timed_out && !stopped; }
   // "exited with 1", "killed by signal 9 (Killed)", "timed out after 1m"
@@ -41,7 +42,8 @@ struct Exit {
 };
 
 // Runs commands. The child starts in its own process group with our descriptors closed; when it ends for any reason the
-// whole group is killed, so that nothing it started outlives it.
+// whole group is killed, so that nothing it started outlives it (short of a daemon that left the group: the service's
+// control group ends those).
 //
 // Thread safety: any thread; run() blocks its caller.
 class CommandRunner {
