@@ -86,7 +86,8 @@ using TransferId = std::uint64_t;
 // (`body size limit exceeded`), kInvalid (not a URL). Messages carry the URL without its password.
 //
 // Thread safety: any thread may call; `done` runs on the IoLoop's thread, exactly once unless cancelled, never inside
-// the call that started it. Destroying the client drops every transfer without calling back.
+// the call that started it. Destroying the client drops every transfer without calling back; that happens on the
+// IoLoop's thread, or while the loop does not run.
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
@@ -101,7 +102,8 @@ struct HttpClientOptions {
   std::size_t max_idle_connections = 256;
 };
 
-// The real one: libcurl's multi socket interface on the loop. Nothing blocks, name resolution included.
+// The real one: libcurl's multi socket interface on the loop. Nothing blocks, name resolution included. Proxies of the
+// environment are not used. From the first call on the process ignores SIGPIPE.
 std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock& clock, HttpClientOptions options = {});
 
 }  // namespace core::net

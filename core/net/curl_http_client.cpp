@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <csignal>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+#include <curl/curl.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "core/check.h"
+#include "core/net/curl_transfer.h"
+#include "core/net/http_client.h"
+#include "core/net/io_loop.h"
+
+namespace core::net {
+
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+// Handles kept for the next requests; one costs about 20 KiB.
+constexpr std::size_t kSpareHandlesMax = 64;
+
+void start_libcurl_once() {
+  static std::once_flag started;
+  std::call_once(started, [] {
+    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK, "libcurl starts");
+    // Writing to a connection that the other side closed must be an error, not a signal.
+    std::signal(SIGPIPE, SIG_IGN);
+  });
+}
+
+// A descriptor of libcurl's, watched for what libcurl asks. libcurl opens and closes it; we only let go in time.
+struct WatchedSocket {
+  WatchedSocket(asio::io_context& context, curl_socket_t file) : descriptor(context, file) {}
+  ~WatchedSocket() {
+    if (descriptor.is_open()) descriptor.release();
+  }
+  WatchedSocket(const WatchedSocket&) = delete;
+  WatchedSocket& operator=(const WatchedSocket&) = delete;
+
+  asio::posix::stream_descriptor descriptor;
+  int wanted = CURL_POLL_NONE;
+  bool reading = false;  // a wait is under way
+  bool writing = false;
+};
+
+// The driver of the multi handle. Shared by the client and by the waits under way, which outlive it for a moment.
+//
+// Thread safety: send() and cancel() any thread; the rest confined to the loop's thread.
+// Invariants: a transfer is in exactly one of waiting_, active_ and finished_, until its callback begins.
+class Exchange : public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(IoLoop& loop, HttpClientOptions options)
+      : loop_(loop), options_(std::move(options)), multi_(curl_multi_init()), timer_(loop.context()) {
+    CHECK(multi_ != nullptr, "libcurl has memory for a multi handle");
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Exchange::on_socket);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Exchange::on_timer);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.max_idle_connections));
+  }
+  ~Exchange() { close(); }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  TransferId send(Request request, std::function<void(Result<Response>)> done);
+  void cancel(TransferId id);
+  void close();
+
+ private:
+  struct Waiting {
+    Request request;
+    std::function<void(Result<Response>)> done;
+  };
+  struct Finished {
+    std::unique_ptr<CurlTransfer> transfer;
+    Result<Response> result;
+  };
+
+  static int on_socket(CURL* easy, curl_socket_t file, int wanted, void* self, void* watch);
+  static int on_timer(CURLM* multi, long timeout_ms, void* self);
+
+  void start(TransferId id);
+  void drop(TransferId id);
+  void watch(curl_socket_t file, int wanted);
+  void wait(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket);
+  void ready(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket, int events);
+  void set_timer(long timeout_ms);
+  void work(curl_socket_t file, int events);
+  void collect();
+  void deliver();
+  void recycle(CurlTransfer& transfer);
+
+  IoLoop& loop_;
+  const HttpClientOptions options_;
+  std::atomic<TransferId> next_id_{1};
+  std::mutex mutex_;
+  std::unordered_map<TransferId, Waiting> waiting_;  // guarded by mutex_
+
+  CURLM* multi_;
+  asio::steady_timer timer_;
+  std::map<curl_socket_t, std::shared_ptr<WatchedSocket>> sockets_;
+  std::unordered_map<TransferId, std::unique_ptr<CurlTransfer>> active_;
+  std::deque<Finished> finished_;
+  std::vector<CurlEasy> spare_;
+};
+
+TransferId Exchange::send(Request request, std::function<void(Result<Response>)> done) {
+  // relaxed: the ids need only differ.
+  const TransferId id = next_id_.fetch_add(1, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.emplace(id, Waiting{std::move(request), std::move(done)});
+  }
+  loop_.post([weak = weak_from_this(), id] {
+    if (const auto self = weak.lock()) self->start(id);
+  });
+  return id;
+}
+
+void Exchange::cancel(TransferId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.erase(id) > 0) return;
+  }
+  if (loop_.on_loop_thread()) return drop(id);
+  loop_.post([weak = weak_from_this(), id] {
+    if (const auto self = weak.lock()) self->drop(id);
+  });
+}
+
+void Exchange::drop(TransferId id) {
+  if (const auto found = active_.find(id); found != active_.end()) {
+    const std::unique_ptr<CurlTransfer> transfer = std::move(found->second);
+    active_.erase(found);
+    curl_multi_remove_handle(multi_, transfer->easy());
+    recycle(*transfer);
+    return;
+  }
+  std::erase_if(finished_, [id](const Finished& finished) { return finished.transfer->id() == id; });
+}
+
+void Exchange::close() {
+  if (multi_ == nullptr) return;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.clear();
+  }
+  finished_.clear();
+  // The handles leave before the multi handle goes; closing idle connections still calls on_socket.
+  for (const auto& [id, transfer] : active_) curl_multi_remove_handle(multi_, transfer->easy());
+  active_.clear();
+  curl_multi_cleanup(std::exchange(multi_, nullptr));
+  timer_.cancel();
+  sockets_.clear();
+  spare_.clear();
+}
+
+void Exchange::start(TransferId id) {
+  if (multi_ == nullptr) return;
+  Waiting waiting;
+  {
+    const std::lock_guard lock(mutex_);
+    auto found = waiting_.extract(id);
+    if (found.empty()) return;
+    waiting = std::move(found.mapped());
+  }
+  CurlEasy easy;
+  if (spare_.empty()) {
+    easy.reset(curl_easy_init());
+    CHECK(easy != nullptr, "libcurl has memory for a handle");
+  } else {
+    easy = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  auto transfer =
+      std::make_unique<CurlTransfer>(id, std::move(easy), std::move(waiting.request), std::move(waiting.done));
+  Result<void> prepared;
+  if (active_.size() >= options_.max_in_flight) {
+    prepared = fail(transfer->described(Errc::kLimitExceeded, "too many requests in flight"));
+  } else {
+    prepared = transfer->prepare(options_.user_agent);
+  }
+  if (!prepared) {
+    finished_.push_back({std::move(transfer), fail(prepared.error())});
+    return deliver();
+  }
+  curl_easy_setopt(transfer->easy(), CURLOPT_PRIVATE, transfer.get());
+  CURL* handle = transfer->easy();
+  active_.emplace(id, std::move(transfer));
+  curl_multi_add_handle(multi_, handle);  // asks for a timer at once, and so begins
+}
+
+void Exchange::recycle(CurlTransfer& transfer) {
+  CurlEasy easy = transfer.take_easy();
+  if (spare_.size() >= kSpareHandlesMax) return;
+  curl_easy_reset(easy.get());
+  spare_.push_back(std::move(easy));
+}
+
+int Exchange::on_socket(CURL*, curl_socket_t file, int wanted, void* self, void*) {
+  static_cast<Exchange*>(self)->watch(file, wanted);
+  return 0;
+}
+
+void Exchange::watch(curl_socket_t file, int wanted) {
+  if (wanted == CURL_POLL_REMOVE) {
+    const auto found = sockets_.find(file);
+    if (found == sockets_.end()) return;
+    found->second->wanted = CURL_POLL_NONE;
+    // Now, while the descriptor is still open: libcurl may close it next, and its number may come again at once.
+    found->second->descriptor.release();
+    sockets_.erase(found);
+    return;
+  }
+  auto& socket = sockets_[file];
+  if (!socket) socket = std::make_shared<WatchedSocket>(loop_.context(), file);
+  socket->wanted = wanted;
+  wait(file, socket);
+}
+
+void Exchange::wait(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket) {
+  const auto begin = [this, file, &socket](int events, bool WatchedSocket::* waiting, auto kind) {
+    if ((socket->wanted & events) == 0 || (*socket).*waiting) return;
+    (*socket).*waiting = true;
+    socket->descriptor.async_wait(kind, [self = weak_from_this(), file, socket, events, waiting](error_code error) {
+      (*socket).*waiting = false;
+      const auto exchange = self.lock();
+      if (!exchange || error == asio::error::operation_aborted) return;
+      exchange->ready(file, socket, error ? CURL_CSELECT_ERR : events);
+    });
+  };
+  static_assert(CURL_POLL_IN == CURL_CSELECT_IN && CURL_POLL_OUT == CURL_CSELECT_OUT);
+  begin(CURL_POLL_IN, &WatchedSocket::reading, asio::posix::stream_descriptor::wait_read);
+  begin(CURL_POLL_OUT, &WatchedSocket::writing, asio::posix::stream_descriptor::wait_write);
+}
+
+void Exchange::ready(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket, int events) {
+  const auto current = sockets_.find(file);
+  // The wait may have ended for a socket that is gone; its number may belong to a new one.
+  if (current == sockets_.end() || current->second != socket) return;
+  if (events != CURL_CSELECT_ERR && (socket->wanted & events) == 0) return;
+  work(file, events);
+  if (multi_ == nullptr) return;
+  const auto still = sockets_.find(file);
+  if (still != sockets_.end() && still->second == socket) wait(file, socket);
+}
+
+int Exchange::on_timer(CURLM*, long timeout_ms, void* self) {
+  static_cast<Exchange*>(self)->set_timer(timeout_ms);
+  return 0;
+}
+
+void Exchange::set_timer(long timeout_ms) {
+  if (timeout_ms < 0) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_after(Millis(timeout_ms));
+  timer_.async_wait([weak = weak_from_this()](error_code error) {
+    if (error) return;
+    if (const auto self = weak.lock()) self->work(CURL_SOCKET_TIMEOUT, 0);
+  });
+}
+
+void Exchange::work(curl_socket_t file, int events) {
+  if (multi_ == nullptr) return;
+  int running = 0;
+  curl_multi_socket_action(multi_, file, events, &running);
+  collect();
+  deliver();
+}
+
+void Exchange::collect() {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    CURL* easy = message->easy_handle;
+    const CURLcode code = message->data.result;
+    char* owner = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+    const auto found = active_.find(reinterpret_cast<CurlTransfer*>(owner)->id());
+    CHECK(found != active_.end(), "a handle on the multi handle belongs to an active transfer");
+    std::unique_ptr<CurlTransfer> transfer = std::move(found->second);
+    active_.erase(found);
+    curl_multi_remove_handle(multi_, easy);
+    Result<Response> result = transfer->finish(code);
+    recycle(*transfer);
+    finished_.push_back({std::move(transfer), std::move(result)});
+  }
+}
+
+void Exchange::deliver() {
+  // A callback may cancel others, or end the client and with it this object.
+  const auto self = shared_from_this();
+  while (!finished_.empty()) {
+    Finished next = std::move(finished_.front());
+    finished_.pop_front();
+    next.transfer->complete(std::move(next.result));
+  }
+}
+
+// The client's face; its end is the end of every transfer.
+class CurlHttpClient final : public HttpClient {
+ public:
+  CurlHttpClient(IoLoop& loop, HttpClientOptions options)
+      : exchange_(std::make_shared<Exchange>(loop, std::move(options))) {}
+  ~CurlHttpClient() override { exchange_->close(); }
+
+  TransferId send(Request request, std::function<void(Result<Response>)> done) override {
+    return exchange_->send(std::move(request), std::move(done));
+  }
+  void cancel(TransferId transfer) override { exchange_->cancel(transfer); }
+
+ private:
+  std::shared_ptr<Exchange> exchange_;
+};
+
+}  // namespace
+
+std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock&, HttpClientOptions options) {
+  start_libcurl_once();
+  return std::make_unique<CurlHttpClient>(loop, std::move(options));
+}
+
+}  // namespace core::net

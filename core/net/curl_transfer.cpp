@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/net/curl_transfer.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "core/net/credentials.h"
+#include "core/net/url.h"
+
+namespace core::net {
+
+namespace {
+
+constexpr long kRedirectsMax = 10;
+constexpr std::size_t kHeaderBytesMax = 1 << 20;
+// Names are looked up again soon, because a failover may be a change in the DNS; kept at all, because the targets of
+// one host are often scraped in the same second.
+constexpr long kNameCacheSeconds = 10;
+// As Prometheus keeps its idle connections.
+constexpr long kIdleConnectionSeconds = 300;
+
+bool is_token(std::string_view text) {
+  static constexpr std::string_view kSeparators = "\"(),/:;<=>?@[\\]{}";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c < 0x7f && kSeparators.find(c) == std::string_view::npos;
+  });
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](unsigned char x, unsigned char y) {
+           return (x >= 'A' && x <= 'Z' ? x + 32 : x) == (y >= 'A' && y <= 'Z' ? y + 32 : y);
+         });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::string address_text(const sockaddr& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address.sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &address, sizeof v4);
+    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
+  }
+  if (address.sa_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address, sizeof v6);
+    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    return fmt::format("[{}]:{}", text.data(), ntohs(v6.sin6_port));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view find_header(const Headers& headers, std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (equals_ignoring_case(key, name)) return value;
+  }
+  return {};
+}
+
+CurlTransfer::CurlTransfer(TransferId id, CurlEasy easy, Request request, std::function<void(Result<Response>)> done)
+    : id_(id), easy_(std::move(easy)), request_(std::move(request)), done_(std::move(done)) {}
+
+void CurlTransfer::set_long(CURLoption option, long value) { curl_easy_setopt(easy_.get(), option, value); }
+
+void CurlTransfer::set_text(CURLoption option, const std::string& value) {
+  curl_easy_setopt(easy_.get(), option, value.c_str());
+}
+
+Result<void> CurlTransfer::prepare(const std::string& user_agent) {
+  auto url = parse_url(request_.url);
+  if (!url) return fail(Errc::kInvalid, "invalid URL {}", url.error().message);
+  if (!is_token(request_.method)) return fail(Errc::kInvalid, "invalid HTTP method \"{}\"", request_.method);
+  if (request_.timeout <= Duration::zero()) return fail(described(Errc::kTimeout, "context deadline exceeded"));
+
+  set_text(CURLOPT_PROTOCOLS_STR, "http,https");
+  set_text(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  set_text(CURLOPT_PROXY, "");  // proxies of the environment are for people's shells
+  set_long(CURLOPT_NOSIGNAL, 1);
+  // A look-up that hangs is left to its own thread; without this libcurl would wait for it on the I/O thread.
+  set_long(CURLOPT_QUICK_EXIT, 1);
+  set_long(CURLOPT_DNS_CACHE_TIMEOUT, kNameCacheSeconds);
+  set_long(CURLOPT_MAXAGE_CONN, kIdleConnectionSeconds);
+  set_long(CURLOPT_TCP_NODELAY, 1);
+  set_long(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+  // A millisecond at least: zero would mean no deadline.
+  const auto timeout_ms = std::chrono::ceil<Millis>(request_.timeout).count();
+  set_long(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
+  set_long(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeout_ms));
+  set_long(CURLOPT_FOLLOWLOCATION, request_.follow_redirects ? 1 : 0);
+  set_long(CURLOPT_MAXREDIRS, kRedirectsMax);
+  prepare_callbacks();
+  prepare_method();
+  const bool https = url->scheme == "https";
+  if (https && !request_.tls.server_name.empty()) {
+    // The URL names the host to verify, CONNECT_TO the one to dial; the Host header stays what it was.
+    const bool v6 = url->host.find(':') != std::string::npos;
+    const std::string dial =
+        v6 ? fmt::format("::[{}]:{}", url->host, url->port) : fmt::format("::{}:{}", url->host, url->port);
+    if (find_header(request_.headers, "Host").empty()) request_.headers.emplace_back("Host", url->authority());
+    Url verified = *url;
+    verified.host = request_.tls.server_name;
+    connect_to_.reset(curl_slist_append(nullptr, dial.c_str()));
+    curl_easy_setopt(easy_.get(), CURLOPT_CONNECT_TO, connect_to_.get());
+    set_text(CURLOPT_URL, verified.to_string());
+  } else {
+    set_text(CURLOPT_URL, url->to_string());
+  }
+  prepare_tls();
+  if (auto headers = prepare_headers(user_agent); !headers) return headers;
+  return prepare_credentials();
+}
+
+void CurlTransfer::prepare_callbacks() {
+  CURL* easy = easy_.get();
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text_);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::on_open_socket);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+}
+
+void CurlTransfer::prepare_method() {
+  const std::string& method = request_.method;
+  if (method == "HEAD") {
+    set_long(CURLOPT_NOBODY, 1);
+  } else if (method == "POST" || !request_.body.empty()) {
+    curl_easy_setopt(easy_.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+    curl_easy_setopt(easy_.get(), CURLOPT_POSTFIELDS, request_.body.c_str());
+  } else {
+    set_long(CURLOPT_HTTPGET, 1);
+  }
+  const bool plain = method == "HEAD" || method == "POST" || (method == "GET" && request_.body.empty());
+  if (!plain) set_text(CURLOPT_CUSTOMREQUEST, method);
+}
+
+void CurlTransfer::prepare_tls() {
+  const TlsOptions& tls = request_.tls;
+  set_long(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  set_long(CURLOPT_SSL_VERIFYPEER, tls.insecure_skip_verify ? 0 : 1);
+  set_long(CURLOPT_SSL_VERIFYHOST, tls.insecure_skip_verify ? 0 : 2);
+  if (!tls.ca_file.empty()) {
+    set_text(CURLOPT_CAINFO, tls.ca_file);
+    // Else the system's folder of authorities would be trusted beside the one that was named.
+    curl_easy_setopt(easy_.get(), CURLOPT_CAPATH, nullptr);
+  }
+  if (!tls.cert_file.empty()) set_text(CURLOPT_SSLCERT, tls.cert_file);
+  if (!tls.key_file.empty()) set_text(CURLOPT_SSLKEY, tls.key_file);
+}
+
+bool CurlTransfer::add_header(const std::string& line) {
+  curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
+  if (longer == nullptr) return false;
+  static_cast<void>(headers_.release());
+  headers_.reset(longer);
+  return true;
+}
+
+Result<void> CurlTransfer::prepare_headers(const std::string& user_agent) {
+  for (const auto& [name, value] : request_.headers) {
+    if (!is_token(name)) return fail(Errc::kInvalid, "invalid header name \"{}\"", name);
+    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+      return fail(Errc::kInvalid, "header {} has a line break in its value", name);
+    }
+    add_header(trimmed(value).empty() ? name + ";" : name + ": " + value);
+  }
+  const auto has = [this](std::string_view wanted) {
+    return std::any_of(request_.headers.begin(), request_.headers.end(),
+                       [wanted](const auto& header) { return equals_ignoring_case(header.first, wanted); });
+  };
+  if (!has("User-Agent")) set_text(CURLOPT_USERAGENT, user_agent);
+  if (request_.accept_gzip && !has("Accept-Encoding")) add_header("Accept-Encoding: gzip");
+  // libcurl would guess a form, and would wait for permission before it sends a large body.
+  if (!has("Content-Type")) add_header("Content-Type:");
+  if (!has("Expect")) add_header("Expect:");
+  return {};
+}
+
+Result<void> CurlTransfer::prepare_credentials() {
+  auto resolved = resolve_credentials(request_.credentials);
+  if (!resolved) return fail(described(resolved.error().code, resolved.error().message));
+  // libcurl sends both kinds, and any Authorization or Cookie header, to the first host only.
+  if (!resolved->authorization.empty()) {
+    add_header("Authorization: " + resolved->authorization);
+  } else if (resolved->basic) {
+    set_long(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+    set_text(CURLOPT_USERNAME, resolved->username);
+    set_text(CURLOPT_PASSWORD, resolved->password);
+  }
+  curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, headers_.get());
+  return {};
+}
+
+curl_socket_t CurlTransfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  static_cast<CurlTransfer*>(self)->dialled_ = address_text(address->addr);
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+std::size_t CurlTransfer::on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  return transfer.take_header_line({bytes, size * count}) ? size * count : 0;
+}
+
+bool CurlTransfer::take_header_line(std::string_view line) {
+  header_bytes_ += line.size();
+  if (header_bytes_ > kHeaderBytesMax) {
+    stop_ = Stop::kHeaderLimit;
+    return false;
+  }
+  if (body_begun_) return true;  // a trailer after a chunked body
+  if (line.starts_with("HTTP/")) {
+    // A new answer begins: after 100 Continue, or after a redirect.
+    response_.headers.clear();
+    response_.reason.clear();
+    headers_done_ = false;
+    const std::size_t code = line.find(' ');
+    const std::string_view rest = code == std::string_view::npos ? "" : trimmed(line.substr(code));
+    std::from_chars(rest.data(), rest.data() + rest.size(), response_.status);
+    if (const std::size_t reason = rest.find(' '); reason != std::string_view::npos) {
+      response_.reason = trimmed(rest.substr(reason));
+    }
+    return true;
+  }
+  const std::string_view text = trimmed(line);
+  if (text.empty()) {
+    const bool goes_on = response_.status < 200 || (request_.follow_redirects && response_.status < 400 &&
+                                                    !find_header(response_.headers, "Location").empty());
+    headers_done_ = !goes_on;
+    return true;
+  }
+  const std::size_t colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    response_.headers.emplace_back(trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+  }
+  return true;
+}
+
+void CurlTransfer::begin_body() {
+  body_begun_ = true;
+  std::uint64_t expected = 0;
+  const std::string_view length = find_header(response_.headers, "Content-Length");
+  std::from_chars(length.data(), length.data() + length.size(), expected);
+  constexpr std::uint64_t kReserveMax = 1 << 20;  // a header alone must not make us allocate more
+  response_.body.reserve(std::min({expected, request_.body_limit, kReserveMax}));
+  if (request_.accept_gzip && find_header(response_.headers, "Content-Encoding") == "gzip") {
+    inflater_ = std::make_unique<GzipInflater>(request_.body_limit);
+  }
+}
+
+std::size_t CurlTransfer::on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  return transfer.take_body({bytes, size * count}) ? size * count : 0;
+}
+
+bool CurlTransfer::take_body(std::string_view piece) {
+  if (!body_begun_) begin_body();
+  response_.wire_bytes += piece.size();
+  if (inflater_) {
+    switch (inflater_->feed(piece, response_.body)) {
+      case GzipInflater::Outcome::kOk:
+        return true;
+      case GzipInflater::Outcome::kTooBig:
+        stop_ = Stop::kBodyLimit;
+        return false;
+      case GzipInflater::Outcome::kCorrupt:
+        stop_ = Stop::kBadGzip;
+        return false;
+    }
+  }
+  if (piece.size() > request_.body_limit - response_.body.size()) {
+    stop_ = Stop::kBodyLimit;
+    return false;
+  }
+  response_.body.append(piece);
+  return true;
+}
+
+Timings CurlTransfer::timings() const {
+  const auto at = [this](CURLINFO info) {
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(easy_.get(), info, &microseconds);
+    return Duration(std::chrono::microseconds(microseconds));
+  };
+  const auto between = [](Duration from, Duration to) { return std::max(to - from, Duration::zero()); };
+  const Duration resolved = at(CURLINFO_NAMELOOKUP_TIME_T);
+  const Duration connected = at(CURLINFO_CONNECT_TIME_T);
+  const Duration secured = at(CURLINFO_APPCONNECT_TIME_T);
+  const Duration first_byte = at(CURLINFO_STARTTRANSFER_TIME_T);
+  Timings times;
+  times.total = at(CURLINFO_TOTAL_TIME_T);
+  times.resolve = resolved;
+  times.connect = between(resolved, connected);
+  times.tls = secured == Duration::zero() ? secured : between(connected, secured);
+  times.processing = between(at(CURLINFO_PRETRANSFER_TIME_T), first_byte);
+  times.transfer = between(first_byte, times.total);
+  return times;
+}
+
+Result<Response> CurlTransfer::finish(CURLcode code) {
+  if (code != CURLE_OK) return fail(failure(code));
+  if (inflater_ && !inflater_->complete()) return fail(Errc::kUnavailable, "unexpected EOF");
+  response_.timings = timings();
+  const char* ip = nullptr;
+  long port = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_IP, &ip);
+  curl_easy_getinfo(easy_.get(), CURLINFO_PRIMARY_PORT, &port);
+  if (ip != nullptr && *ip != '\0') {
+    const bool v6 = std::strchr(ip, ':') != nullptr;
+    response_.remote_address = v6 ? fmt::format("[{}]:{}", ip, port) : fmt::format("{}:{}", ip, port);
+  }
+  return std::move(response_);
+}
+
+}  // namespace core::net

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <curl/curl.h>
+
+#include "core/net/gzip_inflater.h"
+#include "core/net/http_client.h"
+
+namespace core::net {
+
+struct CurlEasyCleanup {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+using CurlEasy = std::unique_ptr<CURL, CurlEasyCleanup>;
+
+struct CurlListCleanup {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+// One request on one easy handle: sets it up, gathers the answer within its bounds, and says how it ended. Knows
+// nothing of the multi handle that drives it.
+//
+// Thread safety: confined to the I/O thread.
+// Invariants: never moves in memory once prepared (libcurl holds its address).
+class CurlTransfer {
+ public:
+  CurlTransfer(TransferId id, CurlEasy easy, Request request, std::function<void(Result<Response>)> done);
+  CurlTransfer(const CurlTransfer&) = delete;
+  CurlTransfer& operator=(const CurlTransfer&) = delete;
+
+  // Puts the request on the handle. Errors: what is wrong with the request itself.
+  Result<void> prepare(const std::string& user_agent);
+
+  // REQUIRES: the handle has left the multi handle with `code`.
+  Result<Response> finish(CURLcode code);
+
+  TransferId id() const { return id_; }
+  CURL* easy() const { return easy_.get(); }
+  // Gives the handle back, for the next request.
+  CurlEasy take_easy() { return std::move(easy_); }
+  // The error as the caller is to see it: `Get "URL": ` before the reason.
+  Error described(Errc code, std::string_view reason) const;
+  void complete(Result<Response> result) { std::exchange(done_, nullptr)(std::move(result)); }
+
+ private:
+  static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
+  static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+
+  bool take_header_line(std::string_view line);
+  bool take_body(std::string_view piece);
+  void begin_body();
+
+  void set_long(CURLoption option, long value);
+  void set_text(CURLoption option, const std::string& value);
+  Result<void> prepare_headers(const std::string& user_agent);
+  Result<void> prepare_credentials();
+  void prepare_method();
+  void prepare_tls();
+  void prepare_callbacks();
+  bool add_header(const std::string& line);
+
+  Error failure(CURLcode code) const;
+  Error connect_failure() const;
+  Error tls_failure(CURLcode code) const;
+  Error receive_failure(CURLcode code) const;
+  Timings timings() const;
+
+  enum class Stop { kNone, kBodyLimit, kHeaderLimit, kBadGzip };
+
+  TransferId id_;
+  CurlEasy easy_;
+  Request request_;
+  std::function<void(Result<Response>)> done_;
+  std::unique_ptr<curl_slist, CurlListCleanup> headers_;
+  std::unique_ptr<curl_slist, CurlListCleanup> connect_to_;
+  char error_text_[CURL_ERROR_SIZE] = {};
+
+  Response response_;
+  std::size_t header_bytes_ = 0;
+  bool headers_done_ = false;  // the blank line of the final answer has been seen
+  bool body_begun_ = false;
+  std::unique_ptr<GzipInflater> inflater_;
+  Stop stop_ = Stop::kNone;
+  std::string dialled_;  // ip:port of the last connection attempt
+};
+
+}  // namespace core::net
