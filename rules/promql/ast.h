@@ -54,6 +54,7 @@ struct DurationExpr {
   DurationExprPtr rhs;
   bool wrapped = false;  // was written in parentheses
   Span span;
+  std::uint16_t height = 1;  // as in Expr
 };
 
 // `offset` and `@`, of a selector or a subquery.
@@ -190,7 +191,8 @@ using Node = std::variant<NumberLiteral, StringLiteral, VectorSelector, MatrixSe
 struct Expr {
   Node node;
   Span span;
-  Place place;  // of span.start
+  Place place;               // of span.start
+  std::uint16_t height = 1;  // levels of nodes from here down; the parser bounds it
 
   template <class T>
   const T* as() const {
