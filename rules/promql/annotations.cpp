@@ -17,7 +17,7 @@ namespace {
 
 std::string describe(const AnnotationLog::Monotonicity& fixed) {
   return fmt::format(", from buckets {} to {}, with a max diff of {}, over {} samples from {} to {}",
-                     general_number(fixed.lowest_bound), general_number(fixed.highest_bound),
+                     short_number(fixed.lowest_bound), short_number(fixed.highest_bound),
                      two_digit_number(fixed.largest_drop), fixed.samples,
                      core::format_rfc3339(core::from_unix_ms(fixed.first_ms)),
                      core::format_rfc3339(core::from_unix_ms(fixed.last_ms)));

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <stop_token>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
 #include "core/ring/ring.h"
@@ -14,12 +16,35 @@
 
 namespace rules::promql {
 
+// Tells when the counter behind a sample began, for a store that keeps start timestamps.
+//
+// Thread safety: any thread.
+class StartTimes {
+ public:
+  virtual ~StartTimes() = default;
+  // Replaces `out` with one start timestamp (ms; 0 where none is known) for each of the series' `samples`.
+  virtual void read(core::ring::SeriesRef series, std::span<const Sample> samples,
+                    std::vector<std::int64_t>& out) const = 0;
+};
+
+enum class NameRemoval {
+  kImmediate,  // a function drops the metric name from its result
+  kDelayed,    // it marks it, and the name goes when the query ends (promql-delayed-name-removal)
+};
+
+enum class CounterCheck {
+  kByName,       // a counter's name ends in _total, _sum, _count or _bucket
+  kByTypeLabel,  // a counter has __type__="counter" or "histogram" (type-and-unit-labels)
+};
+
 struct EngineOptions {
   core::Millis lookback = std::chrono::minutes(5);
   core::Millis default_subquery_step = std::chrono::minutes(1);  // the global evaluation interval
   core::Millis timeout = std::chrono::minutes(2);
   std::uint64_t max_samples = 50'000'000;  // held in memory at once by one query
-  bool delayed_name_removal = false;
+  NameRemoval name_removal = NameRemoval::kImmediate;
+  CounterCheck counter_check = CounterCheck::kByName;
+  const StartTimes* start_times = nullptr;  // null: start timestamps are not used
 };
 
 struct RangeParameters {
@@ -28,14 +53,19 @@ struct RangeParameters {
   std::int64_t step_ms = 0;  // > 0 (REQUIRES)
 };
 
+// Times further than this from the epoch are refused; some 140 000 years.
+inline constexpr std::int64_t kMaxTimeMs = std::int64_t{1} << 52;
+
 // Evaluates PromQL over a ring.
 //
 // Errors: kInvalid for what is wrong with the query itself (the API's bad_data), kFailed for one that failed while
-// running (execution), kTimeout, kCancelled, kNotSupported for what is refused by name.
+// running (execution), kLimitExceeded for one that holds too many samples, kTimeout, kCancelled, kNotSupported for what
+// is refused by name: functions that mean something on native histograms only.
 //
 // Thread safety: any thread; immutable after construction.
 class Engine {
  public:
+  // `reader`, `clock` and options.start_times must outlive the engine.
   Engine(const core::ring::Reader& reader, const core::Clock& clock, EngineOptions options = {});
 
   core::Result<QueryResult> instant(std::string_view query, std::int64_t time_ms, std::stop_token stop = {}) const;

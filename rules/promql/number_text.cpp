@@ -5,6 +5,11 @@
 #include <charconv>
 #include <cmath>
 #include <string_view>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "core/ring/sample.h"
 
 namespace rules::promql {
 namespace {
@@ -35,6 +40,35 @@ std::string short_number(double value) {
   std::from_chars(scientific.data() + mark + 2, scientific.data() + scientific.size(), exponent);
   const bool plain = negative ? exponent <= 4 : exponent < 6;
   return plain ? plain_number(value) : scientific;
+}
+
+std::string two_digit_number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.2g}", value) : plain_number(value);
+}
+
+std::string fixed_number(double value) {
+  return std::isfinite(value) ? fmt::format("{:.6f}", value) : plain_number(value);
+}
+
+std::optional<double> parse_float(std::string_view text) {
+  bool negative = false;
+  if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
+    negative = text[0] == '-';
+    text.remove_prefix(1);
+  }
+  // from_chars would take a second sign, and nan(payload), which Go does not.
+  if (text.empty() || text[0] == '-' || text.find('(') != std::string_view::npos) return std::nullopt;
+  auto format = std::chars_format::general;
+  if (text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+    if (text.find_first_of("pP") == std::string_view::npos) return std::nullopt;
+    format = std::chars_format::hex;
+    text.remove_prefix(2);
+  }
+  double value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value, format);
+  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (std::isnan(value)) return core::ring::normal_nan();
+  return negative ? -value : value;
 }
 
 }  // namespace rules::promql

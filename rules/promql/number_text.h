@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace rules::promql {
 
@@ -15,5 +17,15 @@ std::string short_number(double value);
 
 // 'e': always with an exponent. 1e+00, 4.2e+01.
 std::string exponent_number(double value);
+
+// %.2g: two significant digits.
+std::string two_digit_number(double value);
+
+// %f: six decimals.
+std::string fixed_number(double value);
+
+// strconv.ParseFloat: decimal or 0x with a p exponent, optional sign, inf, infinity and nan in any case. No value if
+// the text is anything else or the number too large.
+std::optional<double> parse_float(std::string_view text);
 
 }  // namespace rules::promql
