@@ -327,9 +327,8 @@ void Dispatcher::repeat(Group& group, const Route& route, Instant now, Effects& 
 
 void Dispatcher::count_unannounced(const Group& group, const Plan& plan) {
   for (const auto& [fingerprint, alert] : plan.resolved) {
-    const bool told = std::any_of(group.told.begin(), group.told.end(), [id = fingerprint](const auto& each) {
-      return each.second.firing.contains(id);
-    });
+    const bool told = std::any_of(group.told.begin(), group.told.end(),
+                                  [id = fingerprint](const auto& each) { return each.second.firing.contains(id); });
     if (!told) ++counters_.resolved_unannounced;
   }
 }

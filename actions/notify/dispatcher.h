@@ -55,7 +55,8 @@ struct HeldAlert {
 
 // What an integration was last told of a group.
 struct Told {
-  std::map<std::uint64_t, std::int64_t> firing;  // fingerprint -> startsAt in ms, told as firing and not yet as resolved
+  std::map<std::uint64_t, std::int64_t>
+      firing;  // fingerprint -> startsAt in ms, told as firing and not yet as resolved
   core::SteadyTime at;
 };
 
@@ -68,7 +69,7 @@ struct Group {
   core::ring::Labels labels;
   std::map<std::uint64_t, HeldAlert> alerts;
   std::map<std::string, Told> told;  // by integration
-  core::Millis interval{};  // group_interval when it last mattered
+  core::Millis interval{};           // group_interval when it last mattered
   core::SteadyTime next_flush;
   core::SteadyTime next_repeat = core::SteadyTime::max();
   bool changed = false;  // since the last flush
@@ -98,7 +99,7 @@ struct Effects {
 
 struct DispatchCounters {
   std::uint64_t alerts_received = 0;
-  std::uint64_t expired = 0;             // firing alerts that nobody refreshed, taken as resolved
+  std::uint64_t expired = 0;               // firing alerts that nobody refreshed, taken as resolved
   std::uint64_t resolved_unannounced = 0;  // fired and resolved before anybody was told of either
   std::uint64_t resolved_superseded = 0;   // fired again before the resolution was told
   std::uint64_t suppressed_inhibited = 0;
@@ -107,8 +108,8 @@ struct DispatchCounters {
   std::uint64_t dropped_alert_limit = 0;
 };
 
-// Who is told what and when: Alertmanager's grouping and deduplication as a state machine. It holds no clock and does no
-// input or output; what it decides depends on its state, the news and the time it is given.
+// Who is told what and when: Alertmanager's grouping and deduplication as a state machine. It holds no clock and does
+// no input or output; what it decides depends on its state, the news and the time it is given.
 //
 // Beyond Alertmanager: an alert that was told as firing is told as resolved even if it is muted by then; one that was
 // never told as firing is not told as resolved; a repeat comes exactly after repeat_interval; a second episode of an

@@ -107,19 +107,19 @@ std::string to_json(const Group& group, Instant now) {
     told[integration] = {{"at_ms", core::to_unix_ms(now.wall - ago)}, {"firing", std::move(firing)}};
   }
   const bool repeats = group.next_repeat != core::SteadyTime::max();
-  const json document = {{"id", group.id},
-                         {"route", group.route_id},
-                         {"receiver", group.receiver},
-                         {"key", group.key},
-                         {"labels", labels_json(group.labels)},
-                         {"interval_ms", group.interval.count()},
-                         {"saved_at_ms", core::to_unix_ms(now.wall)},
-                         {"flush_after_ms", millis_until(group.next_flush, now)},
-                         {"repeat_after_ms",
-                          repeats ? std::max<std::int64_t>(millis_until(group.next_repeat, now), 0) : -1},
-                         {"changed", group.changed},
-                         {"alerts", std::move(alerts)},
-                         {"told", std::move(told)}};
+  const json document = {
+      {"id", group.id},
+      {"route", group.route_id},
+      {"receiver", group.receiver},
+      {"key", group.key},
+      {"labels", labels_json(group.labels)},
+      {"interval_ms", group.interval.count()},
+      {"saved_at_ms", core::to_unix_ms(now.wall)},
+      {"flush_after_ms", millis_until(group.next_flush, now)},
+      {"repeat_after_ms", repeats ? std::max<std::int64_t>(millis_until(group.next_repeat, now), 0) : -1},
+      {"changed", group.changed},
+      {"alerts", std::move(alerts)},
+      {"told", std::move(told)}};
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

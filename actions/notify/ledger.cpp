@@ -88,7 +88,8 @@ Result<LedgerContent> Ledger::load() {
     return fail(read.error());
   }
   auto rows = database_.prepare(
-      "SELECT id, integration, key, document, created_ms, expires_ms, attempts, next_attempt_ms FROM outbox ORDER BY id");
+      "SELECT id, integration, key, document, created_ms, expires_ms, attempts, next_attempt_ms FROM outbox ORDER BY "
+      "id");
   if (!rows) return fail(rows.error());
   auto read = rows->rows([&](const Row& row) {
     content.rows.push_back({row.integer(0), row.text(1), row.text(2), row.text(3), row.integer(4), row.integer(5),
@@ -161,14 +162,13 @@ Result<void> Ledger::write_dead_letters() {
 }
 
 Result<std::vector<DeadLetter>> Ledger::dead_letters(std::size_t count) {
-  auto query = database_.prepare(
-      "SELECT integration, key, document, at_ms, why FROM dead_letters ORDER BY id DESC LIMIT ?1");
+  auto query =
+      database_.prepare("SELECT integration, key, document, at_ms, why FROM dead_letters ORDER BY id DESC LIMIT ?1");
   if (!query) return fail(query.error());
   query->bind(1, static_cast<std::int64_t>(count));
   std::vector<DeadLetter> letters;
-  auto read = query->rows([&](const Row& row) {
-    letters.push_back({row.text(0), row.text(1), row.text(2), row.integer(3), row.text(4)});
-  });
+  auto read = query->rows(
+      [&](const Row& row) { letters.push_back({row.text(0), row.text(1), row.text(2), row.integer(3), row.text(4)}); });
   if (!read) return fail(read.error());
   return letters;
 }

@@ -58,7 +58,8 @@ struct LedgerContent {
 };
 
 // The memory of the notifications that outlives the process: groups, the outbox, dead letters
-// (docs/formats/notifications.md). What cannot be written, as on a full disk, is kept and written with the next changes.
+// (docs/formats/notifications.md). What cannot be written, as on a full disk, is kept and written with the next
+// changes.
 //
 // Thread safety: confined to its strand.
 class Ledger {

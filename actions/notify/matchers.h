@@ -11,8 +11,8 @@
 
 namespace actions::notify {
 
-// A condition on one label of an alert, as Alertmanager has it: an absent label is an empty one, regular expressions are
-// anchored, and `.` does not match a newline (in PromQL it does).
+// A condition on one label of an alert, as Alertmanager has it: an absent label is an empty one, regular expressions
+// are anchored, and `.` does not match a newline (in PromQL it does).
 //
 // Thread safety: immutable after construction.
 class LabelMatcher {

@@ -197,8 +197,7 @@ void Outbox::finish(std::int64_t id, const Verdict& verdict, Instant now, double
       ++lane.counters.rejected;
       lane.failures = 0;
       const OutboxRow row = row_of(integration->second, entry);
-      changes.dead_letters.push_back(
-          {row.integration, row.key, row.document, core::to_unix_ms(now.wall), verdict.why});
+      changes.dead_letters.push_back({row.integration, row.key, row.document, core::to_unix_ms(now.wall), verdict.why});
       drop(lane, found, changes);
       return;
     }
@@ -214,8 +213,7 @@ void Outbox::finish(std::int64_t id, const Verdict& verdict, Instant now, double
   ++lane.failures;
   ++entry.attempts;
   if (!verdict.pause) lane.resume_at = std::max(lane.resume_at, now.steady + backoff(lane.failures, jitter));
-  const Millis wait =
-      verdict.pause ? *verdict.pause : backoff(static_cast<std::uint64_t>(entry.attempts), jitter);
+  const Millis wait = verdict.pause ? *verdict.pause : backoff(static_cast<std::uint64_t>(entry.attempts), jitter);
   entry.next_attempt = now.steady + wait;
   entry.next_attempt_ms = core::to_unix_ms(now.wall + wait);
   changes.save_row(row_of(integration->second, entry));

@@ -15,9 +15,9 @@
 namespace actions::notify {
 
 struct OutboxLimits {
-  std::size_t messages_max = 1000;          // waiting for one integration; more: the oldest is dropped
-  std::size_t bytes_max = 16 << 20;         // of their documents; more: the oldest is dropped
-  std::size_t in_flight_max = 4;            // to one integration, each of another key; 1 while it fails
+  std::size_t messages_max = 1000;   // waiting for one integration; more: the oldest is dropped
+  std::size_t bytes_max = 16 << 20;  // of their documents; more: the oldest is dropped
+  std::size_t in_flight_max = 4;     // to one integration, each of another key; 1 while it fails
   core::Millis expiry = std::chrono::hours(24);
   core::Millis backoff_first = std::chrono::seconds(1);  // doubles with each failure
   core::Millis backoff_max = std::chrono::seconds(60);
@@ -52,8 +52,8 @@ struct LaneStatus {
 // The messages that wait for their receivers, in order per integration and key, one of a key in flight at a time.
 // Holds no clock and does no input or output: what is to be written goes into Changes.
 //
-// A message is collapsed into a later one of its key if the later says all that it says: every alert with the same state
-// and start. So a firing and its resolution are never collapsed.
+// A message is collapsed into a later one of its key if the later says all that it says: every alert with the same
+// state and start. So a firing and its resolution are never collapsed.
 //
 // Thread safety: confined to its strand.
 class Outbox {

@@ -32,8 +32,7 @@ Result<void> check_group_by(const RouteConfig& route, const Node& node) {
     }
   }
   if (seen.contains(std::string(kAllLabels)) && seen.size() > 1) {
-    return fail(node.find("group_by")
-                    .error("cannot have wildcard group_by (`...`) and other labels at the same time"));
+    return fail(node.find("group_by").error("cannot have wildcard group_by (`...`) and other labels at the same time"));
   }
   return {};
 }

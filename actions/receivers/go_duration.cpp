@@ -13,13 +13,8 @@ struct Unit {
   double nanoseconds;
 };
 // Longer names before their prefixes.
-constexpr std::array<Unit, 7> kUnits = {{{"ns", 1},
-                                         {"us", 1e3},
-                                         {"\xc2\xb5s", 1e3},
-                                         {"ms", 1e6},
-                                         {"s", 1e9},
-                                         {"m", 6e10},
-                                         {"h", 3.6e12}}};
+constexpr std::array<Unit, 7> kUnits = {
+    {{"ns", 1}, {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 6e10}, {"h", 3.6e12}}};
 constexpr double kNanosecondsMax = 9.2e18;
 
 // Nanoseconds, or -1 for anything that is not a duration.

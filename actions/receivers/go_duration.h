@@ -6,8 +6,8 @@
 
 namespace actions::receivers {
 
-// A duration as Go writes one: 1m30s, 1.5h, 500ms; a bare number is nanoseconds. Alertmanager reads the `timeout` of its
-// receivers this way, and every other duration as Prometheus does.
+// A duration as Go writes one: 1m30s, 1.5h, 500ms; a bare number is nanoseconds. Alertmanager reads the `timeout` of
+// its receivers this way, and every other duration as Prometheus does.
 struct GoDuration {
   core::Millis value{};
   auto operator<=>(const GoDuration&) const = default;

@@ -7,8 +7,8 @@
 
 namespace actions::receivers {
 
-// A configured value of any shape, kept as JSON. As in Alertmanager every text is read as YAML once more, quoted or not:
-// "5" becomes a number, an empty text null.
+// A configured value of any shape, kept as JSON. As in Alertmanager every text is read as YAML once more, quoted or
+// not: "5" becomes a number, an empty text null.
 //
 // Thread safety: a value.
 struct JsonValue {

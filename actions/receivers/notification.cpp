@@ -99,12 +99,9 @@ std::map<std::string, std::string> Notification::common_annotations() const {
 std::string to_json(const Notification& notification) {
   json alerts = json::array();
   for (const Alert& alert : notification.alerts) alerts.push_back(alert_json(alert));
-  const json document = {{"receiver", notification.receiver},
-                         {"group_key", notification.group_key},
-                         {"group_labels", notification.group_labels},
-                         {"alerts", std::move(alerts)},
-                         {"reason", to_string(notification.reason)},
-                         {"external_url", notification.external_url},
+  const json document = {{"receiver", notification.receiver},         {"group_key", notification.group_key},
+                         {"group_labels", notification.group_labels}, {"alerts", std::move(alerts)},
+                         {"reason", to_string(notification.reason)},  {"external_url", notification.external_url},
                          {"delivery_id", notification.delivery_id}};
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -160,8 +160,8 @@ core::Result<core::net::Request> PagerDuty::build(const Notification& notificati
     return core::fail(core::Errc::kInvalid, "an event of {} bytes exceeds PagerDuty's bound of {} even without alerts",
                       body.size(), kPagerDutyBodyBytesMax);
   }
-  return json_post(config_.url.empty() ? std::string(kPagerDutyUrl) : config_.url, std::move(body),
-                   config_.http_config, config_.timeout.value);
+  return json_post(config_.url.empty() ? std::string(kPagerDutyUrl) : config_.url, std::move(body), config_.http_config,
+                   config_.timeout.value);
 }
 
 Verdict PagerDuty::judge(const core::net::Response& response, core::WallTime now) const {

@@ -60,8 +60,8 @@ struct PagerDutyConfig {
 };
 
 // PagerDuty's Events API v2. The dedup_key is the SHA-256 of the group key, so that a repeated event changes nothing. A
-// message resolves the incident when nothing of the group fires any more, else it triggers. An event over the size bound
-// lists fewer alerts; its counts stay true.
+// message resolves the incident when nothing of the group fires any more, else it triggers. An event over the size
+// bound lists fewer alerts; its counts stay true.
 //
 // Thread safety: immutable after construction.
 class PagerDuty final : public Receiver {

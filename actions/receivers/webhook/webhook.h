@@ -23,8 +23,8 @@ struct WebhookConfig {
   static const core::config::Table<WebhookConfig>& fields();
 };
 
-// Alertmanager's generic webhook, version 4. Beyond Alertmanager: 429 is retried, each attempt of one message carries the
-// same Idempotency-Key, and with max_alerts the status and common maps still speak for all alerts.
+// Alertmanager's generic webhook, version 4. Beyond Alertmanager: 429 is retried, each attempt of one message carries
+// the same Idempotency-Key, and with max_alerts the status and common maps still speak for all alerts.
 //
 // Thread safety: immutable after construction.
 class Webhook final : public Receiver {
