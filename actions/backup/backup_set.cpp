@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actions/backup/backup_set.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace actions::backup {
+namespace {
+
+using core::Errc;
+using core::fail;
+using core::Result;
+using core::WallTime;
+
+constexpr auto kLook = std::chrono::seconds(5);
+// A last run further ahead than this was recorded by a wrong clock.
+constexpr auto kClockTolerance = std::chrono::minutes(1);
+
+std::string own_hostname() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "";
+  return name.data();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BackupSet>> BackupSet::open(std::vector<BackupConfig> backups, Options options,
+                                                   core::process::CommandRunner& commands, const core::Clock& clock) {
+  Result<BackupStore> store = BackupStore::open(options.database, clock.wall_now());
+  if (!store) return fail(store.error());
+  std::unique_ptr<BackupSet> set(new BackupSet(std::move(options), std::move(*store), commands, clock));
+  set->configure(std::move(backups));
+  return set;
+}
+
+BackupSet::BackupSet(Options options, BackupStore store, core::process::CommandRunner& commands,
+                     const core::Clock& clock)
+    : options_(std::move(options)),
+      commands_(commands),
+      clock_(clock),
+      hostname_(own_hostname()),
+      opened_(clock.wall_now()),
+      store_(std::move(store)) {}
+
+void BackupSet::configure(std::vector<BackupConfig> backups) {
+  const std::scoped_lock lock(mutex_);
+  load_locked(std::move(backups));
+}
+
+void BackupSet::load_locked(std::vector<BackupConfig> backups) {
+  std::map<std::string, Entry> entries;
+  for (BackupConfig& backup : backups) {
+    Entry entry;
+    entry.config = std::make_shared<const BackupConfig>(std::move(backup));
+    Result<std::optional<Record>> success = store_.last_success(entry.config->name);
+    Result<std::optional<Record>> last = store_.last(entry.config->name);
+    // Without its past a backup counts as never taken: it is taken too often rather than too seldom.
+    if (!success || !last) ++stats_.store_errors;
+    entry.last_success = success.value_or(std::nullopt);
+    entry.last_run = last.value_or(std::nullopt);
+    const std::string name = entry.config->name;
+    entries.insert_or_assign(name, std::move(entry));
+  }
+  entries_ = std::move(entries);
+}
+
+std::optional<WallTime> BackupSet::next_run_locked(const Entry& entry) const {
+  if (!entry.config->schedule) return std::nullopt;
+  const Schedule& schedule = *entry.config->schedule;
+  if (!entry.last_run) return schedule.next(std::nullopt, opened_);
+  const Record& last = *entry.last_run;
+  // The wall clock was ahead when that run was recorded: waiting for its time to come again could take years.
+  if (last.started > clock_.wall_now() + kClockTolerance) return clock_.wall_now();
+  const WallTime regular = schedule.next(last.started, opened_);
+  if (last.succeeded || !last.finished) return regular;
+  return std::min(regular, *last.finished + std::chrono::duration_cast<WallTime::duration>(options_.retry));
+}
+
+Result<Record> BackupSet::begin_locked(const std::string& name, const std::string& trigger) {
+  Record record;
+  record.backup = name;
+  record.trigger = trigger;
+  record.started = clock_.wall_now();
+  const Result<std::int64_t> id = store_.begin(name, trigger, record.started);
+  if (!id) {
+    ++stats_.store_errors;
+    return fail(Errc::kUnavailable, "backup \"{}\" not taken, its start cannot be recorded: {}", name,
+                id.error().message);
+  }
+  record.id = *id;
+  return record;
+}
+
+Result<Record> BackupSet::take(const std::string& name, const std::string& trigger, std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  // Bounded: whoever holds the name is ended by its own timeout.
+  if (!ended_.wait(lock, stop, [&] { return !running_.contains(name); })) {
+    return fail(Errc::kCancelled, "backup \"{}\": stopped while waiting for its current run", name);
+  }
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) return fail(Errc::kNotFound, "no backup is named \"{}\"", name);
+  const std::shared_ptr<const BackupConfig> config = found->second.config;
+  const bool after_failure = found->second.last_run && !found->second.last_run->succeeded;
+  Result<Record> record = begin_locked(name, trigger);
+  if (!record) return record;
+  running_.insert(name);
+  found->second.last_run = *record;
+  lock.unlock();
+
+  const Result<Snapshot> snapshot = perform(*config, *record, after_failure, record->note, stop);
+
+  lock.lock();
+  running_.erase(name);
+  record->finished = clock_.wall_now();
+  record->succeeded = snapshot.has_value();
+  if (snapshot) {
+    record->snapshot = *snapshot;
+    stats_.bytes_added += snapshot->bytes_added;
+  } else {
+    record->error = snapshot.error().message;
+    ++stats_.failures;
+  }
+  ++stats_.runs;
+  // If this cannot be written, the next start takes the run for interrupted: an older success is reported, never a
+  // newer one than there is.
+  if (!store_.finish(*record)) ++stats_.store_errors;
+  if (const auto entry = entries_.find(name); entry != entries_.end()) {
+    entry->second.last_run = *record;
+    if (record->succeeded) entry->second.last_success = *record;
+  }
+  ended_.notify_all();
+  return record;
+}
+
+Result<Snapshot> BackupSet::perform(const BackupConfig& config, const Record& record, bool after_failure,
+                                    std::string& note, std::stop_token stop) {
+  if (auto checked = check_password_file(config.password_file.path); !checked) return fail(checked.error());
+  const Restic restic(commands_, config, options_.cache_folder, hostname_);
+  if (auto ready = ensure_repository(restic, config, stop); !ready) return fail(ready.error());
+  const auto unlock = [&]() -> Result<bool> {
+    const Result<std::vector<Lock>> removed = restic.remove_own_stale_locks(stop);
+    if (!removed) return fail(removed.error());
+    for (const Lock& lock : *removed) {
+      note += fmt::format("{}removed the stale lock of our PID {}", note.empty() ? "" : "; ", lock.pid);
+    }
+    stats_.locks_removed += removed->size();
+    return !removed->empty();
+  };
+  // A restic of ours that was killed leaves a lock which does not hinder a backup, but does hinder pruning.
+  // What another host holds does not concern a backup either, so an error here is none.
+  if (after_failure) (void)unlock();
+  Result<Snapshot> snapshot = restic.back_up(stop);
+  if (snapshot || snapshot.error().code != Errc::kUnavailable) return snapshot;
+  const Result<bool> unlocked = unlock();
+  if (!unlocked) return fail(snapshot.error().with_context("{}", unlocked.error().message));
+  if (!*unlocked) return snapshot;
+  Result<Snapshot> again = restic.back_up(stop);
+  if (!again) return fail(again.error().with_context("run {}, after removing a stale lock", record.id));
+  return again;
+}
+
+Result<void> BackupSet::ensure_repository(const Restic& restic, const BackupConfig& config, std::stop_token stop) {
+  const Result<Restic::Repository> repository = restic.look(stop);
+  if (!repository) return fail(repository.error());
+  const auto store_failed = [&](const core::Error& error) {
+    ++stats_.store_errors;
+    return fail(error);
+  };
+  std::unique_lock lock(mutex_);
+  if (*repository == Restic::Repository::kAbsent) {
+    const Result<bool> existed = store_.has_existed(config.repository);
+    if (!existed) return store_failed(existed.error());
+    if (*existed) {
+      return fail(Errc::kFailed,
+                  "the repository {} was there and is gone (not mounted?); if it is to begin anew, run `restic init`",
+                  config.repository);
+    }
+    lock.unlock();
+    if (auto created = restic.create(stop); !created) return created;
+    lock.lock();
+  }
+  if (auto remembered = store_.remember(config.repository, clock_.wall_now()); !remembered) {
+    return store_failed(remembered.error());
+  }
+  return {};
+}
+
+void BackupSet::take_due(std::stop_token stop) {
+  std::vector<std::string> due;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [name, entry] : entries_) {
+      const std::optional<WallTime> next = next_run_locked(entry);
+      if (next && *next <= clock_.wall_now() && !running_.contains(name)) due.push_back(name);
+    }
+  }
+  for (const std::string& name : due) {
+    if (stop.stop_requested()) return;
+    // Its outcome is in the store and in status(); a start that could not be recorded is counted.
+    (void)take(name, "schedule", stop);
+  }
+}
+
+std::vector<Status> BackupSet::status() const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<Status> all;
+  for (const auto& [name, entry] : entries_) {
+    Status status;
+    status.name = name;
+    status.repository = entry.config->repository;
+    status.last_success = entry.last_success;
+    status.last_run = entry.last_run;
+    status.running = running_.contains(name);
+    status.next_run = next_run_locked(entry);
+    if (entry.last_success) status.success_age = clock_.wall_now() - entry.last_success->started;
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+Result<std::vector<Record>> BackupSet::history(const std::string& name, std::int64_t limit) {
+  const std::scoped_lock lock(mutex_);
+  return store_.recent(name, limit);
+}
+
+BackupLoop::BackupLoop(BackupSet& backups)
+    : thread_([this, &backups](std::stop_token stop) {
+        while (!stop.stop_requested()) {
+          backups.take_due(stop);
+          std::unique_lock lock(mutex_);
+          wake_.wait_for(lock, stop, kLook, [] { return false; });
+        }
+      }) {}
+
+BackupLoop::~BackupLoop() = default;
+
+}  // namespace actions::backup

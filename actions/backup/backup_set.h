@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "actions/backup/backup_config.h"
+#include "actions/backup/backup_store.h"
+#include "core/process/child_process.h"
+#include "core/result.h"
+#include "core/time/clock.h"
+
+namespace actions::backup {
+
+// Where a backup stands: for the page, the API and the metrics.
+struct Status {
+  std::string name;
+  std::string repository;
+  std::optional<Record> last_success;
+  std::optional<Record> last_run;
+  bool running = false;
+  std::optional<core::WallTime> next_run;     // none without a schedule
+  std::optional<core::Duration> success_age;  // of the last success' start: what was written since is not in it
+};
+
+// Counts since the start.
+struct BackupStats {
+  std::atomic<std::uint64_t> runs{0};
+  std::atomic<std::uint64_t> failures{0};
+  std::atomic<std::uint64_t> bytes_added{0};
+  std::atomic<std::uint64_t> locks_removed{0};
+  std::atomic<std::uint64_t> store_errors{0};
+};
+
+// Who takes a backup by its name: the seam for remediation steps.
+class BackupTaker {
+ public:
+  virtual ~BackupTaker() = default;
+  // Blocks until it is done. A backup that failed is a Record with its error; kNotFound: there is no such backup;
+  // kUnavailable: its start could not be recorded, so it was not taken.
+  virtual core::Result<Record> take(const std::string& name, const std::string& trigger, std::stop_token stop) = 0;
+};
+
+// The configured backups: takes them, when due or when asked, and knows how fresh each is.
+//
+// Thread safety: any thread. One run of a backup at a time: who asks for one that is being taken waits and then gets
+// its own, since what was written meanwhile may not be in the other.
+class BackupSet final : public BackupTaker {
+ public:
+  struct Options {
+    std::string database;                             // path of the SQLite file
+    std::string cache_folder;                         // restic's cache
+    core::Duration retry = std::chrono::minutes(10);  // after a failure, if the schedule has nothing sooner
+  };
+
+  static core::Result<std::unique_ptr<BackupSet>> open(std::vector<BackupConfig> backups, Options options,
+                                                       core::process::CommandRunner& commands,
+                                                       const core::Clock& clock);
+
+  core::Result<Record> take(const std::string& name, const std::string& trigger, std::stop_token stop) override;
+  // Takes what is due now, one after another.
+  void take_due(std::stop_token stop);
+  std::vector<Status> status() const;
+  // Newest first.
+  core::Result<std::vector<Record>> history(const std::string& name, std::int64_t limit);
+  // From now on these are the backups; one that runs ends as it was begun.
+  void configure(std::vector<BackupConfig> backups);
+  const BackupStats& stats() const { return stats_; }
+
+ private:
+  struct Entry {
+    std::shared_ptr<const BackupConfig> config;
+    std::optional<Record> last_success;
+    std::optional<Record> last_run;
+  };
+
+  BackupSet(Options options, BackupStore store, core::process::CommandRunner& commands, const core::Clock& clock);
+
+  // REQUIRES: mutex_ is held, for all that have `locked` in their name.
+  void load_locked(std::vector<BackupConfig> backups);
+  std::optional<core::WallTime> next_run_locked(const Entry& entry) const;
+  core::Result<Record> begin_locked(const std::string& name, const std::string& trigger);
+  core::Result<Snapshot> perform(const BackupConfig& config, const Record& record, bool after_failure,
+                                 std::string& note, std::stop_token stop);
+  core::Result<void> ensure_repository(const Restic& restic, const BackupConfig& config, std::stop_token stop);
+
+  const Options options_;
+  core::process::CommandRunner& commands_;
+  const core::Clock& clock_;
+  const std::string hostname_;
+  const core::WallTime opened_;
+  BackupStats stats_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any ended_;
+  BackupStore store_;
+  std::map<std::string, Entry> entries_;
+  std::set<std::string> running_;
+};
+
+// The thread that takes backups when they are due. Looks every few seconds, so that a step of the wall clock or the
+// end of a suspension is noticed.
+//
+// Thread safety: confined to its creator; the destructor stops a running backup.
+class BackupLoop {
+ public:
+  explicit BackupLoop(BackupSet& backups);
+  ~BackupLoop();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread thread_;
+};
+
+}  // namespace actions::backup

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actions/backup/restic.h"
+#include "core/result.h"
+#include "core/store/database.h"
+#include "core/time/clock.h"
+
+namespace actions::backup {
+
+// One run of a backup.
+struct Record {
+  std::int64_t id = 0;
+  std::string backup;
+  std::string trigger;  // "schedule", or who asked
+  core::WallTime started;
+  std::optional<core::WallTime> finished;  // none: still running
+  bool succeeded = false;
+  Snapshot snapshot;  // empty unless it succeeded
+  std::string error;  // empty if it succeeded or runs
+  std::string note;   // what is worth knowing of a success: a lock that was removed
+};
+
+// The runs of all backups and the repositories that are known to exist, in SQLite.
+//
+// Thread safety: confined to one thread at a time.
+class BackupStore {
+ public:
+  // ":memory:" for tests. Runs without an outcome become failed ones: the agent was ended while they ran.
+  static core::Result<BackupStore> open(const std::string& path, core::WallTime now);
+
+  core::Result<std::int64_t> begin(const std::string& backup, const std::string& trigger, core::WallTime started);
+  core::Result<void> finish(const Record& record);
+  core::Result<std::optional<Record>> last(const std::string& backup);
+  core::Result<std::optional<Record>> last_success(const std::string& backup);
+  // Newest first, at most `limit`.
+  core::Result<std::vector<Record>> recent(const std::string& backup, std::int64_t limit);
+
+  // A repository that existed once and is gone is not created again in silence.
+  core::Result<bool> has_existed(const std::string& repository);
+  core::Result<void> remember(const std::string& repository, core::WallTime now);
+
+ private:
+  explicit BackupStore(core::store::Database database) : database_(std::move(database)) {}
+
+  core::Result<std::vector<Record>> select(const std::string& backup, const std::string& condition, std::int64_t limit);
+
+  core::store::Database database_;
+};
+
+}  // namespace actions::backup

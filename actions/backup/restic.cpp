@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "actions/backup/restic.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace actions::backup {
+namespace {
+
+using core::Errc;
+using core::fail;
+using core::Result;
+using core::process::Exit;
+using nlohmann::json;
+
+// restic reports progress as JSON lines; one a minute keeps the output small.
+constexpr std::string_view kProgressPerSecond = "0.0166";
+// Enough for the summary at the end and some hundred errors; restic's own lines are a few hundred bytes.
+constexpr std::size_t kOutputLimit = 256 << 10;
+constexpr std::size_t kNamedPathsMax = 5;
+constexpr std::size_t kReasonMax = 1000;
+// Time for restic to give back its lock after SIGTERM.
+constexpr auto kGrace = std::chrono::seconds(15);
+
+// Exit codes since restic 0.17; before, everything is 1.
+constexpr int kExitIncomplete = 3;
+constexpr int kExitNoRepository = 10;
+constexpr int kExitLocked = 11;
+constexpr int kExitWrongPassword = 12;
+
+template <class Each>
+void for_each_line(std::string_view text, Each each) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    each(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+// The lines that say what went wrong: without JSON and without Go's stack traces, whose lines have no spaces.
+std::string reason_of(const Exit& exit) {
+  std::string reason;
+  for_each_line(exit.errors, [&](std::string_view line) {
+    if (line.starts_with('{') || line.starts_with('\t') || !contains(line, " ") || reason.size() > kReasonMax) return;
+    reason += (reason.empty() ? "" : "; ") + std::string(line.substr(0, kReasonMax));
+  });
+  return reason.empty() ? exit.to_string() : fmt::format("{} ({})", reason, exit.to_string());
+}
+
+bool is_locked(const Exit& exit) {
+  return exit.status == kExitLocked || contains(exit.errors, "repository is already locked");
+}
+
+Errc code_of(const Exit& exit) {
+  if (exit.timed_out) return Errc::kTimeout;
+  if (exit.stopped) return Errc::kCancelled;
+  if (is_locked(exit)) return Errc::kUnavailable;
+  if (exit.status == kExitWrongPassword || contains(exit.errors, "wrong password or no key found")) {
+    return Errc::kInvalid;
+  }
+  return Errc::kFailed;
+}
+
+tl::unexpected<core::Error> failure(std::string_view what, const Exit& exit) {
+  return fail(code_of(exit), "restic {}: {}", what, reason_of(exit));
+}
+
+// The storage itself said that there is no configuration file: a local path or SFTP, a REST server, S3.
+bool says_absent(const Exit& exit) {
+  if (exit.status == kExitNoRepository) return true;
+  if (exit.status != 1 || !contains(exit.errors, "unable to open config file")) return false;
+  bool absent = false;
+  for_each_line(exit.errors, [&](std::string_view line) {
+    if (!contains(line, "unable to open config file")) return;
+    absent = line.ends_with("no such file or directory") || line.ends_with("file does not exist") ||
+             line.ends_with("<config/> does not exist") || line.ends_with("The specified key does not exist.") ||
+             line.ends_with("The specified bucket does not exist");
+  });
+  return absent;
+}
+
+// The last summary message of `restic backup --json`.
+std::optional<Snapshot> read_summary(std::string_view output) {
+  std::optional<Snapshot> snapshot;
+  for_each_line(output, [&](std::string_view line) {
+    const json message = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!message.is_object() || message.value("message_type", "") != "summary") return;
+    const auto number = [&](const char* key) -> std::uint64_t {
+      const auto found = message.find(key);
+      return found != message.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+    };
+    const auto id = message.find("snapshot_id");
+    if (id == message.end() || !id->is_string()) return;
+    snapshot = Snapshot{id->get<std::string>(), number("total_files_processed"), number("total_bytes_processed"),
+                        number("data_added")};
+  });
+  return snapshot;
+}
+
+// The files that restic could not read.
+std::vector<std::string> unreadable(std::string_view errors) {
+  std::vector<std::string> items;
+  for_each_line(errors, [&](std::string_view line) {
+    const json message = json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!message.is_object() || !message.contains("item") || !message["item"].is_string()) return;
+    items.push_back(message["item"].get<std::string>());
+  });
+  return items;
+}
+
+std::string list(const std::vector<std::string>& paths) {
+  std::string text;
+  for (std::size_t i = 0; i < paths.size() && i < kNamedPathsMax; ++i) text += (i == 0 ? "" : ", ") + paths[i];
+  if (paths.size() > kNamedPathsMax) text += fmt::format(" and {} more", paths.size() - kNamedPathsMax);
+  return text;
+}
+
+bool is_running(std::int64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM; }
+
+}  // namespace
+
+Restic::Restic(core::process::CommandRunner& commands, const BackupConfig& config, std::string cache_folder,
+               std::string hostname)
+    : commands_(commands), config_(config), cache_folder_(std::move(cache_folder)), hostname_(std::move(hostname)) {}
+
+Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token stop) const {
+  core::process::Command command;
+  command.argv = {"restic"};
+  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  for (const auto& [name, value] : config_.environment) command.environment[name] = value.value;
+  command.environment["RESTIC_REPOSITORY"] = config_.repository;
+  command.environment["RESTIC_PASSWORD_FILE"] = config_.password_file.path;
+  command.environment["RESTIC_CACHE_DIR"] = cache_folder_;
+  command.environment["RESTIC_PROGRESS_FPS"] = kProgressPerSecond;
+  command.timeout = config_.timeout;
+  command.grace = kGrace;
+  command.output_limit = kOutputLimit;
+  Result<Exit> exit = commands_.run(command, stop);
+  if (!exit) return fail(exit.error().with_context("restic"));
+  return exit;
+}
+
+Result<Restic::Repository> Restic::look(std::stop_token stop) const {
+  const Result<Exit> exit = run({"cat", "config", "--no-lock"}, stop);
+  if (!exit) return fail(exit.error());
+  if (exit->succeeded()) return Repository::kReady;
+  if (!exit->timed_out && !exit->stopped && says_absent(*exit)) return Repository::kAbsent;
+  return failure("cannot open the repository", *exit);
+}
+
+Result<void> Restic::create(std::stop_token stop) const {
+  const Result<Exit> exit = run({"init"}, stop);
+  if (!exit) return fail(exit.error());
+  if (!exit->succeeded()) return failure("init", *exit);
+  return {};
+}
+
+Result<Snapshot> Restic::back_up(std::stop_token stop) const {
+  // restic itself only skips a path that is not there, and calls the rest a success.
+  for (const std::string& path : config_.source.paths) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));
+  }
+  std::vector<std::string> arguments = {"backup", "--json", "--tag", "watchkeeper:" + config_.name};
+  for (const std::string& tag : config_.tags) arguments.insert(arguments.end(), {"--tag", tag});
+  for (const std::string& pattern : config_.exclude) arguments.insert(arguments.end(), {"--exclude", pattern});
+  arguments.emplace_back("--");
+  arguments.insert(arguments.end(), config_.source.paths.begin(), config_.source.paths.end());
+  const Result<Exit> exit = run(std::move(arguments), stop);
+  if (!exit) return fail(exit.error());
+  const std::optional<Snapshot> snapshot = read_summary(exit->output);
+  if (exit->status == kExitIncomplete && !exit->timed_out && !exit->stopped) {
+    const std::vector<std::string> items = unreadable(exit->errors);
+    return fail(Errc::kFailed, "the snapshot {} is incomplete: could not read {}",
+                snapshot ? snapshot->id : "(unnamed)", items.empty() ? reason_of(*exit) : list(items));
+  }
+  if (!exit->succeeded()) return failure("backup", *exit);
+  if (contains(exit->errors, "does not exist, skipping")) return failure("backup: a path went missing", *exit);
+  if (!snapshot) return fail(Errc::kFailed, "restic backup ended well but reported no snapshot");
+  return *snapshot;
+}
+
+Result<std::vector<Lock>> Restic::locks(std::stop_token stop) const {
+  const Result<Exit> listed = run({"list", "locks", "--no-lock", "--quiet"}, stop);
+  if (!listed) return fail(listed.error());
+  if (!listed->succeeded()) return failure("list locks", *listed);
+  std::vector<std::string> ids;
+  for_each_line(listed->output, [&](std::string_view line) {
+    if (line.size() == 64) ids.emplace_back(line);
+  });
+  std::vector<Lock> locks;
+  for (const std::string& id : ids) {
+    const Result<Exit> shown = run({"cat", "lock", id, "--no-lock", "--quiet"}, stop);
+    if (!shown) return fail(shown.error());
+    if (!shown->succeeded()) return failure("cat lock", *shown);
+    const json lock = json::parse(shown->output, nullptr, /*allow_exceptions=*/false);
+    if (!lock.is_object() || !lock.contains("pid") || !lock["pid"].is_number_integer()) {
+      return fail(Errc::kFailed, "restic cat lock {}: unexpected answer", id);
+    }
+    locks.push_back({id, lock.value("hostname", ""), lock["pid"].get<std::int64_t>()});
+  }
+  return locks;
+}
+
+Result<std::vector<Lock>> Restic::remove_own_stale_locks(std::stop_token stop) const {
+  const Result<std::vector<Lock>> present = locks(stop);
+  if (!present) return fail(present.error());
+  std::vector<Lock> stale;
+  for (const Lock& lock : *present) {
+    // `restic unlock` also removes what it takes for stale of other hosts: with any of those present, a person decides.
+    if (lock.hostname != hostname_) {
+      return fail(Errc::kUnavailable, "locked by PID {} on {}; `restic unlock` is left to a person", lock.pid,
+                  lock.hostname);
+    }
+    if (!is_running(lock.pid)) stale.push_back(lock);
+  }
+  if (stale.empty()) return stale;
+  const Result<Exit> exit = run({"unlock", "--quiet"}, stop);
+  if (!exit) return fail(exit.error());
+  if (!exit->succeeded()) return failure("unlock", *exit);
+  return stale;
+}
+
+Result<void> check_password_file(const std::string& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0)
+    return fail(Errc::kInvalid, "password file {}: {}", path, std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, "password file {}: not a file", path);
+  if (status.st_size == 0) return fail(Errc::kInvalid, "password file {}: empty", path);
+  if ((status.st_mode & S_IROTH) != 0) {
+    return fail(Errc::kInvalid, "password file {}: readable by every user; chmod 600 it", path);
+  }
+  return {};
+}
+
+}  // namespace actions::backup

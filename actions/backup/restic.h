@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "actions/backup/backup_config.h"
+#include "core/process/child_process.h"
+#include "core/result.h"
+
+namespace actions::backup {
+
+// What restic says of a snapshot it made.
+struct Snapshot {
+  std::string id;
+  std::uint64_t files = 0;        // looked at
+  std::uint64_t bytes = 0;        // looked at
+  std::uint64_t bytes_added = 0;  // to the repository, before compression
+};
+
+// A lock in a repository, as `restic cat lock` shows it.
+struct Lock {
+  std::string id;
+  std::string hostname;
+  std::int64_t pid = 0;
+};
+
+// restic on one repository. Its answers are read from exit codes and --json; where restic 0.14 (Debian 12) has only
+// words, from the words, and any other wording means "not known", never "absent".
+//
+// Thread safety: any thread; every call runs a program and blocks.
+class Restic {
+ public:
+  // `cache_folder` is where restic keeps its cache; `hostname` is what it calls this machine in locks.
+  Restic(core::process::CommandRunner& commands, const BackupConfig& config, std::string cache_folder,
+         std::string hostname);
+
+  enum class Repository { kReady, kAbsent };
+
+  // kAbsent only if the storage answered that there is no repository; one that cannot be reached is an error, because
+  // it may well hold snapshots. Errors: kInvalid for a wrong password.
+  core::Result<Repository> look(std::stop_token stop) const;
+  core::Result<void> create(std::stop_token stop) const;
+  // A snapshot that lacks a file (exit code 3, or a path that is not there) is an error that names it.
+  // kUnavailable: the repository is locked.
+  core::Result<Snapshot> back_up(std::stop_token stop) const;
+  // Removes the locks that a killed restic of this machine left, and only if `restic unlock` would remove no one
+  // else's: returns those removed.
+  core::Result<std::vector<Lock>> remove_own_stale_locks(std::stop_token stop) const;
+
+ private:
+  core::Result<core::process::Exit> run(std::vector<std::string> arguments, std::stop_token stop) const;
+  core::Result<std::vector<Lock>> locks(std::stop_token stop) const;
+
+  core::process::CommandRunner& commands_;
+  const BackupConfig& config_;
+  std::string cache_folder_;
+  std::string hostname_;
+};
+
+// Refuses a password file that is missing, empty, not a file, or readable by other users.
+core::Result<void> check_password_file(const std::string& path);
+
+}  // namespace actions::backup
