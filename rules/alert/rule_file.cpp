@@ -13,6 +13,7 @@
 #include "core/ring/labels.h"
 #include "rules/promql/parser.h"
 #include "rules/promql/printer.h"
+#include "rules/template/template.h"
 
 namespace rules {
 namespace {
@@ -272,7 +273,10 @@ void FileReader::check_labels(const Node& labels, RuleKind kind) {
 }
 
 void FileReader::check_template(const Node& text, std::string_view what, std::string_view name) {
-  (void)text, (void)what, (void)name, (void)this;
+  if (!text.is_scalar()) return;
+  if (auto valid = templates::check(text.scalar(), name); !valid) {
+    fail_at(text, fmt::format("{} \"{}\": {}", what, name, valid.error().message));
+  }
 }
 
 Checked<std::vector<RuleGroupSpec>> read_document(const core::Result<Node>& document) {

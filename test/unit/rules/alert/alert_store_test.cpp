@@ -111,7 +111,8 @@ TEST_F(AlertStoring, RulesAreKeptApart) {
 
 TEST(AlertStore, AFileThatIsNoDatabaseIsRefusedByName) {
   const std::string path = (std::filesystem::path(testing::TempDir()) / "alert_store_garbage.db").string();
-  std::ofstream(path) << "this is not a database, and long enough to be taken for a header of one............................";
+  std::ofstream(path)
+      << "this is not a database, and long enough to be taken for a header of one............................";
   const auto store = AlertStore::open(path);
   ASSERT_FALSE(store);
   EXPECT_THAT(store.error().message, testing::HasSubstr("alert_store_garbage.db"));
