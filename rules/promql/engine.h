@@ -77,6 +77,9 @@ class Engine {
   const EngineOptions& options() const { return options_; }
 
  private:
+  enum class Mode { kInstant, kRange };
+  core::Result<QueryResult> run(const Expr& query, RangeParameters range, Mode mode, std::stop_token stop) const;
+
   const core::ring::Reader& reader_;
   const core::Clock& clock_;
   EngineOptions options_;

@@ -128,7 +128,8 @@ class Evaluator {
   core::Result<SeriesList> vector_call(const Expr& node, const Call& call);
   core::Result<SeriesList> call_elementwise(const Call& call, double (*function)(double));
   core::Result<SeriesList> aggregation(const Aggregate& operation);
-  core::Result<SeriesList> binary(const Expr& node, const Binary& binary);
+  core::Result<SeriesList> binary(const Expr& node, const Binary& operation);
+  core::Result<SeriesList> with_scalar(const Expr& node, const Binary& operation);
 
   // selectors.cpp
   core::Result<SeriesList> instant_selector(const VectorSelector& selector, SampleAspect aspect);
