@@ -106,10 +106,9 @@ DurationExprPtr Grammar::duration_primary() {
       advance();
       const DurationExprPtr inner = duration(kAnyPrecedence);
       if (!inner || !expect(TokenKind::kRightParen)) return nullptr;
-      // Doubled parentheses mean and print as single ones.
+      // Doubled parentheses mean and print as single ones. The span stays that of the inside: so errors name it.
       DurationExpr node = *inner;
       node.wrapped = true;
-      node.span = from(first.span.start);
       return make_duration(std::move(node));
     }
     case TokenKind::kStep:
