@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/scrape/scrape_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "collector/scrape/negotiation.h"
+#include "core/check.h"
+
+namespace collector::scrape {
+namespace {
+
+// Bytes of a body when body_size_limit is not set.
+constexpr std::uint64_t kBodyBytesMax = 128ULL << 20;
+// A scrape this much behind its ideal instant, or a hundredth of the interval if that is less, is dated to it
+// (Prometheus, scrape/scrape.go, ScrapeTimestampTolerance): equal distances compress to nothing.
+constexpr core::Duration kToleranceMax = std::chrono::milliseconds(2);
+// How long an ending waits for room in the shard's queue.
+constexpr core::Duration kRetryAfter = std::chrono::seconds(1);
+constexpr std::string_view kOverSize = "body size limit exceeded";
+
+std::uint64_t add(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
+  return counter.fetch_add(by, std::memory_order_relaxed);
+}
+
+// Seconds in the shortest form: 10, 1.5.
+std::string format_seconds(core::Millis duration) {
+  return fmt::format("{}", std::chrono::duration<double>(duration).count());
+}
+
+}  // namespace
+
+std::string_view to_string(Health health) {
+  switch (health) {
+    case Health::kUnknown:
+      return "unknown";
+    case Health::kUp:
+      return "up";
+    case Health::kDown:
+      return "down";
+  }
+  return "unknown";
+}
+
+ScrapeLoop::ScrapeLoop(const LoopContext& context, Shard& shard, std::shared_ptr<const Job> job, Target target,
+                       std::string limit_error)
+    : context_(context),
+      shard_(shard),
+      job_(std::move(job)),
+      target_(std::move(target)),
+      limit_error_(std::move(limit_error)),
+      series_(std::make_shared<TargetSeries>(job_, target_)) {
+  status_.target = target_;
+  status_.scrape_pool = job_->config.job_name;
+}
+
+void ScrapeLoop::take_over(ScrapeLoop& before) {
+  CHECK(before.stopped_ && !started_, "series have one loop at a time");
+  TargetStatus status = before.status();
+  status.target = target_;
+  status_ = std::move(status);
+  series_ = before.series_;
+  // Behind whatever the old loop still has in the queue. Without room the series go on as they were until a restart.
+  if (!shard_.post([series = series_, job = job_, timeout = target_.timeout](core::ring::Appender&) {
+        series->adopt(job, timeout);
+      })) {
+    add(context_.stats.queue_full);
+  }
+}
+
+void ScrapeLoop::start(std::uint64_t seed) {
+  CHECK(!started_, "a loop starts once");
+  started_ = true;
+  const auto interval = std::chrono::duration_cast<core::Duration>(target_.interval).count();
+  const auto phase = static_cast<std::int64_t>((target_.hash() ^ seed) % static_cast<std::uint64_t>(interval));
+  const std::int64_t now = context_.clock.wall_now().time_since_epoch().count();
+  const std::int64_t into = ((now % interval) + interval) % interval;
+  const std::int64_t delay = (phase - into + interval) % interval;
+  next_tick_ = context_.clock.steady_now() + core::Duration(delay);
+  schedule_tick();
+}
+
+void ScrapeLoop::schedule_tick() {
+  timer_ = context_.scheduler.schedule_at(next_tick_, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->tick();
+  });
+}
+
+void ScrapeLoop::tick() {
+  if (stopped_) return;
+  // Ticks that were missed are not made up for.
+  const core::SteadyTime now = context_.clock.steady_now();
+  const auto late = now > next_tick_ ? (now - next_tick_) / target_.interval : 0;
+  add(context_.stats.missed_ticks, static_cast<std::uint64_t>(late));
+  next_tick_ += (late + 1) * target_.interval;
+  schedule_tick();
+  if (in_flight_) {
+    if (std::exchange(tick_waits_, true)) add(context_.stats.missed_ticks);
+    return;
+  }
+  scrape();
+}
+
+std::int64_t ScrapeLoop::aligned_time_ms() {
+  const core::WallTime now = context_.clock.wall_now();
+  const core::Duration tolerance = std::min<core::Duration>(target_.interval / 100, kToleranceMax);
+  if (!grid_ || now < *grid_) {
+    // The first scrape, or the wall clock was set back: a new grid.
+    grid_ = now;
+  } else {
+    *grid_ += (now - *grid_) / target_.interval * target_.interval;
+  }
+  return core::to_unix_ms(now - *grid_ <= tolerance ? *grid_ : now);
+}
+
+core::net::Request ScrapeLoop::request() const {
+  const ScrapeConfig& config = job_->config;
+  core::net::Request request;
+  request.url = target_.url;
+  request.timeout = target_.timeout;
+  // A body of exactly the limit is too large already.
+  request.body_limit = config.body_size_limit.bytes == 0 ? kBodyBytesMax : config.body_size_limit.bytes - 1;
+  request.accept_gzip = config.enable_compression;
+  request.headers.emplace_back("Accept", accept_header(*config.scrape_protocols, *config.metric_name_escaping_scheme));
+  if (!config.enable_compression) request.headers.emplace_back("Accept-Encoding", "identity");
+  request.headers.emplace_back("X-Prometheus-Scrape-Timeout-Seconds", format_seconds(target_.timeout));
+  return request;
+}
+
+void ScrapeLoop::scrape() {
+  in_flight_ = true;
+  fetch_ = Fetch{};
+  fetch_.started = context_.clock.steady_now();
+  fetch_.time_ms = aligned_time_ms();
+  core::net::Request wanted = request();
+  if (limit_error_.empty()) {
+    const auto applied = job_->config.http.apply(wanted);
+    if (applied) {
+      transfer_ = context_.http.send(std::move(wanted), [weak = weak_from_this()](core::Result<core::net::Response> r) {
+        if (const auto self = weak.lock()) self->fetched(std::move(r));
+      });
+      return;
+    }
+    fetch_.error = applied.error().message;
+  } else {
+    fetch_.error = limit_error_;
+  }
+  ingest(std::move(fetch_));
+}
+
+void ScrapeLoop::fetched(core::Result<core::net::Response> response) {
+  transfer_ = 0;
+  if (stopped_) return;
+  if (!response) {
+    fetch_.over_size = response.error().message.ends_with(kOverSize);
+    fetch_.error = fetch_.over_size ? std::string(kOverSize) : response.error().message;
+  } else if (response->status != 200) {
+    fetch_.error = fmt::format("server returned HTTP status {}{}{}", response->status,
+                               response->reason.empty() ? "" : " ", response->reason);
+  } else {
+    fetch_.content_type = core::net::find_header(response->headers, "Content-Type");
+    fetch_.body = std::move(response->body);
+  }
+  ingest(std::move(fetch_));
+}
+
+void ScrapeLoop::ingest(Fetch fetch) {
+  const std::int64_t time_ms = fetch.time_ms;
+  const auto shared = std::make_shared<Fetch>(std::move(fetch));
+  const bool posted =
+      shard_.post([self = shared_from_this(), series = series_, shared](core::ring::Appender& appender) {
+        const ScrapeReport report = series->ingest(appender, self->context_.clock, *shared);
+        self->note(*shared, report);
+        self->context_.scheduler.post([self] { self->done(); });
+      });
+  if (posted) return;
+  add(context_.stats.queue_full);
+  Fetch refused;
+  refused.time_ms = time_ms;
+  ScrapeReport report;
+  report.error = "the collector is overloaded: its queue is full";
+  note(refused, report);
+  context_.scheduler.post([self = shared_from_this()] { self->done(); });
+}
+
+void ScrapeLoop::note(const Fetch& fetch, const ScrapeReport& report) {
+  ScrapeStats& stats = context_.stats;
+  add(stats.scrapes);
+  if (!report.error.empty()) add(stats.failures);
+  add(stats.samples, report.scraped);
+  add(stats.out_of_order, report.out_of_order);
+  add(stats.duplicates, report.duplicates);
+  add(stats.out_of_bounds, report.out_of_bounds);
+  add(stats.series_refused, report.series_refused);
+  {
+    const std::lock_guard lock(status_mutex_);
+    status_.last_error = report.error;
+    status_.last_scrape = core::from_unix_ms(fetch.time_ms);
+    status_.last_duration = report.duration;
+    status_.health = report.error.empty() ? Health::kUp : Health::kDown;
+    status_.last_report = report;
+  }
+  if (context_.on_arrival) {
+    context_.on_arrival(
+        {std::string(target_.labels.get("job")), std::string(target_.labels.get("instance")), fetch.time_ms});
+  }
+}
+
+void ScrapeLoop::done() {
+  in_flight_ = false;
+  if (stopped_ || !std::exchange(tick_waits_, false)) return;
+  scrape();
+}
+
+TargetStatus ScrapeLoop::status() const {
+  const std::lock_guard lock(status_mutex_);
+  return status_;
+}
+
+void ScrapeLoop::halt() {
+  stopped_ = true;
+  context_.scheduler.cancel(timer_);
+  if (transfer_ != 0) context_.http.cancel(std::exchange(transfer_, 0));
+}
+
+void ScrapeLoop::hand_over() { halt(); }
+
+void ScrapeLoop::abandon() {
+  halt();
+  ended_ = true;
+}
+
+void ScrapeLoop::stop(Ending ending) {
+  if (stopped_) return;
+  halt();
+  if (ending == Ending::kSilent) {
+    wait_to_end(context_.clock.steady_now(), 0);
+    return;
+  }
+  // The marker's time is that of the tick which does not come; it is written a tick and a tenth later, so that a target
+  // which only moved to another loop has newer samples by then.
+  timer_ = context_.scheduler.schedule_at(next_tick_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (!self) return;
+    const core::Duration interval = self->target_.interval;
+    self->wait_to_end(self->next_tick_ + interval + interval / 10, self->context_.clock.unix_ms());
+  });
+}
+
+void ScrapeLoop::wait_to_end(core::SteadyTime when, std::int64_t marker_ms) {
+  timer_ = context_.scheduler.schedule_at(when, [weak = weak_from_this(), marker_ms] {
+    const auto self = weak.lock();
+    if (!self || self->ended_) return;
+    self->ended_ = self->shard_.post([series = self->series_, marker_ms](core::ring::Appender& appender) {
+      if (marker_ms != 0) series->end(appender, marker_ms);
+      series->close(appender);
+    });
+    if (!self->ended_) self->wait_to_end(self->context_.clock.steady_now() + kRetryAfter, marker_ms);
+  });
+}
+
+}  // namespace collector::scrape

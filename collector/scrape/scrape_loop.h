@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/scrape/shard.h"
+#include "collector/scrape/target.h"
+#include "collector/scrape/target_series.h"
+#include "core/net/http_client.h"
+#include "core/time/clock.h"
+#include "core/time/scheduler.h"
+
+namespace collector::scrape {
+
+// A scrape has landed: whatever reads its series may look now.
+struct Arrival {
+  std::string job;
+  std::string instance;
+  std::int64_t time_ms = 0;
+};
+
+// Counts over all targets, since the start.
+//
+// Thread safety: any thread. Every access is relaxed: each number stands alone.
+struct ScrapeStats {
+  std::atomic<std::uint64_t> scrapes{0};
+  std::atomic<std::uint64_t> failures{0};
+  std::atomic<std::uint64_t> samples{0};  // read, whether stored or not
+  std::atomic<std::uint64_t> missed_ticks{0};
+  std::atomic<std::uint64_t> queue_full{0};
+  std::atomic<std::uint64_t> out_of_order{0};
+  std::atomic<std::uint64_t> duplicates{0};
+  std::atomic<std::uint64_t> out_of_bounds{0};
+  std::atomic<std::uint64_t> series_refused{0};
+  std::atomic<std::uint64_t> target_errors{0};  // targets that could not be made
+};
+
+// What a loop stands on. Everything outlives the loops.
+struct LoopContext {
+  const core::Clock& clock;
+  core::Scheduler& scheduler;
+  core::net::HttpClient& http;
+  ScrapeStats& stats;
+  // Called on the target's shard after its samples are readable. May be empty; must not block.
+  std::function<void(const Arrival&)> on_arrival;
+};
+
+enum class Health { kUnknown, kUp, kDown };
+
+std::string_view to_string(Health health);  // unknown, up, down
+
+// A target as /api/v1/targets shows it.
+struct TargetStatus {
+  Target target;
+  std::string scrape_pool;
+  std::string last_error;
+  std::optional<core::WallTime> last_scrape;
+  core::Duration last_duration{};
+  Health health = Health::kUnknown;
+  ScrapeReport last_report;
+};
+
+// How a loop's series end.
+enum class Ending {
+  kSilent,     // no markers: the job is gone, or the agent stops
+  kMarkStale,  // the target is gone: its series are marked stale, after the time of a tick in which it might come back
+};
+
+// Scrapes one target at its times: once an interval, at an instant of it that the target's hash picks, never two at
+// once. Fetching is the HTTP client's work on the I/O thread; reading and appending the shard's.
+//
+// Thread safety: confined to the scheduler's thread, except status() and metadata(): any thread.
+class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
+ public:
+  // `limit_error` is why this target must not be asked at all (target_limit); empty if it may.
+  ScrapeLoop(const LoopContext& context, Shard& shard, std::shared_ptr<const Job> job, Target target,
+             std::string limit_error);
+
+  // Goes on with the series and the status of `before`, which must have been stopped by hand_over().
+  void take_over(ScrapeLoop& before);
+  // REQUIRES: once. `seed` tells replicas apart.
+  void start(std::uint64_t seed);
+  void stop(Ending ending);
+  // Stops, leaving the series to another loop.
+  void hand_over();
+  // Takes back what stop() has planned; for the end of the agent.
+  void abandon();
+  // After stop(kMarkStale): whether the markers are written.
+  bool ended() const { return ended_; }
+
+  const Target& target() const { return target_; }
+  TargetStatus status() const;
+  std::vector<FamilyMetadata> metadata() const { return series_->metadata(); }
+
+ private:
+  void schedule_tick();
+  void tick();
+  void scrape();
+  core::net::Request request() const;
+  std::int64_t aligned_time_ms();
+  void fetched(core::Result<core::net::Response> response);
+  void ingest(Fetch fetch);
+  void note(const Fetch& fetch, const ScrapeReport& report);
+  void done();
+  void halt();
+  void wait_to_end(core::SteadyTime when, std::int64_t marker_ms);
+
+  const LoopContext& context_;
+  Shard& shard_;
+  std::shared_ptr<const Job> job_;
+  Target target_;
+  std::string limit_error_;
+  std::shared_ptr<TargetSeries> series_;
+
+  core::SteadyTime next_tick_{};
+  core::TimerId timer_ = 0;
+  core::net::TransferId transfer_ = 0;
+  std::optional<core::WallTime> grid_;  // the last ideal instant
+  Fetch fetch_;                         // under way
+  bool started_ = false;
+  bool stopped_ = false;
+  bool in_flight_ = false;
+  bool tick_waits_ = false;
+  bool ended_ = false;
+
+  mutable std::mutex status_mutex_;
+  TargetStatus status_;  // guarded by status_mutex_
+};
+
+}  // namespace collector::scrape

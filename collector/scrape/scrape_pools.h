@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "collector/scrape/scrape_loop.h"
+
+namespace collector::scrape {
+
+// A job as the API shows it.
+struct PoolStatus {
+  std::string job;
+  std::vector<TargetStatus> active;
+  std::vector<core::ring::Labels> dropped;  // discovered labels
+  std::uint64_t dropped_count = 0;
+  std::vector<std::string> errors;  // of targets that could not be made
+};
+
+struct TargetMetadata {
+  std::string job;
+  core::ring::Labels target;
+  std::vector<FamilyMetadata> families;
+};
+
+struct ScrapePoolsOptions {
+  std::string host_name;  // with the external labels, what tells replicas apart
+};
+
+// Every job with its loops. A new configuration is taken whole: loops of unchanged jobs do not notice, those of a job
+// that changed only in timing, sample limit or HTTP settings go on with their series, others end and begin anew.
+//
+// Thread safety: confined to the scheduler's thread, except status(), metadata() and stats(): any thread.
+class ScrapePools {
+ public:
+  // REQUIRES: at least one shard; `clock`, `scheduler` and `http` outlive this.
+  ScrapePools(const core::Clock& clock, core::Scheduler& scheduler, core::net::HttpClient& http,
+              std::vector<std::unique_ptr<Shard>> shards, std::function<void(const Arrival&)> on_arrival = {},
+              ScrapePoolsOptions options = {});
+  // The scheduler must not run any more, or this be its thread. Waits for the shards.
+  ~ScrapePools();
+
+  // REQUIRES: `jobs` came out of resolve_jobs().
+  void apply(const std::vector<ScrapeConfig>& jobs, const core::ring::Labels& external_labels);
+  // Ends every loop without markers: at the end of the agent, what is in the ring stays as it is.
+  void stop();
+
+  std::vector<PoolStatus> status() const;  // jobs by name
+  std::vector<TargetMetadata> metadata() const;
+  const ScrapeStats& stats() const { return stats_; }
+
+ private:
+  struct Pool {
+    std::shared_ptr<const Job> job;
+    TargetList targets;
+    std::vector<std::shared_ptr<ScrapeLoop>> loops;
+  };
+
+  Pool build(const ScrapeConfig& config, Pool* before);
+  std::shared_ptr<ScrapeLoop> make_loop(const std::shared_ptr<const Job>& job, const Target& target,
+                                        const std::string& limit_error);
+  void retire(Pool& pool, Ending ending);
+
+  ScrapeStats stats_;
+  LoopContext context_;
+  ScrapePoolsOptions options_;
+  std::uint64_t seed_ = 0;
+  std::vector<std::shared_ptr<ScrapeLoop>> ending_;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Pool> pools_;  // written on the scheduler's thread under mutex_, read anywhere under it
+
+  std::vector<std::unique_ptr<Shard>> shards_;  // last: what their tasks use goes after them
+};
+
+}  // namespace collector::scrape

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "core/ring/ring.h"
+
+namespace collector::scrape {
+
+// Work waiting for one shard. A target has one scrape under way, so this is a bound on targets more than on time.
+inline constexpr std::size_t kShardQueueMax = 16'384;
+
+// A worker with an appender of its own: targets belong to one shard each, and so has a series one writer.
+//
+// Thread safety: any thread may post; tasks run one after another in the order they were posted.
+class Shard {
+ public:
+  using Task = std::function<void(core::ring::Appender&)>;
+
+  virtual ~Shard() = default;
+  // False if the queue is full; the task will not run.
+  [[nodiscard]] virtual bool post(Task task) = 0;
+};
+
+// Runs a task inside post(): for tests and the simulation.
+//
+// Thread safety: confined to one thread.
+class InlineShard final : public Shard {
+ public:
+  explicit InlineShard(core::ring::Ring& ring) : appender_(ring.make_appender()) {}
+  bool post(Task task) override {
+    task(*appender_);
+    return true;
+  }
+
+ private:
+  std::unique_ptr<core::ring::Appender> appender_;
+};
+
+// A thread with a queue of `capacity` tasks. Its destruction runs what is queued and waits for the thread.
+std::unique_ptr<Shard> make_thread_shard(core::ring::Ring& ring, std::size_t capacity = kShardQueueMax);
+
+}  // namespace collector::scrape
