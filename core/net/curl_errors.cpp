@@ -100,8 +100,9 @@ Error CurlTransfer::tls_failure(CURLcode code) const {
   curl_easy_getinfo(easy_.get(), CURLINFO_SSL_VERIFYRESULT, &verdict);
   const std::string& name = request_.tls.server_name;
   std::string reason;
+  // libcurl compares the names itself, after OpenSSL's verdict, and says so in words only.
+  if (text.find("subject name") != std::string_view::npos) verdict = X509_V_ERR_HOSTNAME_MISMATCH;
   switch (verdict) {
-    case X509_V_OK:
     case X509_V_ERR_HOSTNAME_MISMATCH:
       reason = fmt::format("certificate is not valid for {}", name.empty() ? host_of(request_.url) : name);
       break;

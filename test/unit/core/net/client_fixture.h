@@ -33,6 +33,7 @@ class LocalServer {
   Server* operator->() { return &server_; }
 
   void start() {
+    server_.set_tcp_nodelay(true);
     port_ = server_.bind_to_any_port("127.0.0.1");
     ASSERT_GT(port_, 0);
     thread_ = std::thread([this] { server_.listen_after_bind(); });
