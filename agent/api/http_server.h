@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "agent/api/router.h"
+#include "core/result.h"
+#include "core/time/clock.h"
+
+namespace agent {
+
+// HOST:PORT; an IPv6 host in brackets. Port 0 takes a free one.
+struct ListenAddress {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 9780;
+  std::string to_string() const;
+  bool operator==(const ListenAddress&) const = default;
+};
+
+core::Result<ListenAddress> parse_listen_address(std::string_view text);
+
+struct HttpServerOptions {
+  std::size_t threads = 8;           // requests at once; more wait
+  std::size_t waiting = 64;          // accepted connections that wait for a thread; more wait in the kernel's queue
+  std::size_t body_limit = 4 << 20;  // bytes of a request body: more is 413
+  core::Duration io_timeout = std::chrono::seconds(10);
+  core::Duration keep_alive = std::chrono::seconds(2);  // an idle connection holds a thread this long
+};
+
+// How often each endpoint answered with each status, and how long that took together.
+struct RequestCount {
+  std::uint64_t requests = 0;
+  core::Duration took{0};
+};
+using RequestCounts = std::map<std::pair<std::string, int>, RequestCount>;
+
+// Serves a router over HTTP/1.1 (cpp-httplib) on threads of its own.
+//
+// A client that hangs up does not end its query: cpp-httplib 0.11 has no way to notice before the answer is written.
+// The query's own timeout bounds what that costs.
+//
+// Thread safety: any thread; stop() and destruction from one.
+class HttpServer {
+ public:
+  // Listens and serves until stop(). The router outlives the server. kUnavailable if the address cannot be had.
+  static core::Result<std::unique_ptr<HttpServer>> start(const ListenAddress& address, const Router& router,
+                                                         const core::Clock& clock, HttpServerOptions options = {});
+  ~HttpServer();
+
+  // With the port that was really taken.
+  const ListenAddress& address() const;
+  RequestCounts counts() const;
+  // Answers what was begun, then ends. Idempotent.
+  void stop();
+
+ private:
+  struct State;
+  explicit HttpServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace agent

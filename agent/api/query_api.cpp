@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/api/query_api.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "agent/api/envelope.h"
+#include "agent/api/json_text.h"
+#include "agent/api/parameters.h"
+#include "rules/promql/parser.h"
+#include "rules/promql/printer.h"
+
+namespace agent {
+namespace {
+
+using rules::promql::EngineOptions;
+using rules::promql::QueryResult;
+
+// As Prometheus: enough for a week at a minute's step, and a bound on what one answer holds.
+constexpr std::int64_t kMaxPoints = 11'000;
+
+// A parameter that must be given, or the answer that refuses it.
+template <class T>
+using Checked = tl::expected<T, ApiResponse>;
+
+Checked<std::int64_t> required_time(const ApiRequest& request, std::string_view name) {
+  auto time = parse_time_ms(request.parameters.get(name));
+  if (!time) return tl::unexpected(bad_parameter(name, time.error().message));
+  return *time;
+}
+
+Checked<EngineOptions> options_of(const QuerySource& source, const ApiRequest& request) {
+  EngineOptions options = source.options;
+  if (const auto text = request.parameters.get("timeout"); !text.empty()) {
+    auto timeout = parse_step(text);
+    if (!timeout) return tl::unexpected(bad_parameter("timeout", timeout.error().message));
+    options.timeout = std::min(options.timeout, *timeout);
+  }
+  if (const auto text = request.parameters.get("lookback_delta"); !text.empty()) {
+    auto lookback = parse_step(text);
+    if (!lookback) {
+      return tl::unexpected(failure(
+          ErrorType::kBadData, fmt::format("error parsing lookback delta duration: {}", lookback.error().message)));
+    }
+    if (*lookback > core::Millis(0)) options.lookback = *lookback;
+  }
+  return options;
+}
+
+struct Truncate {
+  std::uint64_t limit;
+  template <class T>
+  bool operator()(std::vector<T>& list) const {
+    const bool cut = list.size() > limit;
+    if (cut) list.resize(limit);
+    return cut;
+  }
+  bool operator()(const rules::promql::Scalar&) const { return false; }
+  bool operator()(const rules::promql::StringValue&) const { return false; }
+};
+
+ApiResponse answer(const QuerySource& source, const ApiRequest& request, core::Result<QueryResult> result,
+                   std::uint64_t limit, core::SteadyTime started) {
+  if (!result) return query_failure(result.error());
+  if (limit > 0 && std::visit(Truncate{limit}, result->value)) {
+    result->annotations.warnings.emplace_back("results truncated due to limit");
+  }
+  std::string data = "{";
+  append_query_result(data, result->value);
+  if (const auto stats = request.parameters.get("stats"); !stats.empty()) {
+    const std::string seconds = json_seconds(source.clock.steady_now() - started);
+    data += fmt::format(
+        ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{0},\"execTotalTime\":{0}}},\"samples\":{{\"samplesRead\":{1}}}}"
+        "}",
+        seconds, result->samples_read);
+  }
+  data += '}';
+  return success(data, result->annotations);
+}
+
+}  // namespace
+
+ApiResponse answer_query(const QuerySource& source, const ApiRequest& request) {
+  const core::SteadyTime started = source.clock.steady_now();
+  const auto limit = limit_of(request.parameters);
+  if (!limit) return failure(ErrorType::kBadData, limit.error().message);
+  std::int64_t time_ms = source.clock.unix_ms();
+  if (const auto text = request.parameters.get("time"); !text.empty()) {
+    auto time = parse_time_ms(text);
+    if (!time) {
+      return bad_parameter("time", fmt::format("invalid time value for 'time': {}", time.error().message));
+    }
+    time_ms = *time;
+  }
+  auto options = options_of(source, request);
+  if (!options) return options.error();
+  const rules::promql::Engine engine(source.reader, source.clock, *options);
+  return answer(source, request, engine.instant(request.parameters.get("query"), time_ms, source.stop), *limit,
+                started);
+}
+
+ApiResponse answer_query_range(const QuerySource& source, const ApiRequest& request) {
+  const core::SteadyTime started = source.clock.steady_now();
+  const auto limit = limit_of(request.parameters);
+  if (!limit) return failure(ErrorType::kBadData, limit.error().message);
+  const auto start = required_time(request, "start");
+  if (!start) return start.error();
+  const auto end = required_time(request, "end");
+  if (!end) return end.error();
+  if (*end < *start) return bad_parameter("end", "end timestamp must not be before start time");
+  const auto step = parse_step(request.parameters.get("step"));
+  if (!step) return bad_parameter("step", step.error().message);
+  if (*step <= core::Millis(0)) {
+    return bad_parameter("step",
+                         "zero or negative query resolution step widths are not accepted. Try a positive integer");
+  }
+  if ((*end - *start) / step->count() > kMaxPoints) {
+    return failure(ErrorType::kBadData,
+                   "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
+                   "(?step=XX)");
+  }
+  auto options = options_of(source, request);
+  if (!options) return options.error();
+  const rules::promql::Engine engine(source.reader, source.clock, *options);
+  const rules::promql::RangeParameters range{*start, *end, step->count()};
+  return answer(source, request, engine.range(request.parameters.get("query"), range, source.stop), *limit, started);
+}
+
+ApiResponse answer_format_query(const ApiRequest& request) {
+  const auto expr = rules::promql::parse(request.parameters.get("query"));
+  if (!expr) return query_failure(expr.error());
+  return success(json(rules::promql::print_pretty(**expr)));
+}
+
+}  // namespace agent
