@@ -110,7 +110,7 @@ std::string with_rule(std::string_view lines) {
 INSTANTIATE_TEST_SUITE_P(
     Texts, BadRuleFile,
     testing::Values(
-        Bad{"no_map", "[]\n", {"r.yml:1:1: expected a map with the key \"groups\", got a sequence"}},
+        Bad{"no_map", "[]\n", {"r.yml:1:1: expected a map with the key \"groups\", got a list"}},
         Bad{"unknown_key",
             "groups: []\ngroup: 1\n",
             {"r.yml:2:1: unknown key \"group\" in a rule file, expected one of groups"}},
