@@ -64,9 +64,9 @@ class FileReader {
   void read_kind(const Node& node, RuleSpec& rule);
   void read_expression(const Node& node, RuleSpec& rule);
   void check_recording(const Node& node, const RuleSpec& rule);
-  void check_alerting(const Node& node);
-  void check_labels(const Node& labels, RuleKind kind);
-  void check_template(const Node& text, std::string_view what, std::string_view name);
+  void check_annotations(const Node& annotations, const RuleSpec& rule);
+  void check_labels(const Node& labels, const RuleSpec& rule);
+  void check_template(const Node& text, const RuleSpec& rule, std::string_view what, std::string_view name);
 
   Texts read_texts(const Node& node);
   std::string read_text(const Node& node);
@@ -197,9 +197,9 @@ void FileReader::read_rule(const Node& node, RuleGroupSpec& group, const Texts& 
   if (rule.kind == RuleKind::kRecording) {
     check_recording(node, rule);
   } else {
-    check_alerting(node);
+    check_annotations(node.find("annotations"), rule);
   }
-  check_labels(node.find("labels"), rule.kind);
+  check_labels(node.find("labels"), rule);
   rule.labels.insert(group_labels.begin(), group_labels.end());
   context_.clear();
   group.rules.push_back(std::move(rule));
@@ -253,28 +253,28 @@ void FileReader::check_recording(const Node& node, const RuleSpec& rule) {
   }
 }
 
-void FileReader::check_alerting(const Node& node) {
-  for (const Entry& entry : node.find("annotations").entries()) {
+void FileReader::check_annotations(const Node& annotations, const RuleSpec& rule) {
+  for (const Entry& entry : annotations.entries()) {
     const std::string name = entry.key.is_scalar() ? entry.key.scalar() : "";
     if (!is_label_name(name)) fail_at(entry.key, "invalid annotation name: " + name);
-    check_template(entry.value, "annotation", name);
+    check_template(entry.value, rule, "annotation", name);
   }
 }
 
-void FileReader::check_labels(const Node& labels, RuleKind kind) {
+void FileReader::check_labels(const Node& labels, const RuleSpec& rule) {
   for (const Entry& entry : labels.entries()) {
     const std::string name = entry.key.is_scalar() ? entry.key.scalar() : "";
     if (!is_label_name(name) || name == core::ring::kMetricName) fail_at(entry.key, "invalid label name: " + name);
     if (entry.value.is_scalar() && !core::ring::is_valid_utf8(entry.value.scalar())) {
       fail_at(entry.value, "invalid label value: " + core::ring::go_quote(entry.value.scalar()));
     }
-    if (kind == RuleKind::kAlerting) check_template(entry.value, "label", name);
+    if (rule.kind == RuleKind::kAlerting) check_template(entry.value, rule, "label", name);
   }
 }
 
-void FileReader::check_template(const Node& text, std::string_view what, std::string_view name) {
+void FileReader::check_template(const Node& text, const RuleSpec& rule, std::string_view what, std::string_view name) {
   if (!text.is_scalar()) return;
-  if (auto valid = templates::check(text.scalar(), name); !valid) {
+  if (auto valid = templates::check(text.scalar(), "__alert_" + rule.name); !valid) {
     fail_at(text, fmt::format("{} \"{}\": {}", what, name, valid.error().message));
   }
 }
