@@ -240,6 +240,7 @@ std::string example_yaml(const TableDescription& root, std::string_view introduc
 }
 
 std::string print_yaml(const Node& node, const TableDescription& description) {
+  std::string out;
   print_value(out, node, {"object", &description}, 0);
   return out;
 }
