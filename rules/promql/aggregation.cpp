@@ -162,7 +162,8 @@ Result<SeriesList> count_values(QueryContext& context, const TimeGrid& grid, con
     cursor.visit(grid.at(step), [&](std::size_t i, double value) {
       if (!last[i].slot || !core::ring::same_bits(last[i].value, value)) {
         const Labels labels = input[i].labels->with(label, plain_number(value));
-        last[i] = {value, result.slot(std::make_shared<const Labels>(group_labels(labels, operation.mode, names)), false)};
+        last[i] = {value,
+                   result.slot(std::make_shared<const Labels>(group_labels(labels, operation.mode, names)), false)};
       }
       if ((counts[*last[i].slot] += 1) == 1) seen.push_back(*last[i].slot);
     });

@@ -30,8 +30,8 @@ struct Candidate {
   std::size_t series = 0;
 };
 
-// The k largest (or smallest) values seen: a binary heap with the one to be replaced next at its root. It moves elements
-// as Go's container/heap does, so that the same ones of several equal values are kept.
+// The k largest (or smallest) values seen: a binary heap with the one to be replaced next at its root. It moves
+// elements as Go's container/heap does, so that the same ones of several equal values are kept.
 class Selection {
  public:
   explicit Selection(AggregateOp op) : largest_(op == AggregateOp::kTopk) {}
@@ -152,10 +152,10 @@ double ratio_offset(const Labels& labels) {
 SeriesList choose_share(QueryContext& context, const TimeGrid& grid, const Expr& parameter_node,
                         const SeriesList& input, std::span<const double> parameter) {
   const auto warn = [&](double ratio, int cap) {
-    context.annotations.add(AnnotationKind::kWarning,
-                            fmt::format("ratio value should be between -1 and 1, got {}, capping to {}",
-                                        short_number(ratio), cap),
-                            parameter_node.place);
+    context.annotations.add(
+        AnnotationKind::kWarning,
+        fmt::format("ratio value should be between -1 and 1, got {}, capping to {}", short_number(ratio), cap),
+        parameter_node.place);
   };
   const Extremes extremes = extremes_of(parameter);
   if (extremes.highest > 1) warn(extremes.highest, 1);

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "core/ring/labels.h"
 #include "core/time/clock.h"
 #include "core/time/duration.h"
-#include "core/ring/labels.h"
 #include "rules/promql/number_text.h"
 
 namespace rules::promql {
@@ -58,11 +58,10 @@ void AnnotationLog::add_monotonicity(std::string_view about, const Monotonicity&
 }
 
 void AnnotationLog::add_overlap(std::string_view metric_name, Place place) {
-  Entry& target = entry(
-      AnnotationKind::kWarning,
-      fmt::format("sample has start time that overlaps with previous sample timestamp for metric {}",
-                  core::ring::go_quote(metric_name)),
-      place);
+  Entry& target = entry(AnnotationKind::kWarning,
+                        fmt::format("sample has start time that overlaps with previous sample timestamp for metric {}",
+                                    core::ring::go_quote(metric_name)),
+                        place);
   if (!std::holds_alternative<Occurrences>(target.gathered)) target.gathered = Occurrences{0};
   ++std::get<Occurrences>(target.gathered);
 }

@@ -124,7 +124,8 @@ class VectorMatch {
   StepAssembler::Slot slot_of(std::size_t group, std::size_t many, std::size_t one) {
     const std::size_t key = many != kStandIn ? many : many_.size() + one;
     auto& known = slots_[key];
-    const auto found = std::find_if(known.begin(), known.end(), [one](const auto& entry) { return entry.first == one; });
+    const auto found =
+        std::find_if(known.begin(), known.end(), [one](const auto& entry) { return entry.first == one; });
     if (found != known.end()) return found->second;
     const LabelsPtr& group_labels = groups_.labels(group);
     const Labels& many_labels = many == kStandIn ? *group_labels : *many_[many].labels;
@@ -183,8 +184,8 @@ class VectorMatch {
 
 }  // namespace
 
-Result<SeriesList> combine_vectors(QueryContext& context, const TimeGrid& grid, const Expr& node,
-                                   const SeriesList& lhs, const SeriesList& rhs) {
+Result<SeriesList> combine_vectors(QueryContext& context, const TimeGrid& grid, const Expr& node, const SeriesList& lhs,
+                                   const SeriesList& rhs) {
   return VectorMatch(context, grid, node, lhs, rhs).run();
 }
 

@@ -30,9 +30,9 @@ double sign(double x) {
 }
 
 // How a function that returns a vector is carried out.
-using OfElement = double (*)(double);             // on each value; the name goes
-using OfWindow = RangeValue (*)(const Window&);   // on each window; the name goes
-struct KeepingName {                              // on each window; the name stays
+using OfElement = double (*)(double);            // on each value; the name goes
+using OfWindow = RangeValue (*)(const Window&);  // on each window; the name goes
+struct KeepingName {                             // on each window; the name stays
   OfWindow function;
 };
 struct OfScalar {};              // returns a scalar: Evaluator::scalar

@@ -100,17 +100,17 @@ Result<QueryResult> Engine::run(const Expr& query, RangeParameters range, Mode m
     return fail(Errc::kInvalid, "the evaluation time is too far from the epoch");
   }
   const bool instant = mode == Mode::kInstant;
-  const DurationBounds bounds = instant ? DurationBounds{} : DurationBounds{range.step_ms, range.end_ms - range.start_ms};
+  const DurationBounds bounds =
+      instant ? DurationBounds{} : DurationBounds{range.step_ms, range.end_ms - range.start_ms};
   const Result<ExprPtr> resolved = resolve_durations(borrowed(query), bounds);
   if (!resolved) return fail(resolved.error());
   const Expr& expr = **resolved;
-  QueryContext context{reader_, clock_, options_, range.start_ms, range.end_ms, bounds.step_ms, std::move(stop), {},
-                       {},      {},     0,        0,              false};
+  QueryContext context{reader_, clock_, options_, range.start_ms, range.end_ms, bounds.step_ms, std::move(stop), {}, {},
+                       {},      0,      0,        false};
   context.deadline = clock_.steady_now() + options_.timeout;
   context.invariant = find_invariant(expr);
   const TimeGrid grid{range.start_ms, range.end_ms, range.step_ms};
-  Result<Value> value =
-      instant ? instant_value(context, expr, range.start_ms) : range_value(context, expr, grid);
+  Result<Value> value = instant ? instant_value(context, expr, range.start_ms) : range_value(context, expr, grid);
   if (!value) return fail(value.error());
   return QueryResult{std::move(*value), context.annotations.rendered(), context.samples_read, context.found_series};
 }

@@ -22,8 +22,7 @@ Status QueryContext::check_alive() const {
 Status QueryContext::hold(std::uint64_t samples) {
   samples_held += samples;
   if (samples_held > options.max_samples) {
-    return fail(Errc::kLimitExceeded,
-                "query processing would load too many samples into memory in query execution");
+    return fail(Errc::kLimitExceeded, "query processing would load too many samples into memory in query execution");
   }
   return {};
 }

@@ -94,8 +94,7 @@ class Evaluator {
 
   using VectorCall = core::Result<SeriesList> (Evaluator::*)(const Expr&, const Call&);
   // One value of one series from its window at one step.
-  using WindowFunction =
-      std::function<core::Result<RangeValue>(const Window&, std::size_t step, const RangeSeries&)>;
+  using WindowFunction = std::function<core::Result<RangeValue>(const Window&, std::size_t step, const RangeSeries&)>;
 
   // Functions that the table in calls.cpp names.
   core::Result<SeriesList> call_absent(const Expr& node, const Call& call);

@@ -73,8 +73,8 @@ BucketQuantile bucket_quantile(double phi, std::vector<Bucket> buckets) {
   const double total = buckets[last].count;
   if (buckets.size() < 2 || total == 0) return {normal_nan(), repair};
   const double rank = phi * total;
-  const auto found = std::find_if(buckets.begin(), buckets.end() - 1,
-                                  [rank](const Bucket& bucket) { return bucket.count >= rank; });
+  const auto found =
+      std::find_if(buckets.begin(), buckets.end() - 1, [rank](const Bucket& bucket) { return bucket.count >= rank; });
   const auto b = static_cast<std::size_t>(found - buckets.begin());
   if (b == last) return {buckets[last - 1].upper_bound, repair};
   const double end = buckets[b].upper_bound;

@@ -96,8 +96,8 @@ void warn_bad_bucket(QueryContext& context, const Labels& labels, Place place) {
 void note_repair(QueryContext& context, const Labels& labels, const MonotonicityRepair& repair, std::int64_t time_ms,
                  Place place) {
   context.annotations.add_monotonicity(
-      about(context, labels),
-      {repair.lowest_bound, repair.highest_bound, repair.largest_drop, 1, time_ms, time_ms}, place);
+      about(context, labels), {repair.lowest_bound, repair.highest_bound, repair.largest_drop, 1, time_ms, time_ms},
+      place);
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ bool matches_all(std::span<const Matcher> matchers, std::string_view value) {
 
 // What the second argument of info() asks for.
 struct InfoRequest {
-  std::vector<Matcher> names;                             // which metrics are info metrics
-  std::map<std::string, std::vector<Matcher>> labels;     // which labels to copy, and what they must match
+  std::vector<Matcher> names;                          // which metrics are info metrics
+  std::map<std::string, std::vector<Matcher>> labels;  // which labels to copy, and what they must match
   std::vector<Matcher> all() const {
     std::vector<Matcher> list = names;
     for (const auto& [name, matchers] : labels) list.insert(list.end(), matchers.begin(), matchers.end());

@@ -98,10 +98,9 @@ Result<SeriesList> Evaluator::call_quantile_over_time(const Expr&, const Call& c
   const auto function = [&](const Window& window, std::size_t step, const RangeSeries&) -> Result<RangeValue> {
     const double wanted = (*phi)[step];
     if (!(wanted >= 0 && wanted <= 1)) {
-      context_.annotations.add(
-          AnnotationKind::kWarning,
-          fmt::format("quantile value should be between 0 and 1, got {}", short_number(wanted)),
-          call.args[0]->place);
+      context_.annotations.add(AnnotationKind::kWarning,
+                               fmt::format("quantile value should be between 0 and 1, got {}", short_number(wanted)),
+                               call.args[0]->place);
     }
     return quantile_over_time(window, wanted);
   };

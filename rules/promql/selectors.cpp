@@ -186,11 +186,9 @@ WindowShape Evaluator::shape_of(const Expr& range_argument) const {
 
 Result<SeriesList> Evaluator::subquery_points(const Subquery& subquery) {
   const auto pin = pinned(subquery.shift);
-  const std::int64_t step =
-      subquery.step_ms > 0 ? subquery.step_ms : context_.options.default_subquery_step.count();
+  const std::int64_t step = subquery.step_ms > 0 ? subquery.step_ms : context_.options.default_subquery_step.count();
   const std::int64_t last_step = grid_.at(grid_.size() - 1);
-  const std::int64_t low =
-      minus(minus(pin.value_or(grid_.start_ms), subquery.shift.offset_ms), subquery.range_ms);
+  const std::int64_t low = minus(minus(pin.value_or(grid_.start_ms), subquery.shift.offset_ms), subquery.range_ms);
   const std::int64_t high = minus(pin.value_or(last_step), subquery.shift.offset_ms);
   if (low < -kMaxTimeMs || high > kMaxTimeMs) return SeriesList();
   const TimeGrid inner{next_multiple(low, step), high, step};
