@@ -3,6 +3,8 @@
 
 #include <fstream>
 
+#include "core/net/url.h"
+
 namespace actions::receivers {
 namespace {
 
@@ -46,10 +48,8 @@ std::string url_problem(std::string_view url) {
   const std::string_view scheme = colon == std::string_view::npos ? std::string_view() : url.substr(0, colon);
   if (scheme != "http" && scheme != "https") return fmt::format("unsupported scheme \"{}\" for URL", scheme);
   const std::string_view rest = url.substr(colon + 3);
-  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
-  const std::string_view host = authority.substr(authority.find('@') + 1);  // npos + 1 is 0: no user information
-  if (host.empty() || host.front() == ':') return "missing host for URL";
-  if (url.find_first_of(" \t\r\n") != std::string_view::npos) return "a URL holds no blanks";
+  if (rest.empty() || rest.starts_with('/') || rest.starts_with(':')) return "missing host for URL";
+  if (auto parsed = core::net::parse_url(url); !parsed) return parsed.error().message;
   return "";
 }
 

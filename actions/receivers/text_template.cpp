@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "actions/receivers/go_json.h"
+#include "core/net/url.h"
 
 namespace actions::receivers {
 namespace {
@@ -39,26 +40,8 @@ std::string subject(const Notification& notification) {
                      more ? "(" + join_values(rest) + ")" : std::string());
 }
 
-// Go's url.QueryEscape.
-std::string query_escape(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
-                       byte == '-' || byte == '_' || byte == '.' || byte == '~';
-    if (plain) {
-      escaped += c;
-    } else if (byte == ' ') {
-      escaped += '+';
-    } else {
-      escaped += fmt::format("%{:02X}", byte);
-    }
-  }
-  return escaped;
-}
-
 std::string alerts_url(const Notification& notification) {
-  return notification.external_url + "/#/alerts?receiver=" + query_escape(escaped_receiver(notification.receiver));
+  return notification.external_url + "/#/alerts?receiver=" + core::net::escape_query(escaped_receiver(notification.receiver));
 }
 
 std::string list_pairs(const std::map<std::string, std::string>& map) {
