@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "actions/remedy/engine.h"
+#include "actions/remedy/journal.h"
+#include "actions/remedy/step_executor.h"
+#include "core/result.h"
+#include "core/time/clock.h"
+#include "rules/alert/alert_sink.h"
+
+namespace actions::remedy {
+
+// Remediation as a running part of the agent: one thread decides and writes the journal, a few carry out steps, and
+// alerts come in through a bounded queue (when it is full they are dropped and counted: an alert is refreshed every
+// minute while it fires).
+//
+// Thread safety: any thread, unless said otherwise. The destructor ends running steps as a timeout would, writes their
+// outcomes, and returns.
+class Remediator final : public rules::AlertSink {
+ public:
+  using Remediations = std::shared_ptr<const std::vector<RemediationConfig>>;
+
+  // Reads the journal and takes up what a crash left. `journal_path`: the SQLite file.
+  static core::Result<std::unique_ptr<Remediator>> open(Remediations remediations, EngineLimits limits,
+                                                        const std::string& journal_path, StepRunner& steps,
+                                                        const core::Clock& clock);
+  ~Remediator() override;
+
+  void on_transitions(std::span<const rules::Transition> transitions) override;
+
+  // Each returns once the journal has it, or with the reason why not.
+  core::Result<void> approve(const std::string& run, const std::string& who);
+  // Also closes an interrupted run, after which its remediation may run again.
+  core::Result<void> reject(const std::string& run, const std::string& who);
+  // Nothing new is started until resume(); a step under way ends as it would.
+  core::Result<void> pause(const std::string& reason, const std::string& who);
+  core::Result<void> resume(const std::string& who);
+  core::Result<void> configure(Remediations remediations);
+
+  std::shared_ptr<const Snapshot> snapshot() const;
+  const RemedyStats& stats() const { return stats_; }
+
+ private:
+  struct Queued {
+    Event event;
+    std::shared_ptr<std::promise<core::Result<void>>> answer;  // none for alerts and outcomes
+  };
+
+  Remediator(SqliteJournal journal, StepRunner& steps, const core::Clock& clock);
+
+  core::Result<void> ask(Event event);
+  void push_alert(Event event);
+  void decide_until_stopped(std::stop_token stop);
+  void work_until_stopped(std::stop_token stop);
+  // REQUIRES: mutex_ is not held; the deciding thread only, once it runs.
+  void publish_and_dispatch();
+
+  const core::Clock& clock_;
+  StepRunner& steps_;
+  SqliteJournal journal_;
+  RemedyStats stats_;
+  std::unique_ptr<Engine> engine_;  // the deciding thread's, once it runs
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any events_ready_;
+  std::condition_variable_any steps_ready_;
+  std::deque<Queued> events_;  // alerts among them: at most kAlertsQueued
+  std::size_t alerts_queued_ = 0;
+  std::deque<StartStep> to_start_;  // at most EngineLimits::running_max
+  Remediations remediations_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  bool closed_ = false;
+
+  std::jthread decider_;
+  std::vector<std::jthread> workers_;
+};
+
+}  // namespace actions::remedy
