@@ -177,16 +177,10 @@ core::Result<std::string> replace_all(std::string_view pattern, std::string_view
     const std::size_t end = start + groups[0].size();
     out += text.substr(copied, start - copied);
     // An empty match right after a match is not one of its own.
-    if (end > start || start > copied || start == 0) expand(**regex, groups, replacement, out);
+    if (end > copied || start == 0) expand(**regex, groups, replacement, out);
     if (out.size() > max_bytes) return fail(Errc::kLimitExceeded, "result is longer than {} bytes", max_bytes);
     copied = end;
-    at = end;
-    if (end == start) {
-      const std::size_t step = std::max<std::size_t>(rune_at(text, at).bytes, 1);
-      out += text.substr(at, step);
-      at += step;
-      copied = std::min(at, text.size());
-    }
+    at = std::max(end, at + std::max<std::size_t>(rune_at(text, at).bytes, 1));
   }
   if (copied < text.size()) out += text.substr(copied);
   return out;
