@@ -123,4 +123,11 @@ HttpAnswer http_post(int port, const std::string& path, const std::string& body,
   return answer ? HttpAnswer{answer->status, answer->body} : HttpAnswer{};
 }
 
+HttpAnswer http_delete(int port, const std::string& path) {
+  httplib::Client client("127.0.0.1", port);
+  client.set_read_timeout(std::chrono::seconds(10));
+  const auto answer = client.Delete(path);
+  return answer ? HttpAnswer{answer->status, answer->body} : HttpAnswer{};
+}
+
 }  // namespace test_support

@@ -57,5 +57,6 @@ struct HttpAnswer {
 HttpAnswer http_get(int port, const std::string& path);
 HttpAnswer http_post(int port, const std::string& path, const std::string& body = "",
                      const std::string& content_type = "application/json");
+HttpAnswer http_delete(int port, const std::string& path);
 
 }  // namespace test_support
