@@ -318,7 +318,7 @@ void TestRun::check_expression(const ExprTestCase& test) {
     auto labels = sample.labels.empty() ? core::Result<Labels>(Labels{}) : promql::parse_metric(sample.labels);
     if (!labels)
       return fail(where + " err: labels " + core::ring::go_quote(sample.labels) + ": " + labels.error().message);
-    expected.push_back({std::move(*labels), sample.value});
+    expected.push_back({std::move(*labels), sample.value.value});
   }
   const auto by_labels = [](const ComparedSample& a, const ComparedSample& b) { return a.labels < b.labels; };
   std::stable_sort(got.begin(), got.end(), by_labels);

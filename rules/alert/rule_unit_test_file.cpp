@@ -2,7 +2,10 @@
 #include "rules/alert/rule_unit_test_file.h"
 
 #include <filesystem>
+#include <limits>
 #include <set>
+
+#include "core/ring/sample.h"
 
 namespace rules {
 
@@ -105,3 +108,14 @@ core::Result<RuleTestFile> RuleTestFile::read(const std::string& path) {
 }
 
 }  // namespace rules
+
+core::Result<rules::YamlNumber> core::config::Codec<rules::YamlNumber>::read(const Node& node) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (node.is_scalar() && !node.is_quoted()) {
+    const std::string& text = node.scalar();
+    if (text == ".nan" || text == ".NaN" || text == ".NAN") return rules::YamlNumber{ring::normal_nan()};
+    if (text == ".inf" || text == "+.inf" || text == ".Inf" || text == "+.Inf") return rules::YamlNumber{kInfinity};
+    if (text == "-.inf" || text == "-.Inf") return rules::YamlNumber{-kInfinity};
+  }
+  return Codec<double>::read(node).map([](double value) { return rules::YamlNumber{value}; });
+}

@@ -31,9 +31,14 @@ struct AlertTestCase {
   static const core::config::Table<AlertTestCase>& fields();
 };
 
+// A number as YAML writes one, with .nan and .inf.
+struct YamlNumber {
+  double value = 0;
+};
+
 struct ExpectedSample {
   std::string labels;
-  double value = 0;
+  YamlNumber value;
   static const core::config::Table<ExpectedSample>& fields();
 };
 
@@ -69,3 +74,10 @@ struct RuleTestFile {
 };
 
 }  // namespace rules
+
+template <>
+struct core::config::Codec<rules::YamlNumber> {
+  static Result<rules::YamlNumber> read(const Node& node);
+  static std::string print(const rules::YamlNumber& number) { return Codec<double>::print(number.value); }
+  static TypeDescription describe() { return Codec<double>::describe(); }
+};

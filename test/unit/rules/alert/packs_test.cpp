@@ -56,7 +56,7 @@ TEST_P(Pack, EachAlertSaysHowBadWhatAndWhatToDo) {
 }
 
 TEST_P(Pack, PromtoolAcceptsIt) {
-  const std::filesystem::path log = std::filesystem::path(testing::TempDir()) / "promtool_packs.log";
+  const std::filesystem::path log = test_support::fresh_folder("promtool_check_rules") / "log";
   test_support::BackgroundProcess promtool({"promtool", "check", "rules", GetParam()}, log);
   EXPECT_EQ(promtool.wait(std::chrono::seconds(30)), 0) << promtool.log_text();
 }

@@ -29,7 +29,7 @@ struct Verdict {
 };
 
 Verdict promtool(const std::string& path) {
-  const std::filesystem::path log = std::filesystem::path(testing::TempDir()) / "promtool_test_rules.log";
+  const std::filesystem::path log = test_support::fresh_folder("promtool_test_rules") / "log";
   test_support::BackgroundProcess process({"promtool", "test", "rules", path}, log);
   const std::optional<int> status = process.wait(std::chrono::seconds(60));
   EXPECT_TRUE(status == 0 || status == 1) << process.log_text();
@@ -72,7 +72,7 @@ TEST(RuleUnitTestErrors, NameThePlace) {
   };
   EXPECT_THAT(failure("bad_unknown_key_test.yml"), testing::HasSubstr("bad_unknown_key_test.yml:3:5: "));
   EXPECT_THAT(failure("bad_rules_test.yml"),
-              testing::HasSubstr("broken.yml:5:21: group \"g\", rule 1, \"r\": could not parse"));
+              testing::HasSubstr("broken.yml:5:20: group \"g\", rule 1, \"r\": could not parse"));
   EXPECT_THAT(failure("bad_rule_error_test.yml"),
               testing::HasSubstr("rule: same, time: 0s, err: vector contains metrics"));
   EXPECT_THAT(failure("bad_no_alertname_test.yml"),
