@@ -149,8 +149,9 @@ core::Result<AlertTable> advance(const AlertPolicy& policy, const AlertTable& al
     if (keep && is_active(alert)) ++held;
     each = keep ? std::next(each) : next.erase(each);
   }
-  if (policy.limit > 0 && held > policy.limit) {
-    return core::fail(core::Errc::kLimitExceeded, "exceeded limit of {} with {} alerts", policy.limit, held);
+  const std::size_t limit = policy.limit > 0 ? policy.limit : kMaxAlertsPerRule;
+  if (held > limit) {
+    return core::fail(core::Errc::kLimitExceeded, "exceeded limit of {} with {} alerts", limit, held);
   }
   return next;
 }

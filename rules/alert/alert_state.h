@@ -15,7 +15,7 @@
 
 // The life of alerts as pure functions of (state, evaluation result, slot time). Prometheus's rules with the
 // differences named here, each chosen so that trouble is announced rather than lost:
-//   - a rule beyond its limit fails and keeps its alerts instead of forgetting them;
+//   - a rule beyond its limit fails and keeps its alerts instead of forgetting them, and no rule is without limit;
 //   - while a rule fails, its firing alerts go on being refreshed, so that no receiver takes silence for recovery;
 //   - a firing alert that falls back to pending (its `for` became longer) is announced as resolved first;
 //   - a wall clock that jumps back neither demotes an alert nor silences its refreshes.
@@ -25,6 +25,9 @@ namespace rules {
 inline constexpr core::Millis kResendDelay = std::chrono::minutes(1);
 // How long a resolved alert is kept, and its resolution repeated.
 inline constexpr core::Millis kResolvedRetention = std::chrono::minutes(15);
+
+// The limit of a rule whose group sets none: a condition that holds for everything must not fill memory and store.
+inline constexpr std::size_t kMaxAlertsPerRule = 10'000;
 
 // One alert that a rule holds.
 //

@@ -214,6 +214,16 @@ TEST(AlertState, KeptAlertsCountTowardTheLimitAndResolvedOnesDoNot) {
   EXPECT_TRUE(advance(life.policy_, life.alerts_, {active("b")}, at(seconds(15))));
 }
 
+TEST(AlertState, NoRuleIsWithoutLimit) {
+  std::vector<ActiveElement> many;
+  for (std::size_t i = 0; i <= kMaxAlertsPerRule; ++i) many.push_back(active(std::to_string(i)));
+  const auto next = advance(policy(), {}, many, at(seconds(0)));
+  ASSERT_FALSE(next);
+  EXPECT_EQ(next.error().message, "exceeded limit of 10000 with 10001 alerts");
+  many.pop_back();
+  EXPECT_TRUE(advance(policy(), {}, many, at(seconds(0))));
+}
+
 TEST(AlertState, AFailingRuleGoesOnRefreshing) {
   Life life(policy());
   life.step(seconds(0), {active("a")});
