@@ -74,9 +74,12 @@ void Changes::merge(Changes later) {
   }
 }
 
-Result<Ledger> Ledger::open(const std::string& path) {
+Result<Ledger> Ledger::open(const std::string& path, std::int64_t pages_max) {
   auto database = Database::open(path, kMigrations, core::store::Durability::kFull);
   if (!database) return fail(database.error());
+  if (auto set = database->execute(fmt::format("PRAGMA max_page_count = {}", pages_max)); !set) {
+    return fail(set.error());
+  }
   return Ledger(std::move(*database));
 }
 

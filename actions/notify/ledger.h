@@ -67,7 +67,11 @@ class Ledger {
   // The newest dead letters that are kept.
   static constexpr std::int64_t kDeadLettersMax = 1000;
 
-  static core::Result<Ledger> open(const std::string& path);
+  // Pages of 4 KiB that the file may have; more is as if the disk were full. 256 MiB is what sixteen receivers that are
+  // all down can make wait.
+  static constexpr std::int64_t kPagesMax = 65'536;
+
+  static core::Result<Ledger> open(const std::string& path, std::int64_t pages_max = kPagesMax);
 
   core::Result<LedgerContent> load();
   // Writes these and all changes that are still due. An error leaves all of them due.

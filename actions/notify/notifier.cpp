@@ -65,7 +65,7 @@ Result<std::unique_ptr<Notifier>> Notifier::open(const NotifierSettings& setting
                                                  Dependencies dependencies) {
   auto setup = prepare(settings);
   if (!setup) return fail(setup.error());
-  auto ledger = Ledger::open(options.database_path);
+  auto ledger = Ledger::open(options.database_path, options.database_pages_max);
   if (!ledger) return fail(ledger.error());
   std::unique_ptr<Notifier> notifier(new Notifier(std::move(*ledger), std::move(options), std::move(dependencies)));
   if (auto restored = notifier->restore(); !restored) return fail(restored.error());

@@ -78,6 +78,7 @@ class Notifier final : public rules::AlertSink {
   struct Options {
     std::string database_path;
     OutboxLimits outbox;
+    std::int64_t database_pages_max = Ledger::kPagesMax;
   };
 
   // Reads what a former life left and posts its first work to the strand.

@@ -238,7 +238,7 @@ Result<IntervalSpec> build_interval(const IntervalSpecConfig& config) {
 bool IntervalSpec::contains(core::WallTime instant) const {
   const date::time_zone* const zone = find_zone(location);
   if (zone == nullptr) return false;
-  const auto local = zone->to_local(date::floor<std::chrono::minutes>(instant));
+  const auto local = date::floor<std::chrono::minutes>(zone->to_local(instant));
   const auto midnight = date::floor<date::days>(local);
   const date::year_month_day day(midnight);
   const date::year_month_day_last month_end(day.year(), date::month_day_last(day.month()));

@@ -41,7 +41,8 @@ std::string subject(const Notification& notification) {
 }
 
 std::string alerts_url(const Notification& notification) {
-  return notification.external_url + "/#/alerts?receiver=" + core::net::escape_query(escaped_receiver(notification.receiver));
+  return notification.external_url +
+         "/#/alerts?receiver=" + core::net::escape_query(escaped_receiver(notification.receiver));
 }
 
 std::string list_pairs(const std::map<std::string, std::string>& map) {

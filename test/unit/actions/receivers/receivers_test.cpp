@@ -21,9 +21,9 @@ namespace {
 
 using core::Millis;
 using core::net::Response;
+using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using std::chrono::seconds;
 
 core::WallTime wall(std::int64_t ms) { return core::from_unix_ms(ms); }
 
@@ -160,9 +160,8 @@ TEST(DiscordTest, AlwaysWaitsForTheMessageToBeStored) {
 TEST(DiscordTest, LimitsCountCodePoints) {
   std::string emoji;
   for (int i = 0; i < 5000; ++i) emoji += "\xf0\x9f\x94\xa5";
-  const Discord receiver =
-      discord("{webhook_url: 'https://d/w', title: \"" + emoji + "\", message: \"" + emoji + "\", content: \"" + emoji +
-              "\", username: \"" + emoji + "\"}");
+  const Discord receiver = discord("{webhook_url: 'https://d/w', title: \"" + emoji + "\", message: \"" + emoji +
+                                   "\", content: \"" + emoji + "\", username: \"" + emoji + "\"}");
   const auto document = json_of(receiver, sample());
   const auto count = [](const nlohmann::json& text) { return count_code_points(text.get<std::string>()); };
   const auto& embed = document["embeds"][0];
@@ -230,7 +229,8 @@ TEST(PagerDutyTest, EventOverTheBoundListsFewerAlertsAndKeepsTheCounts) {
   notification.alerts.clear();
   for (int i = 0; i < 2000; ++i) {
     notification.alerts.push_back(one);
-    notification.alerts.back().labels = one.labels.with("instance", "host-" + std::to_string(i) + std::string(400, 'x'));
+    notification.alerts.back().labels =
+        one.labels.with("instance", "host-" + std::to_string(i) + std::string(400, 'x'));
   }
   const std::string body = body_of(pagerduty("{routing_key: k}"), notification);
   EXPECT_LE(body.size(), kPagerDutyBodyBytesMax);
@@ -265,12 +265,18 @@ Response response(int status, core::net::Headers headers = {}, std::string body 
 TEST(VerdictTest, StatusTable) {
   using Kind = Verdict::Kind;
   const Webhook hook = webhook("{url: 'http://h/'}");
-  for (const auto& [status, kind] : std::map<int, Kind>{{200, Kind::kDelivered}, {202, Kind::kDelivered},
-                                                        {204, Kind::kDelivered}, {301, Kind::kReject},
-                                                        {400, Kind::kReject},    {401, Kind::kStop},
-                                                        {403, Kind::kStop},      {404, Kind::kStop},
-                                                        {408, Kind::kRetry},     {413, Kind::kReject},
-                                                        {429, Kind::kRetry},     {500, Kind::kRetry},
+  for (const auto& [status, kind] : std::map<int, Kind>{{200, Kind::kDelivered},
+                                                        {202, Kind::kDelivered},
+                                                        {204, Kind::kDelivered},
+                                                        {301, Kind::kReject},
+                                                        {400, Kind::kReject},
+                                                        {401, Kind::kStop},
+                                                        {403, Kind::kStop},
+                                                        {404, Kind::kStop},
+                                                        {408, Kind::kRetry},
+                                                        {413, Kind::kReject},
+                                                        {429, Kind::kRetry},
+                                                        {500, Kind::kRetry},
                                                         {503, Kind::kRetry}}) {
     EXPECT_EQ(hook.judge(response(status), wall(0)).kind, kind) << status;
   }
@@ -301,12 +307,12 @@ TEST(VerdictTest, DiscordWaitsExactlyAsTheBodySays) {
 
 TEST(VerdictTest, DiscordPausesWhenTheBucketIsEmpty) {
   const Discord receiver = discord("{webhook_url: 'https://d/w'}");
-  const auto spent = receiver.judge(
-      response(200, {{"X-RateLimit-Remaining", "0"}, {"X-RateLimit-Reset-After", "0.5"}}), wall(0));
+  const auto spent =
+      receiver.judge(response(200, {{"X-RateLimit-Remaining", "0"}, {"X-RateLimit-Reset-After", "0.5"}}), wall(0));
   EXPECT_EQ(spent.kind, Verdict::Kind::kDelivered);
   EXPECT_EQ(spent.pause, Millis(500));
-  const auto left = receiver.judge(
-      response(200, {{"X-RateLimit-Remaining", "3"}, {"X-RateLimit-Reset-After", "0.5"}}), wall(0));
+  const auto left =
+      receiver.judge(response(200, {{"X-RateLimit-Remaining", "3"}, {"X-RateLimit-Reset-After", "0.5"}}), wall(0));
   EXPECT_EQ(left.pause, std::nullopt);
 }
 
@@ -335,15 +341,14 @@ TEST(TextTemplateTest, DefaultsAsAlertmanagerRendersThem) {
   Notification bare = sample();
   for (Alert& alert : bare.alerts) alert.labels = {{"alertname", "DiskFull"}, {"cluster", "eu1"}};
   EXPECT_EQ(render("__subject", bare), "[FIRING:1] DiskFull eu1 ");
-  EXPECT_EQ(render("pagerduty.default.clientURL", sample()),
-            "http://watch.example:9780/#/alerts?receiver=ops%5C.page");
+  EXPECT_EQ(render("pagerduty.default.clientURL", sample()), "http://watch.example:9780/#/alerts?receiver=ops%5C.page");
   EXPECT_EQ(TextTemplate{"plain { text }"}.render(sample()), "plain { text }");
 }
 
 TEST(TextTemplateTest, OtherActionsAreRefusedByName) {
   EXPECT_EQ(unsupported_in_template("{{template \"discord.default.title\" .}}"), "");
-  for (const std::string text : {"{{ .Status }}", "x {{ template \"discord.default.title\" . }}",
-                                 "{{ template \"mine\" . }}", "{{", "{{ }}"}) {
+  for (const std::string text :
+       {"{{ .Status }}", "x {{ template \"discord.default.title\" . }}", "{{ template \"mine\" . }}", "{{", "{{ }}"}) {
     EXPECT_THAT(unsupported_in_template(text), HasSubstr("not supported")) << text;
   }
   const auto config = read<DiscordConfig>("webhook_url: https://d/w\ntitle: '{{ .Status }}'\n");
@@ -358,12 +363,13 @@ TEST(TruncateTest, Table) {
     std::size_t limit;
     std::string cut;
   };
-  for (const Case& each : std::vector<Case>{{"abc", 3, "abc"},
-                                            {"abcd", 3, "abc"},
-                                            {"abcde", 4, "abc\xe2\x80\xa6"},
-                                            {"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f!", 4, "\xc3\xa4\xc3\xb6\xc3\xbc\xe2\x80\xa6"},
-                                            {"", 0, ""},
-                                            {"\xff\xfe\xfd\xfc\xfb", 4, "\xff\xfe\xfd\xe2\x80\xa6"}}) {
+  for (const Case& each :
+       std::vector<Case>{{"abc", 3, "abc"},
+                         {"abcd", 3, "abc"},
+                         {"abcde", 4, "abc\xe2\x80\xa6"},
+                         {"\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f!", 4, "\xc3\xa4\xc3\xb6\xc3\xbc\xe2\x80\xa6"},
+                         {"", 0, ""},
+                         {"\xff\xfe\xfd\xfc\xfb", 4, "\xff\xfe\xfd\xe2\x80\xa6"}}) {
     EXPECT_EQ(truncate_code_points(each.text, each.limit), each.cut);
   }
 }
