@@ -132,7 +132,7 @@ core::Result<std::vector<SeriesSample>> RuleGroup::decide(LiveRule& rule, promql
 
   const std::vector<ActiveElement> elements = expand(rule.spec, *vector, *settings_, environment_.engine, slot);
   HeldAlerts& held = rule.alerts;
-  core::Result<AlertTable> next = advance(held.policy(), held.alerts(), elements, slot, settling(rule, slot));
+  core::Result<AlertTable> next = advance(held.policy(), held.alerts(), elements, slot, settling(rule));
   if (!next) return core::fail(next.error());
   held.commit(std::move(*next), slot, environment_.outlets);
   return alert_series(held.alerts());
@@ -140,9 +140,9 @@ core::Result<std::vector<SeriesSample>> RuleGroup::decide(LiveRule& rule, promql
 
 // Absence means nothing until the rule's selectors have found series again and had the time that the expression looks
 // back on; but no longer than the grace.
-Settling RuleGroup::settling(LiveRule& rule, WallTime slot) const {
+Settling RuleGroup::settling(LiveRule& rule) const {
   if (!rule.settled) {
-    const core::Duration running = slot - environment_.started_at;
+    const core::Duration running = environment_.clock.steady_now() - environment_.started_at;
     const Millis data_is_back = std::min(environment_.start_grace, rule.window + 2 * schedule_.interval());
     rule.settled = running >= environment_.start_grace || (rule.found_series && running >= data_is_back);
   }

@@ -27,7 +27,7 @@ struct RuleEnvironment {
   const core::Clock& clock;
   SeriesWriter& writer;
   AlertOutlets& outlets;
-  core::WallTime started_at;    // of the agent: settling is counted from here
+  core::SteadyTime started_at;  // of the agent: settling is counted from here, whatever the wall clock does
   core::Millis start_grace{0};  // RuleRunnerOptions
 };
 
@@ -96,7 +96,7 @@ class RuleGroup {
 
   bool evaluate_rule(LiveRule& rule, core::WallTime slot, std::stop_token stop);
   core::Result<std::vector<SeriesSample>> decide(LiveRule& rule, promql::QueryResult result, core::WallTime slot);
-  Settling settling(LiveRule& rule, core::WallTime slot) const;
+  Settling settling(LiveRule& rule) const;
   void fail(LiveRule& rule, std::string error, core::WallTime slot);
   void publish_status();
 

@@ -27,7 +27,7 @@ RuleRunner::RuleRunner(const promql::Engine& engine, core::ring::Ring& ring, con
       store_(store),
       writer_(ring.make_appender()),
       outlets_{store, std::move(sinks), counters_},
-      environment_{engine, clock, writer_, outlets_, clock.wall_now(), options.start_grace} {
+      environment_{engine, clock, writer_, outlets_, clock.steady_now(), options.start_grace} {
   CHECK(options.threads > 0, "rules are evaluated on at least one thread");
   for (std::size_t i = 0; i < options.threads; ++i) lanes_.push_back(std::make_unique<Lane>());
 }

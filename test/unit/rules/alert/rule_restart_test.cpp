@@ -159,6 +159,21 @@ TEST_F(RuleScenario, AfterTheGraceAbsenceIsBelieved) {
   EXPECT_EQ(sink_.take().back(), "a firing->inactive");
 }
 
+TEST_F(RuleScenario, AWallClockSteppedForwardDoesNotEndTheGrace) {
+  apply(kDownAtOnce);
+  set("a", 0);
+  run(seconds(20));
+  end_process();
+  values_.clear();
+  begin_process();
+  apply(kDownAtOnce);
+  sink_.take();
+  clock_.step_wall(minutes(60));
+  run(seconds(30));
+  EXPECT_THAT(sink_.take(), testing::Each("a firing->firing"));
+  EXPECT_EQ(rule().alerts.size(), 1U);
+}
+
 TEST_F(RuleScenario, AWindowThatIsNotFullAgainResolvesNothing) {
   constexpr std::string_view kOften = R"(groups:
 - name: g
