@@ -188,6 +188,22 @@ TEST(DispatcherTest, NeverABareResolutionOfWhatWasNotTold) {
   EXPECT_EQ(story.dispatcher().counters().resolved_unannounced, 1u);
 }
 
+TEST(DispatcherTest, WhoWasToldOfTheEndIsNotToldOfAnEndAgain) {
+  Story story(kPlain);
+  story.fire(kA);
+  story.fire(kB);
+  story.pass(minutes(1));
+  story.resolve(kA);
+  story.pass(minutes(6));
+  story.told();
+  story.fire(kA);
+  story.pass(seconds(10));
+  story.resolve(kA);
+  story.pass(minutes(10));
+  EXPECT_THAT(story.told(), IsEmpty());
+  EXPECT_EQ(story.dispatcher().counters().resolved_unannounced, 1u);
+}
+
 TEST(DispatcherTest, OldAlertFlushesAtOnceWhenItMakesTheGroup) {
   Story story(kPlain);
   story.fire(kA, hours(1));

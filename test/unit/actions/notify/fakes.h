@@ -36,6 +36,7 @@ class FakeHttp final : public core::net::HttpClient {
     EXPECT_EQ(request.method, "POST");
     EXPECT_EQ(core::net::find_header(request.headers, "Content-Type"), "application/json");
     EXPECT_FALSE(request.body.empty());
+    on_send(request);
     const core::net::TransferId id = ++last_;
     open_.insert(id);
     requests.push_back({clock_.steady_now(), request});
@@ -57,6 +58,7 @@ class FakeHttp final : public core::net::HttpClient {
   };
   std::vector<Sent> requests;
   std::size_t in_flight_max = 0;
+  std::function<void(const core::net::Request&)> on_send = [](const core::net::Request&) {};
   Millis latency{10};
   std::function<Answer(const core::net::Request&)> respond = [](const core::net::Request&) { return status(200); };
 

@@ -315,6 +315,25 @@ TEST_F(NotifierTest, FullDiskIsVisibleAndMessagesGoOnFromMemory) {
   EXPECT_THAT(got, IsEmpty()) << "what was delivered during the trouble is not repeated";
 }
 
+TEST_F(NotifierTest, EveryMessageIsOnDiskBeforeItIsSent) {
+  open(kThree);
+  std::size_t sent = 0;
+  http_.on_send = [&](const core::net::Request&) {
+    ++sent;
+    auto ledger = Ledger::open(path_);
+    ASSERT_TRUE(ledger) << ledger.error().message;
+    const auto content = ledger->load();
+    ASSERT_TRUE(content) << content.error().message;
+    EXPECT_EQ(content->rows.size(), 3u) << "one message for each receiver";
+    EXPECT_EQ(content->groups.size(), 1u);
+  };
+  fire(kDisk);
+  clock_.advance(seconds(1));
+  EXPECT_EQ(sent, 3u);
+  http_.on_send = [](const core::net::Request&) {};
+  pass(seconds(1));
+}
+
 TEST_F(NotifierTest, AnswerThatWasNotCommittedIsRepeatedOnceWithTheSameId) {
   std::vector<std::string> ids;
   http_.respond = [&](const core::net::Request& request) -> FakeHttp::Answer {
