@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// The demonstration: agent and simulated nodes, three faults one after another, and for each how it is seen, alerted,
+// remedied and over. Exit code 0 only if all of that came to pass. Everything it makes stays below build/demo.
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/net/url.h"
+#include "core/time/clock.h"
+#include "test/demo/configuration.h"
+#include "test/demo/terminal.h"
+#include "test/support/background_process.h"
+
+namespace demo {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using std::chrono::seconds;
+using test_support::BackgroundProcess;
+
+namespace {
+
+// How long each stage may take; a healthy run needs a few seconds for one.
+constexpr seconds kStageLimit(40);
+
+std::atomic<bool> interrupted{false};
+
+json parse(const std::string& text) {
+  json document = json::parse(text, nullptr, false);
+  return document.is_discarded() ? json() : document;
+}
+
+// The first `limit` bytes, on one line.
+std::string shortened(std::string text, std::size_t limit = 150) {
+  for (char& c : text) c = c == '\n' ? ' ' : c;
+  return text.size() <= limit ? text : text.substr(0, limit) + "...";
+}
+
+}  // namespace
+
+// Thread safety: confined to one thread.
+class Demonstration {
+ public:
+  Demonstration(const core::Clock& clock, fs::path folder) : clock_(clock), folder_(std::move(folder)) {}
+
+  bool run() {
+    if (!start()) return false;
+    for (const Act& act : acts()) {
+      if (!play(act)) return false;
+    }
+    return show_snapshots();
+  }
+
+ private:
+  bool start();
+  bool play(const Act& act);
+  bool alerted(const Act& act);
+  bool show_snapshots();
+  // Waits for a stage of the act; `reached` gives what to show for it once it has come.
+  bool stage(const std::string& what, const std::function<std::optional<std::string>()>& reached);
+
+  std::optional<std::string> seen(const Act& act) const;
+  std::optional<std::string> told(const std::string& receiver, const Act& act, bool resolved) const;
+  std::optional<std::string> remedied(const Act& act) const;
+  int port_of(const char* name) const { return ports_.at(name).get<int>(); }
+  double elapsed() const { return std::chrono::duration<double>(clock_.steady_now() - injected_).count(); }
+
+  const core::Clock& clock_;
+  fs::path folder_;
+  Terminal terminal_;
+  json ports_;
+  int agent_port_ = 0;
+  core::SteadyTime injected_;
+  std::unique_ptr<BackgroundProcess> simulators_;
+  std::unique_ptr<BackgroundProcess> agent_;
+};
+
+bool Demonstration::stage(const std::string& what, const std::function<std::optional<std::string>()>& reached) {
+  std::optional<std::string> detail;
+  test_support::eventually(kStageLimit, [&] {
+    if (interrupted || !agent_->running() || !simulators_->running()) return true;
+    detail = reached();
+    if (!detail) terminal_.waiting(what, elapsed());
+    return detail.has_value();
+  });
+  if (detail) {
+    terminal_.done(what, elapsed(), *detail);
+    return true;
+  }
+  const std::string reason = interrupted               ? "interrupted"
+                             : !agent_->running()      ? "the agent ended"
+                             : !simulators_->running() ? "the simulators ended"
+                                                       : fmt::format("not within {} s", kStageLimit.count());
+  terminal_.failed(fmt::format("{}: {}; see {}", what, reason, (folder_ / "agent.log").string()));
+  return false;
+}
+
+bool Demonstration::start() {
+  const std::string programs = WATCHKEEPER_BINARY_DIR;
+  const char* chosen = std::getenv("WATCHKEEPER_BINARY");
+  const std::string binary = chosen != nullptr ? chosen : programs + "/watchkeeper";
+  for (const std::string& program : {binary, programs + "/test/simulators", std::string("/usr/bin/curl")}) {
+    if (fs::exists(program)) continue;
+    terminal_.failed(program + " is missing: build it, or install what ./dev asks for");
+    return false;
+  }
+  terminal_.heading("Watchkeeper demonstration");
+  injected_ = clock_.steady_now();
+  // Slots of half a second: an epoch takes 16 s instead of 6.4 min.
+  simulators_ = std::make_unique<BackgroundProcess>(
+      std::vector<std::string>{programs + "/test/simulators", "--ports", "0", "--speed", "24", "--vault-open-metrics"},
+      folder_ / "simulators.log");
+  test_support::eventually(seconds(10), [this] {
+    ports_ = parse(simulators_->log_text());
+    return ports_.is_object() || !simulators_->running();
+  });
+  if (!ports_.is_object()) {
+    terminal_.failed("the simulators do not start: " + simulators_->log_text());
+    return false;
+  }
+  const fs::path config = write_configuration(folder_, ports_);
+  agent_port_ = test_support::free_port();
+  agent_ = std::make_unique<BackgroundProcess>(
+      std::vector<std::string>{binary, "run", "--config", config.string(), "--data-dir", (folder_ / "data").string(),
+                               "--listen", fmt::format("127.0.0.1:{}", agent_port_)},
+      folder_ / "agent.log");
+  return stage("ready",
+               [this]() -> std::optional<std::string> {
+                 if (test_support::http_get(agent_port_, "/-/ready").status != 200) return std::nullopt;
+                 return fmt::format("the page is at http://127.0.0.1:{}/", agent_port_);
+               }) &&
+         stage("scraped", [this]() -> std::optional<std::string> {
+           const json answer = parse(test_support::http_get(agent_port_, "/api/v1/query?query=sum(up)").body);
+           const json result = answer.value("/data/result/0/value/1"_json_pointer, json());
+           if (result != "4") return std::nullopt;
+           return "beacon node, validator client, Geth and Vault";
+         });
+}
+
+std::optional<std::string> Demonstration::seen(const Act& act) const {
+  std::string path = "/api/v1/query?query=";
+  // cpp-httplib's client would escape a '+' once more; blanks therefore as %20.
+  for (const char c : act.expression) path += c == ' ' ? "%20" : core::net::escape_query({&c, 1});
+  const json answer = parse(test_support::http_get(agent_port_, path).body);
+  const json value = answer.value("/data/result/0/value/1"_json_pointer, json());
+  if (!value.is_string()) return std::nullopt;
+  return fmt::format("{}  is {}", act.expression, value.get<std::string>());
+}
+
+std::optional<std::string> Demonstration::told(const std::string& receiver, const Act& act, bool resolved) const {
+  const json inbox = parse(test_support::http_get(port_of("control"), "/received?receiver=" + receiver).body);
+  for (const json& one : inbox.value("received", json::array())) {
+    if (!one.value("accepted", false)) continue;
+    const json& body = one["body"];
+    if (receiver == "pagerduty") {
+      // A resolve need not say what it resolves: it is the one with the key of the trigger before it.
+      const bool about = body.dump().find(act.alert) != std::string::npos;
+      if (!about || (body.value("event_action", "") == "resolve") != resolved) continue;
+      return fmt::format("{} {} {}", body.value("event_action", ""), body.value("dedup_key", "").substr(0, 12),
+                         shortened(body.value("/payload/summary"_json_pointer, std::string())));
+    }
+    const std::string title = body.value("/embeds/0/title"_json_pointer, body.value("content", std::string()));
+    if (title.find(act.alert) == std::string::npos) continue;
+    if ((title.find("RESOLVED") != std::string::npos) == resolved) return shortened(title);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Demonstration::remedied(const Act& act) const {
+  const json answer = parse(test_support::http_get(agent_port_, "/api/watchkeeper/v1/remediations").body);
+  const json data = answer.value("data", json());
+  const json& runs = data.is_object() ? data.value("runs", json::array()) : data;
+  for (const json& one : runs) {
+    if (!one.is_object() || one.value("remediation", "") != "mend-" + act.backup) continue;
+    if (one.value("state", "") != "succeeded") continue;
+    std::string steps;
+    for (const json& step : one.value("steps", json::array())) {
+      steps += (steps.empty() ? "" : ", ") + shortened(step.value("step", ""), 60);
+    }
+    return steps;
+  }
+  return std::nullopt;
+}
+
+bool Demonstration::play(const Act& act) {
+  terminal_.heading("Fault: " + act.title);
+  injected_ = clock_.steady_now();
+  if (test_support::http_post(port_of("control"), "/fault/" + act.fault).status != 200) {
+    terminal_.failed("the simulators refuse the fault " + act.fault);
+    return false;
+  }
+  return stage("seen", [&] { return seen(act); }) && stage("Discord", [&] { return told("discord", act, false); }) &&
+         stage("PagerDuty", [&] { return told("pagerduty", act, false); }) &&
+         stage("remedied", [&] { return remedied(act); }) && stage("resolved", [&]() -> std::optional<std::string> {
+           const auto discord = told("discord", act, true);
+           return discord && told("pagerduty", act, true) ? discord : std::nullopt;
+         });
+}
+
+bool Demonstration::show_snapshots() {
+  terminal_.heading("Backups in " + (folder_ / "restic").string());
+  BackgroundProcess restic({"restic", "--no-lock", "--json", "-r", (folder_ / "restic").string(), "-p",
+                            (folder_ / "restic.password").string(), "snapshots"},
+                           folder_ / "snapshots.json");
+  if (restic.wait(seconds(30)) != 0) {
+    terminal_.failed("restic snapshots: " + restic.log_text());
+    return false;
+  }
+  const json snapshots = parse(restic.log_text());
+  bool all = true;
+  for (const Act& act : acts()) {
+    const std::string path = (folder_ / act.backup).string();
+    bool found = false;
+    for (const json& one : snapshots) {
+      if (one.value("/paths/0"_json_pointer, "") != path) continue;
+      terminal_.line(fmt::format("{}  {}  {}", one.value("short_id", ""), one.value("time", "").substr(0, 19), path));
+      found = true;
+    }
+    if (!found) terminal_.failed("no snapshot of " + path);
+    all = all && found;
+  }
+  return all;
+}
+
+}  // namespace demo
+
+int main() {
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int) { demo::interrupted = true; });
+  const core::SystemClock clock;
+  const std::filesystem::path folder = std::filesystem::path(WATCHKEEPER_SOURCE_DIR) / "build" / "demo";
+  std::error_code failure;
+  std::filesystem::remove_all(folder, failure);
+  if (!std::filesystem::create_directories(folder, failure)) {
+    std::fprintf(stderr, "demo: cannot make %s: %s\n", folder.c_str(), failure.message().c_str());
+    return 1;
+  }
+  demo::Demonstration demonstration(clock, folder);
+  const bool passed = demonstration.run();
+  std::printf("\n%s\n", passed ? "All three faults were seen, alerted, remedied and resolved."
+                               : "The demonstration failed; logs and configuration are in build/demo.");
+  return passed ? 0 : 1;
+}
