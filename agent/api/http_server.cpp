@@ -102,9 +102,9 @@ void set_socket_options(socket_t socket) {
 }  // namespace
 
 struct HttpServer::State {
-  State(const Router& its_router, const core::Clock& its_clock) : router(its_router), clock(its_clock) {}
+  explicit State(const core::Clock& its_clock) : clock(its_clock) {}
 
-  const Router& router;
+  const Router* router = nullptr;  // set before the first request is answered
   const core::Clock& clock;
   ListenAddress address;
   httplib::Server server;
@@ -131,7 +131,7 @@ void HttpServer::State::answer(const httplib::Request& given, httplib::Response&
   const core::SteadyTime started = clock.steady_now();
   Router::Answer answer{.response = {}, .route = "other"};
   try {
-    answer = router.handle(request_of(given, std::move(body)));
+    answer = router->handle(request_of(given, std::move(body)));
   } catch (const std::exception& exception) {  // out of memory, above all: this request fails, the agent goes on
     answer.response = failure(ErrorType::kInternal, exception.what());
   }
@@ -214,9 +214,9 @@ HttpServer::HttpServer(std::unique_ptr<State> state) : state_(std::move(state)) 
 
 HttpServer::~HttpServer() { stop(); }
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(const ListenAddress& address, const Router& router,
-                                                      const core::Clock& clock, HttpServerOptions options) {
-  auto state = std::make_unique<State>(router, clock);
+Result<std::unique_ptr<HttpServer>> HttpServer::bind(const ListenAddress& address, const core::Clock& clock,
+                                                     HttpServerOptions options) {
+  auto state = std::make_unique<State>(clock);
   state->configure(options);
   state->address = address;
   errno = 0;
@@ -229,14 +229,18 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const ListenAddress& addre
     return fail(Errc::kUnavailable, "cannot listen on {}: {}", address.to_string(),
                 errno == 0 ? "no such address" : std::strerror(errno));
   }
-  State& running = *state;
-  state->thread = std::thread([&running] {
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
+}
+
+void HttpServer::serve(const Router& router) {
+  State& running = *state_;
+  running.router = &router;
+  running.thread = std::thread([&running] {
     running.server.listen_after_bind();
     running.ended = true;
   });
   // The library's stop() is lost on a server that does not listen yet.
   while (!running.server.is_running() && !running.ended) std::this_thread::yield();
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }
 
 const ListenAddress& HttpServer::address() const { return state_->address; }

@@ -47,10 +47,13 @@ using RequestCounts = std::map<std::pair<std::string, int>, RequestCount>;
 // Thread safety: any thread; stop() and destruction from one.
 class HttpServer {
  public:
-  // Listens and serves until stop(). The router outlives the server. kUnavailable if the address cannot be had.
-  static core::Result<std::unique_ptr<HttpServer>> start(const ListenAddress& address, const Router& router,
-                                                         const core::Clock& clock, HttpServerOptions options = {});
+  // Takes the address; connections wait until serve(). kUnavailable if it cannot be had.
+  static core::Result<std::unique_ptr<HttpServer>> bind(const ListenAddress& address, const core::Clock& clock,
+                                                        HttpServerOptions options = {});
   ~HttpServer();
+
+  // Answers from now on until stop(). REQUIRES: once. The router outlives the server.
+  void serve(const Router& router);
 
   // With the port that was really taken.
   const ListenAddress& address() const;

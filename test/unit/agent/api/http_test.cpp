@@ -118,11 +118,12 @@ class HttpServerTest : public testing::Test {
                 [](const ApiRequest&, std::string_view) -> ApiResponse { throw std::bad_alloc(); });
     HttpServerOptions options;
     options.body_limit = 200'000;
-    auto server = HttpServer::start({"127.0.0.1", 0}, router_, clock_, options);
+    auto server = HttpServer::bind({"127.0.0.1", 0}, clock_, options);
     EXPECT_TRUE(server) << server.error().message;
     server_ = std::move(*server);
+    server_->serve(router_);
   }
-  httplib::Client client() const { return {"127.0.0.1", server_->address().port}; }
+  httplib::Client client() const { return httplib::Client("127.0.0.1", server_->address().port); }
 
   core::SystemClock clock_;
   Router router_;
@@ -179,7 +180,7 @@ TEST_F(HttpServerTest, AFailingEndpointIsAnAnswer) {
 }
 
 TEST_F(HttpServerTest, APortInUseIsAnErrorThatNamesIt) {
-  const auto second = HttpServer::start(server_->address(), router_, clock_);
+  const auto second = HttpServer::bind(server_->address(), clock_);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, core::Errc::kUnavailable);
   EXPECT_EQ(second.error().message, "cannot listen on " + server_->address().to_string() + ": Address already in use");

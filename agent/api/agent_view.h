@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "actions/backup/backup_set.h"
+#include "actions/notify/notifier.h"
+#include "actions/remedy/run.h"
+#include "agent/config/load.h"
+#include "collector/scrape/scrape_pools.h"
+#include "core/ring/ring.h"
+#include "core/time/clock.h"
+#include "rules/alert/rule_status.h"
+#include "rules/promql/engine.h"
+
+namespace agent {
+
+// How the agent itself is doing.
+struct AgentStatus {
+  core::WallTime started;
+  bool ready = false;                 // everything is started
+  std::vector<std::string> degraded;  // what does not work as it should; empty: all is well
+  bool reload_successful = true;      // the last one
+  std::string reload_error;           // why not
+  core::WallTime configured;          // when the configuration in use was taken
+  std::string listen;                 // the address in use
+};
+
+// What the API reads of a running agent and may ask of it. Implemented in agent/wiring.
+//
+// Thread safety: any thread.
+class AgentView {
+ public:
+  virtual ~AgentView() = default;
+
+  virtual const core::Clock& clock() const = 0;
+  virtual const core::ring::Reader& reader() const = 0;
+  virtual rules::promql::EngineOptions engine_options() const = 0;
+  virtual std::stop_token stopping() const = 0;
+
+  virtual LoadedConfigPtr config() const = 0;
+  virtual AgentStatus status() const = 0;
+  virtual std::vector<collector::scrape::PoolStatus> pools() const = 0;
+  virtual std::vector<collector::scrape::TargetMetadata> metadata() const = 0;
+  virtual std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const = 0;
+  virtual actions::notify::NotifierStatus notifications() const = 0;
+  virtual std::vector<actions::backup::Status> backups() const = 0;
+  virtual std::vector<actions::remedy::RunPtr> runs() const = 0;  // newest first
+  virtual std::optional<actions::remedy::Pause> pause() const = 0;
+  // The text of /metrics.
+  virtual std::string metrics() const = 0;
+
+  // Each returns when it is done or refused; the message of an error is for the person who asked.
+  virtual core::Result<void> reload() = 0;
+  virtual core::Result<void> approve(const std::string& run, const std::string& who) = 0;
+  virtual core::Result<void> reject(const std::string& run, const std::string& who) = 0;
+  virtual core::Result<void> pause_automation(const std::string& reason, const std::string& who) = 0;
+  virtual core::Result<void> resume_automation(const std::string& who) = 0;
+  // Starts a backup; does not wait for it.
+  virtual core::Result<void> run_backup(const std::string& name, const std::string& who) = 0;
+};
+
+}  // namespace agent

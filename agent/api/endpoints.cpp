@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/api/endpoints.h"
+
+#include "agent/api/envelope.h"
+#include "agent/api/page_file.h"
+#include "agent/api/query_api.h"
+#include "agent/api/rules_api.h"
+#include "agent/api/series_api.h"
+#include "agent/api/status_api.h"
+#include "agent/api/targets_api.h"
+#include "agent/api/watch_api.h"
+#include "agent/metrics/metric_text.h"
+
+namespace agent {
+namespace {
+
+using Methods = std::vector<std::string>;
+
+QuerySource source_of(const AgentView& agent) {
+  return {agent.reader(), agent.clock(), agent.engine_options(), agent.stopping()};
+}
+
+ApiResponse answer_reload(AgentView& agent) {
+  const auto done = agent.reload();
+  if (done) return plain_text(200, "");
+  return plain_text(500, "failed to reload config: " + done.error().message + "\n");
+}
+
+// A page of ours may load nothing but its own files, and be framed by nobody.
+ApiResponse answer_page(std::string_view path) {
+  const PageFile* const file = find_page_file(path);
+  if (file == nullptr) return plain_text(404, "404 page not found\n");
+  ApiResponse response;
+  response.content_type = file->content_type;
+  response.body = file->content;
+  response.headers = {
+      {"Content-Security-Policy",
+       "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+      {"X-Frame-Options", "DENY"},
+      {"Referrer-Policy", "no-referrer"}};
+  return response;
+}
+
+void add_query_routes(Router& router, AgentView& agent) {
+  const Methods forms = {"GET", "POST"};
+  const auto read = [&router](const Methods& methods, const char* pattern, Router::Endpoint endpoint) {
+    router.add(methods, pattern, Effect::kReads, std::move(endpoint));
+  };
+  read(forms, "/api/v1/query",
+       [&agent](const ApiRequest& request, std::string_view) { return answer_query(source_of(agent), request); });
+  read(forms, "/api/v1/query_range",
+       [&agent](const ApiRequest& request, std::string_view) { return answer_query_range(source_of(agent), request); });
+  read(forms, "/api/v1/format_query",
+       [](const ApiRequest& request, std::string_view) { return answer_format_query(request); });
+  // Exemplars are not kept: there are none for any query.
+  read(forms, "/api/v1/query_exemplars", [](const ApiRequest&, std::string_view) { return success("[]"); });
+  read(forms, "/api/v1/series",
+       [&agent](const ApiRequest& request, std::string_view) { return answer_series(agent.reader(), request); });
+  read(forms, "/api/v1/labels",
+       [&agent](const ApiRequest& request, std::string_view) { return answer_labels(agent.reader(), request); });
+  read({"GET"}, "/api/v1/label/*/values", [&agent](const ApiRequest& request, std::string_view name) {
+    return answer_label_values(agent.reader(), name, request);
+  });
+  read({"GET"}, "/api/v1/status/tsdb",
+       [&agent](const ApiRequest& request, std::string_view) { return answer_tsdb_status(agent.reader(), request); });
+}
+
+void add_state_routes(Router& router, AgentView& agent) {
+  const auto get = [&router](const char* pattern, std::function<ApiResponse(const ApiRequest&)> endpoint) {
+    router.add(
+        {"GET"}, pattern, Effect::kReads,
+        [endpoint = std::move(endpoint)](const ApiRequest& request, std::string_view) { return endpoint(request); });
+  };
+  get("/api/v1/targets", [&agent](const ApiRequest& request) { return answer_targets(agent.pools(), request); });
+  get("/api/v1/scrape_pools", [&agent](const ApiRequest&) { return answer_scrape_pools(agent.pools()); });
+  get("/api/v1/targets/metadata",
+      [&agent](const ApiRequest& request) { return answer_target_metadata(agent.metadata(), request); });
+  get("/api/v1/metadata", [&agent](const ApiRequest& request) { return answer_metadata(agent.metadata(), request); });
+  get("/api/v1/rules", [&agent](const ApiRequest& request) { return answer_rules(agent.rule_groups(), request); });
+  get("/api/v1/alerts", [&agent](const ApiRequest&) { return answer_alerts(agent.rule_groups()); });
+  get("/api/v1/alertmanagers", [&agent](const ApiRequest&) { return answer_alertmanagers(agent); });
+  get("/api/v1/status/buildinfo", [](const ApiRequest&) { return answer_build_info(); });
+  get("/api/v1/status/config", [&agent](const ApiRequest&) { return answer_config(agent); });
+  get("/api/v1/status/flags", [&agent](const ApiRequest&) { return answer_flags(agent); });
+  get("/api/v1/status/runtimeinfo", [&agent](const ApiRequest&) { return answer_runtime_info(agent); });
+  get("/api/watchkeeper/v1/status", [&agent](const ApiRequest&) { return answer_watch_status(agent); });
+  get("/api/watchkeeper/v1/remediations", [&agent](const ApiRequest&) { return answer_remediations(agent); });
+  get("/api/watchkeeper/v1/backups", [&agent](const ApiRequest&) { return answer_backups(agent); });
+  get("/metrics", [&agent](const ApiRequest&) {
+    ApiResponse response;
+    response.content_type = kMetricContentType;
+    response.body = agent.metrics();
+    return response;
+  });
+  get("/-/healthy", [](const ApiRequest&) { return plain_text(200, "Watchkeeper is healthy.\n"); });
+  get("/-/ready", [&agent](const ApiRequest&) { return answer_ready(agent); });
+  for (const char* const path : {"/", "/page.css", "/page.js", "/model.js"}) {
+    get(path, [](const ApiRequest& request) { return answer_page(request.path); });
+  }
+}
+
+void add_change_routes(Router& router, AgentView& agent) {
+  router.add({"POST", "PUT"}, "/-/reload", Effect::kChanges,
+             [&agent](const ApiRequest&, std::string_view) { return answer_reload(agent); });
+  const auto post = [&router](const char* pattern, Router::Endpoint endpoint) {
+    router.add({"POST"}, pattern, Effect::kChanges, std::move(endpoint));
+  };
+  post("/api/watchkeeper/v1/remediations/*/approve",
+       [&agent](const ApiRequest& request, std::string_view run) { return answer_approve(agent, run, request); });
+  post("/api/watchkeeper/v1/remediations/*/reject",
+       [&agent](const ApiRequest& request, std::string_view run) { return answer_reject(agent, run, request); });
+  post("/api/watchkeeper/v1/automation/pause",
+       [&agent](const ApiRequest& request, std::string_view) { return answer_pause(agent, request); });
+  post("/api/watchkeeper/v1/automation/resume",
+       [&agent](const ApiRequest& request, std::string_view) { return answer_resume(agent, request); });
+  post("/api/watchkeeper/v1/backups/*/run",
+       [&agent](const ApiRequest& request, std::string_view name) { return answer_run_backup(agent, name, request); });
+}
+
+}  // namespace
+
+Router make_router(AgentView& agent, RemoteChanges remote) {
+  Router router(remote);
+  add_query_routes(router, agent);
+  add_state_routes(router, agent);
+  add_change_routes(router, agent);
+  return router;
+}
+
+}  // namespace agent

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/api/status_api.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+#include "agent/api/envelope.h"
+#include "agent/api/json_text.h"
+#include "core/time/duration.h"
+
+#ifndef WATCHKEEPER_VERSION
+#define WATCHKEEPER_VERSION "unknown"
+#endif
+#ifndef WATCHKEEPER_REVISION
+#define WATCHKEEPER_REVISION "unknown"
+#endif
+
+namespace agent {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
+}
+
+}  // namespace
+
+const BuildInfo& build_info() {
+  static const BuildInfo info{WATCHKEEPER_VERSION, WATCHKEEPER_REVISION, "g++ " __VERSION__};
+  return info;
+}
+
+ApiResponse answer_build_info() {
+  const BuildInfo& info = build_info();
+  return success(
+      fmt::format("{{\"version\":{},\"revision\":{},\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\","
+                  "\"goVersion\":{}}}",
+                  json(info.version), json(info.revision), json(info.compiler)));
+}
+
+ApiResponse answer_config(const AgentView& agent) { return success("{\"yaml\":" + json(agent.config()->text) + "}"); }
+
+ApiResponse answer_flags(const AgentView& agent) {
+  return success(
+      fmt::format("{{\"config\":{},\"listen\":{}}}", json(agent.config()->path), json(agent.status().listen)));
+}
+
+ApiResponse answer_runtime_info(const AgentView& agent) {
+  const AgentStatus status = agent.status();
+  const auto usage = agent.reader().usage();
+  std::error_code problem;
+  const std::string folder = std::filesystem::current_path(problem).string();
+  // The members that speak of Go are there for clients that expect them, with what comes nearest.
+  return success(fmt::format(
+      "{{\"startTime\":{},\"CWD\":{},\"hostname\":{},\"serverTime\":{},\"reloadConfigSuccess\":{},\"lastConfigTime\":{}"
+      ","
+      "\"corruptionCount\":0,\"goroutineCount\":0,\"GOMAXPROCS\":0,\"GOMEMLIMIT\":0,\"GOGC\":\"\",\"GODEBUG\":\"\","
+      "\"storageRetention\":{}}}",
+      json_time(status.started), json(folder), json(host_name()), json_time(agent.clock().wall_now()),
+      status.reload_successful, json_time(status.configured), json(fmt::format("{} MiB", usage.bytes_limit >> 20U))));
+}
+
+ApiResponse answer_alertmanagers(const AgentView& agent) {
+  std::string list;
+  for (const auto& feed : agent.notifications().alertmanagers) {
+    list += fmt::format("{}{{\"url\":{}}}", list.empty() ? "" : ",", json(feed.url));
+  }
+  return success("{\"activeAlertmanagers\":[" + list + "],\"droppedAlertmanagers\":[]}");
+}
+
+ApiResponse answer_ready(const AgentView& agent) {
+  const AgentStatus status = agent.status();
+  if (!status.ready) return plain_text(503, "starting\n");
+  if (status.degraded.empty()) return plain_text(200, "ready\n");
+  std::string reasons = "degraded\n";
+  for (const std::string& reason : status.degraded) reasons += reason + "\n";
+  return plain_text(503, std::move(reasons));
+}
+
+}  // namespace agent

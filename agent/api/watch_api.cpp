@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/api/watch_api.h"
+
+#include <nlohmann/json.hpp>
+
+#include <optional>
+#include <string>
+
+#include "agent/api/envelope.h"
+#include "agent/api/status_api.h"
+#include "core/time/duration.h"
+
+namespace agent {
+namespace {
+
+using nlohmann::json;
+
+json json_time(core::WallTime time) { return core::format_rfc3339(time); }
+json json_time(const std::optional<core::WallTime>& time) { return time ? json_time(*time) : json(nullptr); }
+json json_seconds(core::Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Text of outside programs may hold any bytes; what is not UTF-8 is replaced.
+ApiResponse answer(const json& data) { return success(data.dump(-1, ' ', false, json::error_handler_t::replace)); }
+
+json json_of(const core::ring::Labels& labels) {
+  json out = json::object();
+  for (const auto& label : labels) out[label.name] = label.value;
+  return out;
+}
+
+json json_of(const actions::remedy::StepRun& step) {
+  return {{"step", step.step.to_string()},
+          {"state", actions::remedy::to_string(step.state)},
+          {"attempts", step.attempts},
+          {"started", json_time(step.started)},
+          {"finished", json_time(step.finished)},
+          {"result", step.result},
+          {"output", step.output}};
+}
+
+json json_of(const actions::remedy::Run& run) {
+  json steps = json::array();
+  for (const auto& step : run.steps) steps.push_back(json_of(step));
+  return {{"id", run.id},
+          {"remediation", run.remediation},
+          {"alert", json_of(run.alert)},
+          {"firedAt", json_time(run.fired_at)},
+          {"level", core::config::Codec<actions::remedy::Level>::print(run.level)},
+          {"state", actions::remedy::to_string(run.state)},
+          {"final", run.final},
+          {"reason", run.reason},
+          {"decidedBy", run.decided_by},
+          {"created", json_time(run.created)},
+          {"started", json_time(run.started)},
+          {"finished", json_time(run.finished)},
+          {"steps", std::move(steps)}};
+}
+
+json json_of(const std::optional<actions::backup::Record>& record) {
+  if (!record) return nullptr;
+  return {{"id", record->id},
+          {"trigger", record->trigger},
+          {"started", json_time(record->started)},
+          {"finished", json_time(record->finished)},
+          {"succeeded", record->succeeded},
+          {"snapshot", record->snapshot.id},
+          {"files", record->snapshot.files},
+          {"bytes", record->snapshot.bytes},
+          {"bytesAdded", record->snapshot.bytes_added},
+          {"error", record->error},
+          {"note", record->note}};
+}
+
+json json_of(const actions::backup::Status& status) {
+  return {{"name", status.name},
+          {"repository", status.repository},
+          {"running", status.running},
+          {"lastSuccess", json_of(status.last_success)},
+          {"lastRun", json_of(status.last_run)},
+          {"nextRun", json_time(status.next_run)},
+          {"successAgeSeconds", status.success_age ? json_seconds(*status.success_age) : json(nullptr)}};
+}
+
+json json_of(const std::optional<actions::remedy::Pause>& pause) {
+  if (!pause) return {{"paused", false}};
+  return {{"paused", true}, {"reason", pause->reason}, {"who", pause->who}, {"since", json_time(pause->since)}};
+}
+
+json notifications_json(const actions::notify::NotifierStatus& status) {
+  json integrations = json::array();
+  for (const auto& lane : status.integrations) {
+    integrations.push_back({{"integration", lane.integration},
+                            {"waiting", lane.waiting},
+                            {"consecutiveFailures", lane.consecutive_failures},
+                            {"stopped", lane.stopped},
+                            {"lastError", lane.last_error},
+                            {"delivered", lane.counters.delivered}});
+  }
+  for (const auto& feed : status.alertmanagers) {
+    integrations.push_back({{"integration", feed.url},
+                            {"waiting", feed.waiting},
+                            {"consecutiveFailures", feed.consecutive_failures},
+                            {"stopped", ""},
+                            {"lastError", feed.last_error},
+                            {"delivered", feed.sent}});
+  }
+  return integrations;
+}
+
+std::string who_asks(const ApiRequest& request) {
+  const std::string_view who = request.parameters.get("who");
+  return who.empty() ? "api" : std::string(who);
+}
+
+// "done", or the refusal in the words of whoever refused.
+ApiResponse outcome(const core::Result<void>& result) {
+  if (result) return success("{}");
+  switch (result.error().code) {
+    case core::Errc::kNotFound:
+      return failure(ErrorType::kNotFound, result.error().message);
+    case core::Errc::kInvalid:
+      return failure(ErrorType::kBadData, result.error().message);
+    case core::Errc::kUnavailable:
+    case core::Errc::kLimitExceeded:
+      return failure(ErrorType::kUnavailable, result.error().message);
+    case core::Errc::kFailed:
+    case core::Errc::kTimeout:
+    case core::Errc::kCancelled:
+    case core::Errc::kNotSupported:
+      return failure(ErrorType::kInternal, result.error().message);
+  }
+  return failure(ErrorType::kInternal, result.error().message);
+}
+
+}  // namespace
+
+ApiResponse answer_watch_status(const AgentView& agent) {
+  const AgentStatus status = agent.status();
+  const auto usage = agent.reader().usage();
+  return answer({{"version", build_info().version},
+                 {"now", json_time(agent.clock().wall_now())},
+                 {"started", json_time(status.started)},
+                 {"ready", status.ready},
+                 {"degraded", status.degraded},
+                 {"configuration",
+                  {{"file", agent.config()->path},
+                   {"taken", json_time(status.configured)},
+                   {"lastReloadSuccessful", status.reload_successful},
+                   {"lastReloadError", status.reload_error},
+                   {"warnings", agent.config()->warnings}}},
+                 {"ring",
+                  {{"series", usage.series},
+                   {"seriesLimit", usage.series_limit},
+                   {"bytes", usage.bytes},
+                   {"bytesLimit", usage.bytes_limit},
+                   {"oldestMs", usage.oldest_ms},
+                   {"newestMs", usage.newest_ms}}},
+                 {"automation", json_of(agent.pause())},
+                 {"receivers", notifications_json(agent.notifications())}});
+}
+
+ApiResponse answer_remediations(const AgentView& agent) {
+  json runs = json::array();
+  for (const auto& run : agent.runs()) runs.push_back(json_of(*run));
+  json configured = json::array();
+  for (const auto& each : agent.config()->settings.remediations) {
+    json steps = json::array();
+    for (const auto& step : each.steps) steps.push_back(step.to_string());
+    configured.push_back({{"name", each.name},
+                          {"level", core::config::Codec<actions::remedy::Level>::print(each.level)},
+                          {"steps", std::move(steps)}});
+  }
+  return answer(
+      {{"automation", json_of(agent.pause())}, {"configured", std::move(configured)}, {"runs", std::move(runs)}});
+}
+
+ApiResponse answer_backups(const AgentView& agent) {
+  json backups = json::array();
+  for (const auto& status : agent.backups()) backups.push_back(json_of(status));
+  return answer({{"backups", std::move(backups)}});
+}
+
+ApiResponse answer_approve(AgentView& agent, std::string_view run, const ApiRequest& request) {
+  return outcome(agent.approve(decode_path(run), who_asks(request)));
+}
+
+ApiResponse answer_reject(AgentView& agent, std::string_view run, const ApiRequest& request) {
+  return outcome(agent.reject(decode_path(run), who_asks(request)));
+}
+
+ApiResponse answer_pause(AgentView& agent, const ApiRequest& request) {
+  const std::string reason(request.parameters.get("reason"));
+  if (reason.empty()) return bad_parameter("reason", "say why: it is shown to everybody until automation is resumed");
+  return outcome(agent.pause_automation(reason, who_asks(request)));
+}
+
+ApiResponse answer_resume(AgentView& agent, const ApiRequest& request) {
+  return outcome(agent.resume_automation(who_asks(request)));
+}
+
+ApiResponse answer_run_backup(AgentView& agent, std::string_view name, const ApiRequest& request) {
+  return outcome(agent.run_backup(decode_path(name), who_asks(request)));
+}
+
+}  // namespace agent

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/commands/commands.h"
+#include "agent/config/load.h"
+#include "rules/alert/rule_file.h"
+
+namespace agent {
+namespace {
+
+using Files = std::vector<std::string>;
+
+int check_configs(const Files& files) {
+  int status = kFine;
+  for (const std::string& file : files) {
+    const auto config = load_config(file);
+    if (!config) {
+      for (const core::Error& error : config.error()) std::fprintf(stderr, "%s\n", error.message.c_str());
+      status = kFailed;
+      continue;
+    }
+    for (const std::string& warning : (*config)->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    std::size_t rules = 0;
+    for (const auto& group : (*config)->rule_groups) rules += group.rules.size();
+    std::printf("%s: fine: %zu scrape jobs, %zu rules in %zu groups, %zu receivers, %zu backups, %zu remediations\n",
+                file.c_str(), (*config)->jobs.size(), rules, (*config)->rule_groups.size(),
+                (*config)->settings.receivers.size(), (*config)->settings.backups.size(),
+                (*config)->settings.remediations.size());
+  }
+  return status;
+}
+
+int check_rules(const Files& files) {
+  int status = kFine;
+  for (const std::string& file : files) {
+    const rules::RuleFileCheck check = rules::check_rule_file(file);
+    for (const core::Error& error : check.errors) std::fprintf(stderr, "%s\n", error.message.c_str());
+    for (const std::string& warning : check.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    if (!check.errors.empty()) {
+      status = kFailed;
+      continue;
+    }
+    std::printf("%s: fine: %zu alerting and %zu recording rules in %zu groups\n", file.c_str(), check.alerting_rules,
+                check.recording_rules, check.groups);
+  }
+  return status;
+}
+
+}  // namespace
+
+void add_check_commands(CLI::App& app, int& status) {
+  CLI::App* const check = app.add_subcommand("check", "Check files without running anything");
+  check->require_subcommand(1);
+  const auto files = std::make_shared<Files>();
+  CLI::App* const config = check->add_subcommand("config", "Configuration files, with the rule files they name");
+  config->add_option("FILE", *files, "Configuration files")->required();
+  config->callback([files, &status] { status = check_configs(*files); });
+  CLI::App* const rules = check->add_subcommand("rules", "Prometheus rule files");
+  rules->add_option("FILE", *files, "Rule files")->required();
+  rules->callback([files, &status] { status = check_rules(*files); });
+}
+
+}  // namespace agent

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "agent/api/status_api.h"
+#include "agent/commands/commands.h"
+#include "agent/wiring/agent.h"
+#include "agent/wiring/log.h"
+
+namespace agent {
+namespace {
+
+struct RunArguments {
+  AgentOptions agent;
+  std::string listen;
+};
+
+int run(RunArguments arguments) {
+  set_up_log({});
+  // A client that hangs up while it is answered must not end the agent.
+  signal(SIGPIPE, SIG_IGN);
+  const core::SystemClock clock;
+  if (!arguments.listen.empty()) {
+    auto address = parse_listen_address(arguments.listen);
+    if (!address) {
+      spdlog::error("--listen: {}", address.error().message);
+      return kUsage;
+    }
+    arguments.agent.listen = *address;
+  }
+  auto config = load_config(arguments.agent.config_path);
+  if (!config) {
+    for (const core::Error& error : config.error()) spdlog::error("{}", error.message);
+    return kFailed;
+  }
+  set_up_log((*config)->settings.log);
+  spdlog::info("watchkeeper {} with {}", build_info().version, arguments.agent.config_path);
+  for (const std::string& warning : (*config)->warnings) spdlog::warn("{}", warning);
+  auto agent = Agent::start(arguments.agent, *config, clock);
+  if (!agent) {
+    spdlog::error("{}", agent.error().message);
+    return kFailed;
+  }
+  (*agent)->run();
+  return kFine;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& status) {
+  CLI::App* const command =
+      app.add_subcommand("run", "Keep the watch until SIGTERM; SIGHUP reads the configuration anew");
+  const auto arguments = std::make_shared<RunArguments>();
+  command->add_option("--config", arguments->agent.config_path, "Configuration file")->required();
+  command->add_option("--data-dir", arguments->agent.data_dir, "Folder for what outlives the process")
+      ->capture_default_str();
+  command->add_option("--listen", arguments->listen, "HOST:PORT of the API, instead of the configured one");
+  command->callback([arguments, &status] { status = run(*arguments); });
+}
+
+}  // namespace agent

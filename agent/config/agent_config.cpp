@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/config/agent_config.h"
+
+#include "core/net/url.h"
+
+namespace agent {
+namespace {
+
+using core::Result;
+using core::config::Node;
+using core::config::Table;
+
+constexpr std::string_view kNotYet = "not yet part of this version";
+
+// The least that holds a day of one busy host.
+constexpr std::uint64_t kLeastRingBytes = 16ULL << 20;
+
+Result<void> check_ring(const RingConfig& ring, const Node& node) {
+  if (ring.size.bytes < kLeastRingBytes) {
+    return core::fail(node.find("size").error(
+        "a ring has at least {}",
+        core::config::Codec<core::config::ByteSize>::print(core::config::ByteSize{kLeastRingBytes})));
+  }
+  if (ring.max_series == 0) return core::fail(node.find("max_series").error("a ring holds at least one series"));
+  return {};
+}
+
+Result<void> check_api(const ApiConfig& api, const Node& node) {
+  if (api.external_url.empty()) return {};
+  if (auto url = core::net::parse_url(api.external_url); !url) {
+    return core::fail(node.find("external_url").error("{}", url.error().message));
+  }
+  if (api.external_url.ends_with('/')) {
+    return core::fail(node.find("external_url").error("expected a URL without a trailing slash"));
+  }
+  return {};
+}
+
+}  // namespace
+
+const Table<GlobalSection>& GlobalSection::fields() {
+  static const auto table = [] {
+    Table<GlobalSection> built("global",
+                               "What holds for every job, rule group and receiver that does not say otherwise.");
+    built.embed(&GlobalSection::scrape, collector::scrape::GlobalConfig::fields())
+        .embed(&GlobalSection::notify, actions::notify::NotifyGlobalConfig::fields());
+    return built;
+  }();
+  return table;
+}
+
+const Table<RingConfig>& RingConfig::fields() {
+  static const auto table =
+      Table<RingConfig>("ring", "The time-series ring: how much the agent remembers, and never more.")
+          .field("size", &RingConfig::size,
+                 {.help = "Bytes for samples; the oldest go first.", .reloadable = false, .example = "512MiB"})
+          .field(
+              "max_series", &RingConfig::max_series,
+              {.help = "Series at once; further ones are refused and counted for their target.", .reloadable = false})
+          .check(check_ring);
+  return table;
+}
+
+const Table<ApiConfig>& ApiConfig::fields() {
+  static const auto table =
+      Table<ApiConfig>("api", "The HTTP API, the page and /metrics.")
+          .field(
+              "listen", &ApiConfig::listen,
+              {.help = "HOST:PORT to listen on; --listen overrides it. There is no login: whoever reaches the port can "
+                       "read everything.",
+               .reloadable = false})
+          .field(
+              "external_url", &ApiConfig::external_url,
+              {.help = "Where people reach the page, for links in messages; default: http:// and the listen address.",
+               .example = "https://watch.example.org"})
+          .field("allow_remote_changes", &ApiConfig::allow_remote_changes,
+                 {.help = "Whether requests that change something (approve, pause, reload) are taken from other hosts.",
+                  .reloadable = false})
+          .refuse("auth", kNotYet)
+          .refuse("tls", kNotYet)
+          .check(check_api);
+  return table;
+}
+
+const Table<LogConfig>& LogConfig::fields() {
+  static const auto table =
+      Table<LogConfig>("log", "What the agent writes to standard error.")
+          .field("level", &LogConfig::level, {.help = "The least severe messages that are written."})
+          .field("format", &LogConfig::format, {.help = "Lines for people (and journald), or one JSON object a line."});
+  return table;
+}
+
+const Table<AgentConfig>& AgentConfig::fields() {
+  static const auto table = [] {
+    Table<AgentConfig> built(
+        "configuration",
+        "The configuration file. Sections that Prometheus or Alertmanager have, have their names and "
+        "meaning here.");
+    built.field("global", &AgentConfig::global, {.help = "Defaults for jobs, rules and receivers."})
+        .field("scrape_configs", &AgentConfig::scrape_configs, {.help = "The targets that are scraped, job by job."})
+        .field("rule_files", &AgentConfig::rule_files,
+               {.help = "Rule files; * stands for any text in the last part of a path. Relative to this file."})
+        .field("alerting", &AgentConfig::alerting, {.help = "Alertmanagers that are told every alert."})
+        .field("route", &AgentConfig::route, {.help = "Which alert goes to which receiver, as in Alertmanager."})
+        .field("receivers", &AgentConfig::receivers, {.help = "Who can be told."})
+        .field("inhibit_rules", &AgentConfig::inhibit_rules, {.help = "Alerts that silence others while they fire."})
+        .field("time_intervals", &AgentConfig::time_intervals, {.help = "Named times for routes."})
+        .field("mute_time_intervals", &AgentConfig::mute_time_intervals, {.help = "The older name of time_intervals."})
+        .field("ring", &AgentConfig::ring, {.help = "How much is remembered."})
+        .field("backups", &AgentConfig::backups, {.help = "What is backed up, where to and when, with restic."})
+        .field("remediations", &AgentConfig::remediations,
+               {.help = "What is done about an alert, and how far by itself."})
+        .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
+        .field("log", &AgentConfig::log, {.help = "The log."});
+    for (const char* const later :
+         {"remote_write", "remote_read", "scrape_config_files", "storage", "tracing", "otlp", "runtime", "host",
+          "templates", "modules", "probes", "staking", "failover", "coordination"}) {
+      built.refuse(later, kNotYet);
+    }
+    return built;
+  }();
+  return table;
+}
+
+actions::notify::NotifyConfig AgentConfig::notify() const {
+  return {.global = global.notify,
+          .route = route,
+          .receivers = receivers,
+          .inhibit_rules = inhibit_rules,
+          .time_intervals = time_intervals,
+          .mute_time_intervals = mute_time_intervals};
+}
+
+}  // namespace agent

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actions/backup/backup_config.h"
+#include "actions/notify/alerting_config.h"
+#include "actions/notify/config.h"
+#include "actions/remedy/remediation_config.h"
+#include "collector/scrape/scrape_config.h"
+#include "core/config/file_path.h"
+#include "core/config/table.h"
+
+namespace agent {
+
+// `global`: Prometheus's keys and Alertmanager's in one map.
+struct GlobalSection {
+  collector::scrape::GlobalConfig scrape;
+  actions::notify::NotifyGlobalConfig notify;
+  static const core::config::Table<GlobalSection>& fields();
+};
+
+// `ring`: how much the agent remembers.
+struct RingConfig {
+  core::config::ByteSize size{512ULL << 20};
+  std::uint64_t max_series = 200'000;
+  bool operator==(const RingConfig&) const = default;
+  static const core::config::Table<RingConfig>& fields();
+};
+
+// `api`: who may reach the agent, and by what name.
+struct ApiConfig {
+  std::string listen = "127.0.0.1:9780";
+  std::string external_url;  // without a trailing slash
+  bool allow_remote_changes = false;
+  bool operator==(const ApiConfig&) const = default;
+  static const core::config::Table<ApiConfig>& fields();
+};
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+enum class LogFormat { kText, kJson };
+inline constexpr core::config::EnumName<LogLevel> kLogLevelNames[] = {
+    {LogLevel::kDebug, "debug"}, {LogLevel::kInfo, "info"}, {LogLevel::kWarn, "warn"}, {LogLevel::kError, "error"}};
+inline constexpr core::config::EnumName<LogFormat> kLogFormatNames[] = {{LogFormat::kText, "text"},
+                                                                        {LogFormat::kJson, "json"}};
+
+struct LogConfig {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+  bool operator==(const LogConfig&) const = default;
+  static const core::config::Table<LogConfig>& fields();
+};
+
+// The whole configuration file: the sections of all components. Owns none of their meaning.
+//
+// Thread safety: a value.
+struct AgentConfig {
+  GlobalSection global;
+  std::vector<collector::scrape::ScrapeConfig> scrape_configs;
+  std::vector<core::config::FilePath> rule_files;
+  actions::notify::AlertingConfig alerting;
+  std::optional<actions::notify::RouteConfig> route;
+  std::vector<actions::notify::ReceiverConfig> receivers;
+  std::vector<actions::notify::InhibitRuleConfig> inhibit_rules;
+  std::vector<actions::notify::TimeIntervalConfig> time_intervals;
+  std::vector<actions::notify::TimeIntervalConfig> mute_time_intervals;
+  RingConfig ring;
+  std::vector<actions::backup::BackupConfig> backups;
+  std::vector<actions::remedy::RemediationConfig> remediations;
+  ApiConfig api;
+  LogConfig log;
+
+  // The parts that say who is told what.
+  actions::notify::NotifyConfig notify() const;
+
+  static const core::config::Table<AgentConfig>& fields();
+};
+
+}  // namespace agent
+
+namespace core::config {
+template <>
+struct Codec<agent::LogLevel> : EnumCodec<agent::LogLevel, agent::kLogLevelNames> {};
+template <>
+struct Codec<agent::LogFormat> : EnumCodec<agent::LogFormat, agent::kLogFormatNames> {};
+}  // namespace core::config

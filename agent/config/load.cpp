@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/config/load.h"
+
+#include <algorithm>
+
+#include "core/config/document.h"
+#include "rules/alert/rule_file.h"
+
+namespace agent {
+namespace {
+
+using core::Error;
+using core::Result;
+using core::config::Node;
+
+// Fills in what jobs inherit. The error of a job is placed at that job: the first one without which all is well.
+Result<std::vector<collector::scrape::ScrapeConfig>> resolve(const AgentConfig& config, const Node& root) {
+  auto jobs = collector::scrape::resolve_jobs(config.scrape_configs, config.global.scrape);
+  if (jobs) return jobs;
+  const std::vector<Node> nodes = root.find("scrape_configs").items();
+  for (std::size_t count = 1; count <= config.scrape_configs.size() && count <= nodes.size(); ++count) {
+    const std::vector first(config.scrape_configs.begin(),
+                            config.scrape_configs.begin() + static_cast<std::ptrdiff_t>(count));
+    auto tried = collector::scrape::resolve_jobs(first, config.global.scrape);
+    if (!tried) return core::fail(nodes[count - 1].error("{}", tried.error().message));
+  }
+  return jobs;
+}
+
+Result<void> check_across(const AgentConfig& config, const Node& root) {
+  if (auto checked = actions::notify::check_notify(config.notify(), root); !checked) return checked;
+  if (auto checked = actions::backup::check_backups(config.backups, root); !checked) return checked;
+  if (auto checked = actions::remedy::check_remediations(config.remediations, config.backups, root); !checked) {
+    return checked;
+  }
+  if (auto targets = actions::notify::build_targets(config.alerting); !targets) {
+    return core::fail(root.find("alerting").error("{}", targets.error().message));
+  }
+  return {};
+}
+
+ConfigErrors load_rules(LoadedConfig& loaded, const Node& root) {
+  std::vector<std::string> patterns;
+  for (const auto& file : loaded.settings.rule_files) patterns.push_back(file.path);
+  const auto files = rules::find_rule_files(patterns);
+  if (!files) return {root.find("rule_files").error("{}", files.error().message)};
+  for (const std::string& pattern : files->unmatched) {
+    loaded.warnings.push_back(root.find("rule_files").error("no file matches {}", pattern).message);
+  }
+  auto groups = rules::load_rule_files(patterns);
+  if (!groups) return groups.error();
+  loaded.rule_groups = std::move(*groups);
+  return {};
+}
+
+tl::expected<LoadedConfigPtr, ConfigErrors> load_node(const Node& root, const std::string& path) {
+  const auto refused = [](Error error) { return tl::unexpected(ConfigErrors{std::move(error)}); };
+  auto settings = AgentConfig::fields().read(root);
+  if (!settings) return refused(settings.error());
+  auto loaded = std::make_shared<LoadedConfig>();
+  loaded->path = path;
+  loaded->settings = std::move(*settings);
+  auto jobs = resolve(loaded->settings, root);
+  if (!jobs) return refused(jobs.error());
+  loaded->jobs = std::move(*jobs);
+  if (auto checked = check_across(loaded->settings, root); !checked) return refused(checked.error());
+  loaded->external_labels = loaded->settings.global.scrape.expanded_external_labels();
+  if (ConfigErrors errors = load_rules(*loaded, root); !errors.empty()) return tl::unexpected(std::move(errors));
+  loaded->text = core::config::print_yaml(root, AgentConfig::fields().description());
+  return loaded;
+}
+
+}  // namespace
+
+tl::expected<LoadedConfigPtr, ConfigErrors> load_config(const std::string& path) {
+  const auto root = Node::parse_file(path);
+  if (!root) return tl::unexpected(ConfigErrors{root.error()});
+  return load_node(*root, path);
+}
+
+tl::expected<LoadedConfigPtr, ConfigErrors> load_config_text(std::string_view text, const std::string& path) {
+  const auto root = Node::parse(text, path);
+  if (!root) return tl::unexpected(ConfigErrors{root.error()});
+  return load_node(*root, path);
+}
+
+}  // namespace agent

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/wiring/components.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <random>
+
+namespace agent {
+namespace {
+
+using core::Errc;
+using core::fail;
+using core::Result;
+
+// What a sample costs in the memory ring, and how many a ring of a size may hold.
+constexpr std::uint64_t kBytesPerSample = 24;
+constexpr std::size_t kMaxShards = 4;
+constexpr std::size_t kRuleThreads = 2;
+constexpr int kBackupsAskedMax = 16;
+// How long a stop waits for receivers to answer; what is not answered is sent again after the next start.
+constexpr core::Duration kFarewell = std::chrono::seconds(5);
+
+std::unique_ptr<core::ring::Ring> make_ring(const RingConfig& config) {
+  return core::ring::make_memory_ring(
+      {.max_series = config.max_series, .max_samples = config.size.bytes / kBytesPerSample});
+}
+
+rules::promql::EngineOptions engine_options(const LoadedConfig& config) {
+  rules::promql::EngineOptions options;
+  options.default_subquery_step = config.settings.global.scrape.evaluation_interval;
+  return options;
+}
+
+actions::notify::NotifierSettings notifier_settings(const LoadedConfig& config, const std::string& external_url) {
+  return {.notify = config.settings.notify(),
+          .alerting = config.settings.alerting,
+          .external_labels = config.external_labels,
+          .external_url = external_url};
+}
+
+rules::RuleSettings rule_settings(const LoadedConfig& config, const std::string& external_url) {
+  return {.evaluation_interval = config.settings.global.scrape.evaluation_interval,
+          .query_offset = config.settings.global.scrape.rule_query_offset,
+          .external_labels = config.external_labels,
+          .external_url = external_url};
+}
+
+actions::remedy::Remediator::Remediations remediations_of(const LoadedConfig& config) {
+  return std::make_shared<const std::vector<actions::remedy::RemediationConfig>>(config.settings.remediations);
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
+}
+
+// Uniform in [0, 1), for the spread of retries.
+std::function<double()> make_jitter() {
+  return [engine = std::mt19937_64(std::random_device{}()),
+          spread = std::uniform_real_distribution<double>(0, 1)]() mutable { return spread(engine); };
+}
+
+}  // namespace
+
+Components::Components(const LoadedConfig& config, const core::Clock& clock)
+    : clock_(clock),
+      loop_(clock),
+      http_(core::net::make_http_client(loop_, clock)),
+      commands_(clock),
+      ring_(make_ring(config.settings.ring)),
+      engine_(ring_->reader(), clock, engine_options(config)),
+      strand_(clock, "notify"),
+      backup_requests_(clock, "backup-asked") {}
+
+Components::~Components() {
+  stop();
+  // Nothing calls back any more; what refers to others goes before them.
+  rules_.reset();
+  remediator_.reset();
+  notifier_.reset();
+  pools_.reset();
+}
+
+Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config, const DataDir& data,
+                                                     const core::Clock& clock, const std::string& external_url) {
+  std::unique_ptr<Components> components(new Components(config, clock));
+  if (auto opened = components->open_stores(config, data, external_url); !opened) return fail(opened.error());
+  components->make_pools();
+  return components;
+}
+
+Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url) {
+  auto store = rules::AlertStore::open(data.file("alerts.db"));
+  if (!store) return fail(store.error());
+  alert_store_ = std::move(*store);
+
+  actions::backup::BackupSet::Options backup_options;
+  backup_options.database = data.file("backups.db");
+  backup_options.cache_folder = data.file("restic-cache");
+  auto backups = actions::backup::BackupSet::open(config.settings.backups, backup_options, commands_, clock_);
+  if (!backups) return fail(backups.error());
+  backups_ = std::move(*backups);
+
+  auto notifier = actions::notify::Notifier::open(
+      notifier_settings(config, external_url), {.database_path = data.file("notifications.db"), .outbox = {}},
+      {.clock = clock_, .strand = strand_, .http = *http_, .jitter = make_jitter()});
+  if (!notifier) return fail(notifier.error());
+  notifier_ = std::move(*notifier);
+
+  steps_.emplace(commands_, *backups_);
+  auto remediator =
+      actions::remedy::Remediator::open(remediations_of(config), {}, data.file("remediations.db"), *steps_, clock_);
+  if (!remediator) return fail(remediator.error());
+  remediator_ = std::move(*remediator);
+  return {};
+}
+
+void Components::make_pools() {
+  std::vector<std::unique_ptr<collector::scrape::Shard>> shards;
+  const std::size_t count = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxShards);
+  for (std::size_t i = 0; i < count; ++i) shards.push_back(collector::scrape::make_thread_shard(*ring_));
+  pools_ = std::make_unique<collector::scrape::ScrapePools>(
+      clock_, loop_, *http_, std::move(shards), std::function<void(const collector::scrape::Arrival&)>(),
+      collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
+}
+
+void Components::on_loop(const std::function<void()>& task) {
+  std::promise<void> done;
+  loop_.post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+void Components::apply_jobs(const LoadedConfig& config) {
+  on_loop([&] { pools_->apply(config.jobs, config.external_labels); });
+  for (const auto& pool : pools_->status()) {
+    for (const std::string& error : pool.errors) spdlog::warn("job {}: {}", pool.job, error);
+  }
+}
+
+Result<void> Components::start(const LoadedConfig& config, const std::string& external_url) {
+  loop_thread_ = std::thread([this] { loop_.run(); });
+  rules_ = std::make_unique<rules::RuleRunner>(
+      engine_, *ring_, clock_, *alert_store_,
+      std::vector<rules::AlertSink*>{&alert_log_, notifier_.get(), remediator_.get()},
+      rules::RuleRunnerOptions{.threads = kRuleThreads});
+  if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
+  apply_jobs(config);
+  rules_->start();
+  backup_loop_ = std::make_unique<actions::backup::BackupLoop>(*backups_);
+  return {};
+}
+
+Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedConfig& before,
+                                     const std::string& external_url) {
+  if (auto done = notifier_->reconfigure(notifier_settings(config, external_url)); !done) return done;
+  const auto take_back = [&](const core::Error& error) {
+    if (auto done = notifier_->reconfigure(notifier_settings(before, external_url)); !done) {
+      spdlog::error("taking back the receivers: {}", done.error().message);
+    }
+    return fail(error);
+  };
+  if (auto done = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !done) {
+    return take_back(done.error());
+  }
+  if (auto done = remediator_->configure(remediations_of(config)); !done) {
+    if (auto back = rules_->apply(before.rule_groups, rule_settings(before, external_url)); !back) {
+      spdlog::error("taking back the rules: {}", back.error().message);
+    }
+    return take_back(done.error());
+  }
+  // From here on nothing can refuse.
+  backups_->configure(config.settings.backups);
+  apply_jobs(config);
+  return {};
+}
+
+Result<void> Components::ask_for_backup(const std::string& name, const std::string& who) {
+  const auto known = backups_->status();
+  if (std::ranges::find(known, name, &actions::backup::Status::name) == known.end()) {
+    return fail(Errc::kNotFound, "there is no backup \"{}\"", name);
+  }
+  if (backups_asked_.fetch_add(1) >= kBackupsAskedMax) {
+    backups_asked_.fetch_sub(1);
+    return fail(Errc::kLimitExceeded, "{} backups were asked for and wait already", kBackupsAskedMax);
+  }
+  backup_requests_.post([this, name, who] {
+    const auto record = backups_->take(name, who, stopping_.get_token());
+    if (!record) {
+      spdlog::error("backup {}: {}", name, record.error().message);
+    } else if (!record->succeeded) {
+      spdlog::error("backup {}: {}", name, record->error);
+    } else {
+      spdlog::info("backup {}: snapshot {}", name, record->snapshot.id);
+    }
+    backups_asked_.fetch_sub(1);
+  });
+  return {};
+}
+
+void Components::stop() {
+  if (!stopping_.request_stop()) return;
+  const bool running = loop_thread_.joinable();
+  if (running) on_loop([this] { pools_->stop(); });
+  if (rules_ != nullptr) rules_->stop();
+  backup_requests_.stop();
+  backup_loop_.reset();
+  remediator_.reset();
+  if (running && notifier_ != nullptr) {
+    notifier_->hold();
+    const core::SteadyTime deadline = clock_.steady_now() + kFarewell;
+    std::mutex mutex;
+    std::condition_variable never;
+    std::unique_lock lock(mutex);
+    while (notifier_->status().in_flight > 0 && clock_.steady_now() < deadline) {
+      never.wait_for(lock, std::chrono::milliseconds(20));
+    }
+  }
+  if (running) {
+    loop_.stop();
+    loop_thread_.join();
+  }
+  strand_.stop();
+}
+
+}  // namespace agent

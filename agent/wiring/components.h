@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "actions/backup/backup_set.h"
+#include "actions/notify/notifier.h"
+#include "actions/notify/serial_thread.h"
+#include "actions/remedy/remediator.h"
+#include "actions/remedy/step_executor.h"
+#include "agent/config/load.h"
+#include "agent/wiring/alert_log.h"
+#include "agent/wiring/data_dir.h"
+#include "collector/scrape/scrape_pools.h"
+#include "core/net/http_client.h"
+#include "core/net/io_loop.h"
+#include "core/process/child_process.h"
+#include "core/ring/ring.h"
+#include "core/time/clock.h"
+#include "rules/alert/alert_store.h"
+#include "rules/alert/rule_runner.h"
+#include "rules/promql/engine.h"
+
+namespace agent {
+
+// Everything between the sockets and the API, built from a configuration and started and stopped in order. The members'
+// order is the order of their lives.
+//
+// Thread safety: open(), start(), reconfigure() and stop() on one thread; the parts as their own classes say.
+class Components {
+ public:
+  // Opens stores and restores what they hold; nothing is scraped, evaluated or sent yet. `external_url` has no trailing
+  // slash.
+  static core::Result<std::unique_ptr<Components>> open(const LoadedConfig& config, const DataDir& data,
+                                                        const core::Clock& clock, const std::string& external_url);
+  ~Components();
+  Components(const Components&) = delete;
+  Components& operator=(const Components&) = delete;
+
+  core::Result<void> start(const LoadedConfig& config, const std::string& external_url);
+  // All of the new configuration or nothing: `before` is taken back if a part refuses the new one.
+  core::Result<void> reconfigure(const LoadedConfig& config, const LoadedConfig& before,
+                                 const std::string& external_url);
+  // Scrapes no more, lets what is being sent be answered for a moment, ends what runs. Idempotent.
+  void stop();
+
+  core::net::IoLoop& loop() { return loop_; }
+  const core::ring::Reader& reader() const { return ring_->reader(); }
+  const collector::scrape::ScrapePools& pools() const { return *pools_; }
+  const rules::RuleRunner& rules() const { return *rules_; }
+  const actions::notify::Notifier& notifier() const { return *notifier_; }
+  actions::remedy::Remediator& remediator() { return *remediator_; }
+  const actions::remedy::Remediator& remediator() const { return *remediator_; }
+  const actions::backup::BackupSet& backups() const { return *backups_; }
+
+  // Takes a backup on a thread of its own, one after another. kNotFound; kLimitExceeded while too many wait.
+  core::Result<void> ask_for_backup(const std::string& name, const std::string& who);
+
+ private:
+  Components(const LoadedConfig& config, const core::Clock& clock);
+
+  core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
+  void make_pools();
+  void apply_jobs(const LoadedConfig& config);
+  // Runs `task` on the loop's thread and waits for it.
+  void on_loop(const std::function<void()>& task);
+
+  const core::Clock& clock_;
+  core::net::IoLoop loop_;
+  std::unique_ptr<core::net::HttpClient> http_;
+  core::process::ChildProcessRunner commands_;
+  std::unique_ptr<core::ring::Ring> ring_;
+  rules::promql::Engine engine_;
+  AlertLog alert_log_;
+  std::unique_ptr<rules::AlertStore> alert_store_;
+  std::unique_ptr<actions::backup::BackupSet> backups_;
+  std::optional<actions::remedy::StepExecutor> steps_;
+  actions::notify::SerialThread strand_;
+  actions::notify::SerialThread backup_requests_;
+  std::unique_ptr<actions::notify::Notifier> notifier_;
+  std::unique_ptr<actions::remedy::Remediator> remediator_;
+  std::unique_ptr<rules::RuleRunner> rules_;
+  std::unique_ptr<collector::scrape::ScrapePools> pools_;
+  std::unique_ptr<actions::backup::BackupLoop> backup_loop_;
+  std::stop_source stopping_;
+  std::atomic<int> backups_asked_{0};
+  std::thread loop_thread_;
+};
+
+}  // namespace agent

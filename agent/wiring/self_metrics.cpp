@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/wiring/self_metrics.h"
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <string>
+
+#include "agent/api/status_api.h"
+#include "agent/metrics/process_metrics.h"
+
+namespace agent {
+namespace {
+
+double seconds(core::Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double unix_seconds(core::WallTime time) { return static_cast<double>(core::to_unix_ms(time)) / 1000; }
+double as_double(std::uint64_t value) { return static_cast<double>(value); }
+
+struct Named {
+  const char* name;
+  const char* help;
+  const std::atomic<std::uint64_t>& value;
+};
+
+// relaxed: each number stands alone.
+template <std::size_t kCount>
+void append_counters(MetricText& text, const std::array<Named, kCount>& list) {
+  for (const Named& each : list) {
+    text.counter(each.name, each.help, as_double(each.value.load(std::memory_order_relaxed)));
+  }
+}
+
+void append_agent(MetricText& text, const AgentView& agent) {
+  const AgentStatus status = agent.status();
+  const BuildInfo& build = build_info();
+  text.gauge("watchkeeper_build_info", "1, with what this program was built from as labels.", 1,
+             {{"version", build.version}, {"revision", build.revision}, {"compiler", build.compiler}});
+  text.gauge("watchkeeper_start_time_seconds", "When the agent started.", unix_seconds(status.started));
+  text.gauge("watchkeeper_config_last_reload_successful", "Whether the last reload of the configuration was taken.",
+             status.reload_successful ? 1 : 0);
+  text.gauge("watchkeeper_config_last_reload_success_timestamp_seconds", "When the configuration in use was taken.",
+             unix_seconds(status.configured));
+  text.gauge("watchkeeper_degraded", "How many things do not work as they should; /-/ready has the reasons.",
+             as_double(status.degraded.size()));
+}
+
+void append_ring(MetricText& text, const core::ring::RingUsage& usage) {
+  text.gauge("watchkeeper_ring_series", "Series in the ring.", as_double(usage.series));
+  text.gauge("watchkeeper_ring_series_limit", "Series the ring may hold.", as_double(usage.series_limit));
+  text.gauge("watchkeeper_ring_bytes", "Bytes the ring occupies.", as_double(usage.bytes));
+  text.gauge("watchkeeper_ring_limit_bytes", "Bytes the ring may occupy.", as_double(usage.bytes_limit));
+  text.counter("watchkeeper_ring_samples_appended_total", "Samples written into the ring.",
+               as_double(usage.samples_appended));
+  text.gauge("watchkeeper_ring_oldest_timestamp_seconds", "The oldest sample in the ring; 0 while it is empty.",
+             static_cast<double>(usage.oldest_ms) / 1000);
+}
+
+void append_scrapes(MetricText& text, const AgentView& agent, const collector::scrape::ScrapeStats& stats) {
+  append_counters(
+      text,
+      std::array<Named, 10>{{
+          {"watchkeeper_scrapes_total", "Scrapes that ended.", stats.scrapes},
+          {"watchkeeper_scrape_failures_total", "Of these, without a usable answer.", stats.failures},
+          {"watchkeeper_scrape_samples_total", "Samples read from targets.", stats.samples},
+          {"watchkeeper_scrape_missed_ticks_total", "Scrapes that did not begin: the one before was still under way.",
+           stats.missed_ticks},
+          {"watchkeeper_scrape_queue_full_total", "Scrapes dropped: their shard had too much to do.", stats.queue_full},
+          {"watchkeeper_scrape_out_of_order_samples_total", "Samples dropped: older than the last one of their series.",
+           stats.out_of_order},
+          {"watchkeeper_scrape_duplicate_samples_total", "Samples dropped: another value at the same time.",
+           stats.duplicates},
+          {"watchkeeper_scrape_out_of_bounds_samples_total", "Samples dropped: too far in the future.",
+           stats.out_of_bounds},
+          {"watchkeeper_scrape_refused_samples_total", "Samples dropped: the ring had no room for their series.",
+           stats.series_refused},
+          {"watchkeeper_scrape_target_errors_total", "Targets that could not be made.", stats.target_errors},
+      }});
+  std::map<std::string, std::map<std::string, double>> targets;
+  for (const auto& pool : agent.pools()) {
+    for (const char* const health : {"up", "down", "unknown"}) targets[pool.job][health] += 0;
+    for (const auto& target : pool.active)
+      ++targets[pool.job][std::string(collector::scrape::to_string(target.health))];
+  }
+  for (const auto& [job, by_health] : targets) {
+    for (const auto& [health, count] : by_health) {
+      text.gauge("watchkeeper_targets", "Targets by health.", count, {{"scrape_job", job}, {"health", health}});
+    }
+  }
+}
+
+void append_rules(MetricText& text, const AgentView& agent, const rules::RuleCounters& counters) {
+  append_counters(
+      text,
+      std::array<Named, 6>{{
+          {"watchkeeper_rule_evaluations_total", "Evaluations of rules.", counters.evaluations},
+          {"watchkeeper_rule_evaluation_failures_total", "Of these, failed.", counters.evaluation_failures},
+          {"watchkeeper_rule_missed_slots_total", "Evaluations of groups skipped: too late.", counters.missed_slots},
+          {"watchkeeper_rule_dropped_samples_total", "Results that could not be written.", counters.samples_dropped},
+          {"watchkeeper_alert_transitions_total", "Changes and refreshes of alerts.", counters.transitions},
+          {"watchkeeper_alert_state_write_failures_total", "Alert states that could not be stored.",
+           counters.state_write_failures},
+      }});
+  double pending = 0;
+  double firing = 0;
+  double failing = 0;
+  double without_series = 0;
+  for (const auto& group : agent.rule_groups()) {
+    text.gauge("watchkeeper_rule_group_duration_seconds", "How long the last evaluation of the group took.",
+               seconds(group->evaluation_time), {{"file", group->file}, {"rule_group", group->name}});
+    for (const auto& rule : group->rules) {
+      if (rule.health == rules::RuleHealth::kFailing) ++failing;
+      if (rule.last_evaluation && !rule.found_series) ++without_series;
+      for (const auto& alert : rule.alerts) {
+        if (alert.state == rules::AlertState::kPending) ++pending;
+        if (alert.state == rules::AlertState::kFiring) ++firing;
+      }
+    }
+  }
+  text.gauge("watchkeeper_alerts", "Alerts by state.", pending, {{"state", "pending"}});
+  text.gauge("watchkeeper_alerts", "Alerts by state.", firing, {{"state", "firing"}});
+  text.gauge("watchkeeper_rules_failing", "Rules whose last evaluation failed.", failing);
+  text.gauge("watchkeeper_rules_without_series", "Rules whose selectors have found no series since the start.",
+             without_series);
+}
+
+void append_lane(MetricText& text, const actions::notify::LaneStatus& lane) {
+  const MetricLabels to = {{"integration", lane.integration}};
+  const auto& counters = lane.counters;
+  text.counter("watchkeeper_notifications_sent_total", "Messages that a receiver took.", as_double(counters.delivered),
+               to);
+  text.counter("watchkeeper_notification_attempts_total", "Attempts to deliver a message.",
+               as_double(counters.attempts), to);
+  text.counter("watchkeeper_notification_failures_total", "Attempts that failed and are made again.",
+               as_double(counters.retried), to);
+  const std::array<std::pair<const char*, std::uint64_t>, 5> dropped = {{{"rejected", counters.rejected},
+                                                                         {"expired", counters.expired},
+                                                                         {"overflowed", counters.overflowed},
+                                                                         {"collapsed", counters.collapsed},
+                                                                         {"orphaned", counters.orphaned}}};
+  for (const auto& [reason, count] : dropped) {
+    text.counter("watchkeeper_notifications_dropped_total", "Messages that were not delivered, by reason.",
+                 as_double(count), {{"integration", lane.integration}, {"reason", reason}});
+  }
+  text.gauge("watchkeeper_notifications_waiting", "Messages that wait for their receiver.", as_double(lane.waiting),
+             to);
+  text.gauge("watchkeeper_notification_oldest_age_seconds", "How long the oldest of them has waited.",
+             lane.oldest_age ? seconds(*lane.oldest_age) : 0, to);
+}
+
+void append_notifications(MetricText& text, const actions::notify::NotifierStatus& status) {
+  for (const auto& lane : status.integrations) append_lane(text, lane);
+  for (const auto& feed : status.alertmanagers) {
+    const MetricLabels to = {{"alertmanager", feed.url}};
+    text.counter("watchkeeper_alertmanager_alerts_sent_total", "Alerts an Alertmanager took.", as_double(feed.sent),
+                 to);
+    text.counter("watchkeeper_alertmanager_errors_total", "Alerts in requests that failed.", as_double(feed.errors),
+                 to);
+    text.counter("watchkeeper_alertmanager_alerts_dropped_total", "Alerts given up.", as_double(feed.dropped), to);
+    text.gauge("watchkeeper_alertmanager_alerts_waiting", "Alerts that wait for an Alertmanager.",
+               as_double(feed.waiting), to);
+  }
+  text.gauge("watchkeeper_notification_groups", "Groups of alerts that are being told.", as_double(status.groups));
+  text.counter("watchkeeper_notification_news_dropped_total",
+               "Transitions that did not fit into the inbox; the next refresh brings them again.",
+               as_double(status.news_dropped));
+  text.counter("watchkeeper_notification_ledger_failures_total", "Writes of the outbox that failed.",
+               as_double(status.ledger_failures));
+}
+
+void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats) {
+  append_counters(
+      text,
+      std::array<Named, 9>{{
+          {"watchkeeper_remediation_alerts_total", "Transitions that a remediation matches.", stats.alerts},
+          {"watchkeeper_remediation_alerts_dropped_total", "Of these, dropped: the queue was full.",
+           stats.alerts_dropped},
+          {"watchkeeper_remediation_runs_started_total", "Remediations begun.", stats.runs_started},
+          {"watchkeeper_remediation_runs_succeeded_total", "Remediations that did all their steps.",
+           stats.runs_succeeded},
+          {"watchkeeper_remediation_runs_failed_total", "Remediations with a failed step.", stats.runs_failed},
+          {"watchkeeper_remediation_runs_refused_total", "Remediations held back by a guard.", stats.runs_refused},
+          {"watchkeeper_remediation_runs_interrupted_total",
+           "Remediations that stopped with an effect nobody can be sure of.", stats.runs_interrupted},
+          {"watchkeeper_remediation_steps_started_total", "Steps begun.", stats.steps_started},
+          {"watchkeeper_remediation_journal_errors_total", "Writes of the journal that failed.", stats.journal_errors},
+      }});
+  text.gauge("watchkeeper_automation_paused", "Whether a person has paused all remediations.", agent.pause() ? 1 : 0);
+}
+
+void append_backups(MetricText& text, const AgentView& agent, const actions::backup::BackupStats& stats) {
+  append_counters(
+      text,
+      std::array<Named, 5>{{
+          {"watchkeeper_backup_runs_total", "Backups begun.", stats.runs},
+          {"watchkeeper_backup_failures_total", "Backups that failed.", stats.failures},
+          {"watchkeeper_backup_added_bytes_total", "Bytes added to repositories.", stats.bytes_added},
+          {"watchkeeper_backup_locks_removed_total", "Locks of killed backups that were removed.", stats.locks_removed},
+          {"watchkeeper_backup_store_errors_total", "Runs that could not be recorded.", stats.store_errors},
+      }});
+  for (const auto& status : agent.backups()) {
+    const MetricLabels of = {{"backup", status.name}};
+    text.gauge("watchkeeper_backup_running", "Whether the backup is being taken.", status.running ? 1 : 0, of);
+    if (!status.last_success) continue;
+    text.gauge("watchkeeper_backup_last_success_timestamp_seconds", "When the last good backup began.",
+               unix_seconds(status.last_success->started), of);
+    if (!status.success_age) continue;
+    text.gauge("watchkeeper_backup_age_seconds", "Age of the last good backup.", seconds(*status.success_age), of);
+  }
+}
+
+void append_requests(MetricText& text, const RequestCounts& counts) {
+  for (const auto& [key, count] : counts) {
+    const MetricLabels labels = {{"handler", key.first}, {"code", std::to_string(key.second)}};
+    text.counter("watchkeeper_http_requests_total", "Requests answered.", as_double(count.requests), labels);
+    text.counter("watchkeeper_http_request_seconds_total", "Time spent answering them.", seconds(count.took), labels);
+  }
+}
+
+}  // namespace
+
+void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCounters& counters) {
+  append_agent(text, agent);
+  append_ring(text, agent.reader().usage());
+  append_scrapes(text, agent, counters.scrape);
+  append_rules(text, agent, counters.rules);
+  append_notifications(text, agent.notifications());
+  append_remedy(text, agent, counters.remedy);
+  append_backups(text, agent, counters.backup);
+  append_requests(text, counters.requests);
+  append_process_metrics(text);
+}
+
+}  // namespace agent

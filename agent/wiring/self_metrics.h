@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "actions/backup/backup_set.h"
+#include "actions/remedy/engine.h"
+#include "agent/api/agent_view.h"
+#include "agent/api/http_server.h"
+#include "agent/metrics/metric_text.h"
+
+namespace agent {
+
+// The counters of all components, gathered for one answer of /metrics.
+struct SelfCounters {
+  const collector::scrape::ScrapeStats& scrape;
+  const rules::RuleCounters& rules;
+  const actions::backup::BackupStats& backup;
+  const actions::remedy::RemedyStats& remedy;
+  RequestCounts requests;
+};
+
+// Everything the agent says of itself, as watchkeeper_*.
+void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCounters& counters);
+
+}  // namespace agent
