@@ -118,7 +118,7 @@ class QueryGenerator {
       case 1:
         return sub.aggregate();
       case 2:
-        return sub.self().vector() + " " + vector_operator() + " " + sub.self().vector();
+        return sub.matched();
       case 3:
         return sub.self().vector() + spaced(one_of({"+", "*", "^", "==", "> bool", "%", "atan2"})) +
                sub.self().scalar();
@@ -157,6 +157,11 @@ class QueryGenerator {
   }
   static std::string spaced(const std::string& text) { return " " + text + " "; }
   QueryGenerator self() const { return QueryGenerator(depth_); }
+
+  // In parentheses: else precedence could give a matching that is meant for two vectors to a scalar inside one.
+  std::string matched() const {
+    return "(" + self().vector() + ") " + vector_operator() + " (" + self().vector() + ")";
+  }
 
   static std::string number() {
     return one_of({"1", "0.5", "1e3", "-2", "0x1F", "Inf", "NaN", "5m", "-1h30m", "017", "1e-9", ".5", "1_000"});
