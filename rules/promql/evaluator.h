@@ -140,6 +140,7 @@ class Evaluator {
   core::Result<SeriesList> subquery_points(const Subquery& subquery);
   // Calls `use` for each series of a range vector; the series is only valid during the call.
   Status each_range_series(const Expr& argument, const std::function<Status(RangeSeries&)>& use);
+  void read_windows(core::ring::SeriesRef series, const WindowShape& shape, std::vector<Sample>& out) const;
   Status read_range_series(const MatrixSelector& matrix, const WindowShape& shape,
                            const std::function<Status(RangeSeries&)>& use);
   core::Result<SeriesList> over_windows(const Expr& argument, const WindowFunction& function, NameFate fate);

@@ -196,14 +196,34 @@ Result<SeriesList> Evaluator::subquery_points(const Subquery& subquery) {
   return Evaluator(context_, inner).vector(*subquery.expr);
 }
 
+// Replaces `out` with the samples that the windows of all steps hold, oldest first.
+void Evaluator::read_windows(core::ring::SeriesRef series, const WindowShape& shape, std::vector<Sample>& out) const {
+  const auto read = [&](std::size_t first_step, std::size_t last_step, std::vector<Sample>& samples) {
+    const std::int64_t from = plus(minus(shape.start(grid_.at(first_step)), shape.before_ms), 1);
+    const std::int64_t to = plus(shape.end(grid_.at(last_step)), shape.after_ms);
+    context_.reader.read(series, from, to, samples);
+  };
+  const std::size_t last_step = grid_.size() - 1;
+  const bool apart = !shape.at_ms && plus(shape.range_ms, plus(shape.before_ms, shape.after_ms)) <= grid_.step_ms;
+  if (!apart || last_step == 0) {
+    read(0, last_step, out);
+    return;
+  }
+  // The windows leave gaps: what lies in those is not read.
+  out.clear();
+  std::vector<Sample> window;
+  for (std::size_t step = 0; step <= last_step; ++step) {
+    read(step, step, window);
+    out.insert(out.end(), window.begin(), window.end());
+  }
+}
+
 Status Evaluator::read_range_series(const MatrixSelector& matrix, const WindowShape& shape,
                                     const std::function<Status(RangeSeries&)>& use) {
-  const std::int64_t from = plus(minus(shape.start(grid_.start_ms), shape.before_ms), 1);
-  const std::int64_t to = plus(shape.end(grid_.at(grid_.size() - 1)), shape.after_ms);
   RangeSeries series;
   for (const SelectedSeries& selected : select(matrix.selector.matchers)) {
     if (Status alive = context_.check_alive(); !alive) return alive;
-    context_.reader.read(selected.ref, from, to, series.samples);
+    read_windows(selected.ref, shape, series.samples);
     erase_stale(series.samples);
     if (series.samples.empty()) continue;
     context_.samples_read += series.samples.size();

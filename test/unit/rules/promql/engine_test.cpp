@@ -211,6 +211,16 @@ TEST_F(EngineTest, SamplesHeldAreLimited) {
   EXPECT_TRUE(engine(options).instant("count_over_time(up[10m]) + count_over_time(up[10m])", 600'000));
 }
 
+TEST_F(EngineTest, WindowsThatLeaveGapsReadOnlyWhatTheyHold) {
+  const auto result = engine().range(R"(count_over_time(up{host="a"}[20s]))", {100'000, 500'000, 200'000});
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->samples_read, 6U);
+  const auto& series = std::get<Matrix>(result->value);
+  ASSERT_EQ(series.size(), 1U);
+  ASSERT_EQ(series[0].samples.size(), 3U);
+  EXPECT_EQ(series[0].samples[2].value, 2);
+}
+
 TEST_F(EngineTest, StepsWithoutSamplesAreLimitedToo) {
   const auto result = engine().instant("sum_over_time(vector(1)[100y:1ms])", 0);
   ASSERT_FALSE(result);
