@@ -69,7 +69,7 @@ class Expander {
   std::string name_;
   const promql::Engine& engine_;
   std::int64_t slot_ms_;
-  templates::TemplateData data_;
+  templates::AlertContext data_;
 };
 
 // As Go's url.QueryEscape: everything but letters, digits and - _ . ~, a space as +.

@@ -168,7 +168,13 @@ class Printer {
     write_list(node.param ? std::vector<ExprPtr>{node.param, node.expr} : std::vector<ExprPtr>{node.expr});
   }
   void write_node(const Binary& node) {
-    write(*node.lhs);
+    const auto* base = node.op == BinaryOp::kPow ? node.lhs->as<NumberLiteral>() : nullptr;
+    // A sign binds less tightly than ^: +Inf ^ 2 would read back as +(Inf ^ 2).
+    if (base != nullptr && std::isinf(base->value) && base->value > 0) {
+      text_ += "Inf";
+    } else {
+      write(*node.lhs);
+    }
     text_ += " " + operator_text(node) + " ";
     write(*node.rhs);
   }

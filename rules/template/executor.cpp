@@ -29,7 +29,7 @@ class Executor {
       : template_(parsed), context_(context), limits_(context.limits), running_(parsed.name) {}
 
   Result<std::string> run() {
-    const TemplateData& data = context_.data;
+    const AlertContext& data = context_.data;
     Map root;
     root.kind = MapKind::kFields;
     root.entries.emplace("Labels", labels_value(data.labels));

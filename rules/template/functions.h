@@ -14,7 +14,7 @@ namespace rules::templates {
 
 // What functions may use beside their arguments.
 struct FunctionContext {
-  const TemplateData& data;
+  const AlertContext& data;
   const QueryFunction& query;
   const Limits& limits;
   std::size_t queries = 0;

@@ -6,7 +6,7 @@
 
 namespace rules::templates {
 
-core::Result<std::string> expand(std::string_view text, const TemplateData& data, std::string_view name,
+core::Result<std::string> expand(std::string_view text, const AlertContext& data, std::string_view name,
                                  const QueryFunction& query, const Limits& limits) {
   const auto parsed = parse_template(text, name, limits);
   if (!parsed) return core::fail(parsed.error().with_context("error parsing template {}", name));

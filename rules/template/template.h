@@ -32,7 +32,8 @@ struct QuerySample {
 // Runs an instant query for the template function `query`.
 using QueryFunction = std::function<core::Result<std::vector<QuerySample>>(std::string_view expr)>;
 
-struct TemplateData {
+// What a template knows of the alert it is expanded for.
+struct AlertContext {
   core::ring::Labels labels;           // .Labels, $labels
   core::ring::Labels external_labels;  // .ExternalLabels, $externalLabels
   std::string external_url;            // .ExternalURL, $externalURL
@@ -44,7 +45,7 @@ struct TemplateData {
 // `error executing template NAME: ...`. Without `query` the function of that name fails.
 //
 // Thread safety: any thread; `query` is called on the caller's.
-core::Result<std::string> expand(std::string_view text, const TemplateData& data, std::string_view name,
+core::Result<std::string> expand(std::string_view text, const AlertContext& data, std::string_view name,
                                  const QueryFunction& query = {}, const Limits& limits = {});
 
 // Whether `text` parses, names only functions there are and variables it has declared: for use when rules are loaded.

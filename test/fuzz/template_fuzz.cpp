@@ -10,7 +10,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace rules::templates;
   const std::string_view text(reinterpret_cast<const char*>(bytes), size);
-  TemplateData data;
+  AlertContext data;
   data.labels = core::ring::Labels{{"instance", "node1:9100"}, {"job", "geth"}};
   data.external_url = "http://watch.example.org/";
   data.value = 1.5;

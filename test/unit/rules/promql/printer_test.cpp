@@ -60,6 +60,9 @@ TEST(Printer, CanonicalForm) {
       {"a+fill_left(1000000)fill_right(-3)b", "a + fill_left (1e+06) fill_right (-3) b"},
       {"a+fill_right(1)fill_left(1)b", "a + fill (1) b"},
       {"-(a)^2", "-(a) ^ 2"},
+      {"Inf ^ 2", "Inf ^ 2"},
+      {"-inf ^ a", "-Inf ^ a"},
+      {"2 ^ inf", "2 ^ +Inf"},
       {"time( )", "time()"},
       {"label_replace(a,\"b\",\"$1\",\"c\",\"(.*)\")", "label_replace(a, \"b\", \"$1\", \"c\", \"(.*)\")"},
   };
@@ -229,7 +232,7 @@ class QueryGenerator {
     if (pick(2) == 0) return text;
     text += one_of({" on (a)", " on ()", " ignoring (a, b)", " ignoring ()"});
     if (set) return text;
-    text += one_of({"", " group_left", " group_left (c)", " group_right (c, d)"});
+    text += one_of({"", " group_left ()", " group_left (c)", " group_right (c, d)"});
     return text + one_of({"", " fill (1)", " fill_left (-0.5)", " fill_right (2) fill_left (3)"});
   }
 

@@ -11,8 +11,8 @@ namespace {
 
 using core::ring::Labels;
 
-TemplateData data_of(double value) {
-  TemplateData data;
+AlertContext data_of(double value) {
+  AlertContext data;
   data.labels = Labels{{"__name__", "up"}, {"instance", "node1.example.org:9100"}, {"job", "geth"}, {"a-b", "dash"}};
   data.external_labels = Labels{{"site", "fra"}};
   data.external_url = "https://watch.example.org:9780/wk";
