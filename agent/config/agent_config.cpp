@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/config/agent_config.h"
 
+#include "agent/config/example.h"
 #include "core/net/url.h"
 
 namespace agent {
@@ -96,20 +97,27 @@ const Table<AgentConfig>& AgentConfig::fields() {
         "configuration",
         "The configuration file. Sections that Prometheus or Alertmanager have, have their names and "
         "meaning here.");
-    built.field("global", &AgentConfig::global, {.help = "Defaults for jobs, rules and receivers."})
-        .field("scrape_configs", &AgentConfig::scrape_configs, {.help = "The targets that are scraped, job by job."})
+    built
+        .field("global", &AgentConfig::global,
+               {.help = "Defaults for jobs, rules and receivers.", .example = example::kGlobal})
+        .field("scrape_configs", &AgentConfig::scrape_configs,
+               {.help = "The targets that are scraped, job by job.", .example = example::kScrapeConfigs})
         .field("rule_files", &AgentConfig::rule_files,
-               {.help = "Rule files; * stands for any text in the last part of a path. Relative to this file."})
-        .field("alerting", &AgentConfig::alerting, {.help = "Alertmanagers that are told every alert."})
-        .field("route", &AgentConfig::route, {.help = "Which alert goes to which receiver, as in Alertmanager."})
-        .field("receivers", &AgentConfig::receivers, {.help = "Who can be told."})
+               {.help = "Rule files; * stands for any text in the last part of a path. Relative to this file.",
+                .example = example::kRuleFiles})
+        .field("alerting", &AgentConfig::alerting,
+               {.help = "Alertmanagers that are told every alert.", .example = example::kAlerting})
+        .field("route", &AgentConfig::route,
+               {.help = "Which alert goes to which receiver, as in Alertmanager.", .example = example::kRoute})
+        .field("receivers", &AgentConfig::receivers, {.help = "Who can be told.", .example = example::kReceivers})
         .field("inhibit_rules", &AgentConfig::inhibit_rules, {.help = "Alerts that silence others while they fire."})
         .field("time_intervals", &AgentConfig::time_intervals, {.help = "Named times for routes."})
         .field("mute_time_intervals", &AgentConfig::mute_time_intervals, {.help = "The older name of time_intervals."})
         .field("ring", &AgentConfig::ring, {.help = "How much is remembered."})
-        .field("backups", &AgentConfig::backups, {.help = "What is backed up, where to and when, with restic."})
+        .field("backups", &AgentConfig::backups,
+               {.help = "What is backed up, where to and when, with restic.", .example = example::kBackups})
         .field("remediations", &AgentConfig::remediations,
-               {.help = "What is done about an alert, and how far by itself."})
+               {.help = "What is done about an alert, and how far by itself.", .example = example::kRemediations})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
     for (const char* const later :

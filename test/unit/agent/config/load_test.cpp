@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/config/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace agent {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::string error_of(const std::string& text) {
+  const auto config = load_config_text(text, "w.yml");
+  return config ? "" : config.error().front().message;
+}
+
+struct BadCase {
+  const char* text;
+  const char* message;
+};
+
+class LoadBad : public testing::TestWithParam<BadCase> {};
+
+TEST_P(LoadBad, NamesThePlace) { EXPECT_THAT(error_of(GetParam().text), HasSubstr(GetParam().message)); }
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, LoadBad,
+    testing::Values(
+        BadCase{"scrape_config: []\n",
+                "w.yml:1:1: configuration: unknown key \"scrape_config\" (did you mean \"scrape_configs\"?)"},
+        BadCase{"remote_write: []\n", "w.yml:1:1: configuration: key \"remote_write\" is not supported: not yet"},
+        BadCase{"scrape_configs:\n- job_name: a\n- job_name: b\n- job_name: a\n", "w.yml:4:3: "},
+        BadCase{"scrape_configs:\n- job_name: a\n- {job_name: b, scrape_interval: 1s, scrape_timeout: 2s}\n",
+                "w.yml:3:3: "},
+        BadCase{"route: {receiver: nobody}\nreceivers: [{name: somebody}]\n", "w.yml:1:"},
+        BadCase{"remediations:\n- {name: r, match: ['alertname=\"X\"'], steps: [{backup: none}]}\n", "none"},
+        BadCase{"ring: {size: 1MB}\n", "w.yml:1:14: a ring has at least 16MiB"},
+        BadCase{"ring: {max_series: 0}\n", "w.yml:1:20: a ring holds at least one series"},
+        BadCase{"api: {external_url: 'https://w.example/'}\n", "w.yml:1:21: expected a URL without a trailing slash"},
+        BadCase{"api: {external_url: w}\n", "w.yml:1:21: "}, BadCase{"api: {auth: {}}\n", "w.yml:1:7: "},
+        BadCase{"log: {level: loud}\n", "w.yml:1:14: expected one of debug, info, warn, error, got \"loud\""},
+        BadCase{"rule_files: [a/*/b.yml]\n", "w.yml:1:"}));
+
+TEST(LoadTest, AnEmptyFileIsAConfiguration) {
+  const auto config = load_config_text("", "w.yml");
+  ASSERT_TRUE(config) << config.error().front().message;
+  EXPECT_TRUE((*config)->jobs.empty());
+}
+
+TEST(LoadTest, JobsInheritWhatIsGlobal) {
+  const auto config = load_config_text(
+      "global: {scrape_interval: 7s, resolve_timeout: 3m}\nscrape_configs: [{job_name: a}]\n", "w.yml");
+  ASSERT_TRUE(config) << config.error().front().message;
+  EXPECT_EQ((*config)->jobs.at(0).scrape_interval, std::chrono::seconds(7));
+  EXPECT_EQ((*config)->settings.global.notify.resolve_timeout, std::chrono::minutes(3));
+}
+
+TEST(LoadTest, APatternWithoutAFileIsAWarningWithItsPlace) {
+  const auto config = load_config_text("rule_files:\n- /nowhere/*.yml\n", "w.yml");
+  ASSERT_TRUE(config);
+  EXPECT_THAT((*config)->warnings, testing::ElementsAre(HasSubstr("w.yml:2:1: no file matches /nowhere/*.yml")));
+}
+
+TEST(LoadTest, ThePrintedConfigurationHasNoSecrets) {
+  const auto config = load_config_text(
+      "scrape_configs:\n- job_name: a\n  basic_auth: {username: u, password: hunter2}\n  static_configs:\n"
+      "  - targets: ['h:1']\n",
+      "w.yml");
+  ASSERT_TRUE(config) << config.error().front().message;
+  EXPECT_THAT((*config)->text, Not(HasSubstr("hunter2")));
+  EXPECT_THAT((*config)->text, HasSubstr("      username: u\n      password: <secret>\n"));
+  EXPECT_TRUE(load_config_text((*config)->text, "again.yml")) << (*config)->text;
+}
+
+}  // namespace
+}  // namespace agent
