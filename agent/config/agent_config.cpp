@@ -113,6 +113,9 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("inhibit_rules", &AgentConfig::inhibit_rules, {.help = "Alerts that silence others while they fire."})
         .field("time_intervals", &AgentConfig::time_intervals, {.help = "Named times for routes."})
         .field("mute_time_intervals", &AgentConfig::mute_time_intervals, {.help = "The older name of time_intervals."})
+        .field("host", &AgentConfig::host,
+               {.help = "Metrics of this machine, with node_exporter's names; without this section there are none.",
+                .example = example::kHost})
         .field("ring", &AgentConfig::ring, {.help = "How much is remembered."})
         .field("backups", &AgentConfig::backups,
                {.help = "What is backed up, where to and when, with restic.", .example = example::kBackups})
@@ -121,8 +124,8 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
     for (const char* const later :
-         {"remote_write", "remote_read", "scrape_config_files", "storage", "tracing", "otlp", "runtime", "host",
-          "templates", "modules", "probes", "staking", "failover", "coordination"}) {
+         {"remote_write", "remote_read", "scrape_config_files", "storage", "tracing", "otlp", "runtime", "templates",
+          "modules", "probes", "staking", "failover", "coordination"}) {
       built.refuse(later, kNotYet);
     }
     return built;

@@ -10,6 +10,7 @@
 #include "actions/notify/alerting_config.h"
 #include "actions/notify/config.h"
 #include "actions/remedy/remediation_config.h"
+#include "collector/host/host_config.h"
 #include "collector/scrape/scrape_config.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -67,6 +68,7 @@ struct AgentConfig {
   std::vector<actions::notify::InhibitRuleConfig> inhibit_rules;
   std::vector<actions::notify::TimeIntervalConfig> time_intervals;
   std::vector<actions::notify::TimeIntervalConfig> mute_time_intervals;
+  std::optional<collector::host::HostConfig> host;  // none: the host is not measured
   RingConfig ring;
   std::vector<actions::backup::BackupConfig> backups;
   std::vector<actions::remedy::RemediationConfig> remediations;

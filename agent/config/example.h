@@ -9,8 +9,8 @@
 namespace agent::example {
 
 inline constexpr std::string_view kGlobal = R"(
-  scrape_interval: 15s
-  evaluation_interval: 15s
+  scrape_interval: 10s
+  evaluation_interval: 10s
   #external_labels: {site: home}  # on every alert that leaves this host
 )";
 
@@ -70,10 +70,15 @@ inline constexpr std::string_view kAlerting = R"(#alerting:
 #        - targets: ["127.0.0.1:9093"]
 )";
 
+inline constexpr std::string_view kHost = R"(
+  enabled: true
+  interval: 10s
+)";
+
 inline constexpr std::string_view kBackups = R"(#backups:
-#  - name: slashing-protection
+#  - name: configuration
 #    source:
-#      paths: [/var/lib/lighthouse/validators/slashing_protection.sqlite]
+#      paths: [/etc]  # never a running validator's slashing protection: its file is stale the moment it is copied
 #    repository: /var/backups/watchkeeper
 #    password_file: /etc/watchkeeper/restic-password
 #    schedule: 6h
@@ -84,7 +89,7 @@ inline constexpr std::string_view kRemediations = R"(#remediations:
 #    match: ['alertname="GethHeadStalled"']
 #    level: approve  # observe, propose, approve or auto
 #    steps:
-#      - backup: slashing-protection
+#      - backup: configuration
 #      - exec:
 #          argv: [/usr/bin/systemctl, restart, geth.service]
 #          timeout: 2m

@@ -85,6 +85,7 @@ Components::~Components() {
   remediator_.reset();
   notifier_.reset();
   pools_.reset();
+  host_shard_.reset();
 }
 
 Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config, const DataDir& data,
@@ -125,6 +126,7 @@ void Components::make_pools() {
   std::vector<std::unique_ptr<collector::scrape::Shard>> shards;
   const std::size_t count = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxShards);
   for (std::size_t i = 0; i < count; ++i) shards.push_back(collector::scrape::make_thread_shard(*ring_));
+  host_shard_ = collector::scrape::make_thread_shard(*ring_);
   pools_ = std::make_unique<collector::scrape::ScrapePools>(
       clock_, loop_, *http_, std::move(shards), std::function<void(const collector::scrape::Arrival&)>(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
@@ -140,10 +142,53 @@ void Components::on_loop(const std::function<void()>& task) {
 }
 
 void Components::apply_jobs(const LoadedConfig& config) {
-  on_loop([&] { pools_->apply(config.jobs, config.external_labels); });
+  on_loop([&] {
+    pools_->apply(config.jobs, config.external_labels);
+    apply_host(config);
+  });
   for (const auto& pool : pools_->status()) {
     for (const std::string& error : pool.errors) spdlog::warn("job {}: {}", pool.job, error);
   }
+}
+
+void Components::apply_host(const LoadedConfig& config) {
+  const auto& wanted = config.settings.host;
+  const auto running = host();
+  std::shared_ptr<collector::host::HostLoop> next;
+  if (wanted && wanted->enabled) {
+    next = std::make_shared<collector::host::HostLoop>(clock_, loop_, *host_shard_, *wanted, host_name());
+    // The loop fills in the instance, so what is compared is what is used.
+    if (running && running->config() == next->config()) return;
+  }
+  if (running) running->stop();
+  if (next) next->start();
+  const std::lock_guard lock(host_mutex_);
+  host_ = std::move(next);
+}
+
+std::shared_ptr<collector::host::HostLoop> Components::host() const {
+  const std::lock_guard lock(host_mutex_);
+  return host_;
+}
+
+std::vector<collector::scrape::PoolStatus> Components::pool_status() const {
+  auto pools = pools_->status();
+  if (const auto measured = host()) {
+    collector::scrape::PoolStatus own;
+    own.job = measured->config().job;
+    own.active.push_back(measured->status());
+    pools.push_back(std::move(own));
+    std::ranges::sort(pools, {}, &collector::scrape::PoolStatus::job);
+  }
+  return pools;
+}
+
+std::vector<collector::scrape::TargetMetadata> Components::metadata() const {
+  auto targets = pools_->metadata();
+  if (const auto measured = host()) {
+    targets.push_back({measured->config().job, measured->status().target.labels, measured->metadata()});
+  }
+  return targets;
 }
 
 Result<void> Components::start(const LoadedConfig& config, const std::string& external_url) {
@@ -168,12 +213,11 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
     }
     return fail(error);
   };
+  if (auto done = remediator_->configure(remediations_of(config)); !done) return take_back(done.error());
+  // The rules come last: taking them back would end alerts that only the old ones have.
   if (auto done = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !done) {
-    return take_back(done.error());
-  }
-  if (auto done = remediator_->configure(remediations_of(config)); !done) {
-    if (auto back = rules_->apply(before.rule_groups, rule_settings(before, external_url)); !back) {
-      spdlog::error("taking back the rules: {}", back.error().message);
+    if (auto back = remediator_->configure(remediations_of(before)); !back) {
+      spdlog::error("taking back the remediations: {}", back.error().message);
     }
     return take_back(done.error());
   }
@@ -209,7 +253,12 @@ Result<void> Components::ask_for_backup(const std::string& name, const std::stri
 void Components::stop() {
   if (!stopping_.request_stop()) return;
   const bool running = loop_thread_.joinable();
-  if (running) on_loop([this] { pools_->stop(); });
+  if (running) {
+    on_loop([this] {
+      pools_->stop();
+      if (const auto measured = host()) measured->stop();
+    });
+  }
   if (rules_ != nullptr) rules_->stop();
   backup_requests_.stop();
   backup_loop_.reset();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "agent/config/load.h"
 #include "agent/wiring/alert_log.h"
 #include "agent/wiring/data_dir.h"
+#include "collector/host/host_loop.h"
 #include "collector/scrape/scrape_pools.h"
 #include "core/net/http_client.h"
 #include "core/net/io_loop.h"
@@ -50,6 +52,9 @@ class Components {
   core::net::IoLoop& loop() { return loop_; }
   const core::ring::Reader& reader() const { return ring_->reader(); }
   const collector::scrape::ScrapePools& pools() const { return *pools_; }
+  // The jobs of the configuration, and this host's own if it is measured.
+  std::vector<collector::scrape::PoolStatus> pool_status() const;
+  std::vector<collector::scrape::TargetMetadata> metadata() const;
   const rules::RuleRunner& rules() const { return *rules_; }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
   actions::remedy::Remediator& remediator() { return *remediator_; }
@@ -65,6 +70,8 @@ class Components {
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
   void make_pools();
   void apply_jobs(const LoadedConfig& config);
+  void apply_host(const LoadedConfig& config);
+  std::shared_ptr<collector::host::HostLoop> host() const;
   // Runs `task` on the loop's thread and waits for it.
   void on_loop(const std::function<void()>& task);
 
@@ -84,6 +91,10 @@ class Components {
   std::unique_ptr<actions::remedy::Remediator> remediator_;
   std::unique_ptr<rules::RuleRunner> rules_;
   std::unique_ptr<collector::scrape::ScrapePools> pools_;
+  mutable std::mutex host_mutex_;
+  std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
+  // A shard of its own, because a sick disk makes it wait. After host_: its tasks use that.
+  std::unique_ptr<collector::scrape::Shard> host_shard_;
   std::unique_ptr<actions::backup::BackupLoop> backup_loop_;
   std::stop_source stopping_;
   std::atomic<int> backups_asked_{0};

@@ -62,6 +62,7 @@ class MainJob : public testing::Test {
            "scrape_configs:\n- job_name: node\n  static_configs: [{targets: ['127.0.0.1:" +
            std::to_string(node_port_) +
            "']}]\n"
+           "host: {interval: 1s, instance: here}\n"
            "rule_files: [rules.yml]\n"
            "route: {receiver: everyone, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: "
            "1h}\n"
@@ -169,6 +170,17 @@ TEST_F(MainJob, FiresRemediesAndResolvesOnceEachAcrossAKill) {
     EXPECT_THAT(told(receiver), ElementsAre("firing", "resolved")) << receiver << "\n" << told_so_far();
   }
   EXPECT_EQ(snapshots().size(), 1U);
+}
+
+TEST_F(MainJob, TheHostIsMeasuredAndShownAsATarget) {
+  const auto value = [this](const std::string& query) {
+    const json data = api_get(agent_->port(), "/api/v1/query?query=" + encode(query));
+    return data.is_object() && !data["result"].empty() ? data["result"][0]["value"][1].get<std::string>() : "";
+  };
+  ASSERT_TRUE(eventually(seconds(10), [&] { return value("up{job=\"host\",instance=\"here\"}") == "1"; }));
+  EXPECT_EQ(value("count(node_memory_MemTotal_bytes{job=\"host\"} > 1e6)"), "1");
+  EXPECT_EQ(value("node_load1{job=\"host\"} >= bool 0"), "1");
+  EXPECT_THAT(api_get(agent_->port(), "/api/v1/targets").dump(), testing::HasSubstr("\"scrapePool\":\"host\""));
 }
 
 TEST_F(MainJob, AnAlertFiredWhileAReceiverIsDownArrivesOnceInOrderWhenItIsBack) {
