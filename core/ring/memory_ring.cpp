@@ -18,9 +18,13 @@ namespace {
 struct Series {
   std::shared_ptr<const Labels> labels;
   std::deque<Sample> samples;
-  // The newest sample that was staged, published or not. Read and written by the series' appender only.
-  std::int64_t staged_ms = std::numeric_limits<std::int64_t>::min();
-  double staged_value = 0;
+  // Whose series it is: the appender that upserted it last. The one before finds it gone and has to upsert it again, so
+  // that two targets with equal series disturb each other's samples, never the store. Relaxed, as are the two below: an
+  // append that overlaps a change of owner may judge by old values, and publish() has the last word under the lock.
+  std::atomic<const void*> owner{nullptr};
+  // The newest sample that was staged, published or not.
+  std::atomic<std::int64_t> staged_ms{std::numeric_limits<std::int64_t>::min()};
+  std::atomic<double> staged_value{0};
 };
 
 // What both sides of the ring share. One lock: a writer holds it for the time of one publish, a reader for the copy of
@@ -86,6 +90,7 @@ class MemoryAppender final : public Appender {
   Result<SeriesRef> upsert(TimelineRef, const Labels& labels) override {
     const std::unique_lock lock(storage_->mutex);
     if (const auto found = storage_->by_labels.find(labels); found != storage_->by_labels.end()) {
+      storage_->series.find(found->second)->second->owner.store(this, std::memory_order_relaxed);
       return SeriesRef{found->second};
     }
     if (storage_->series.size() >= storage_->options.max_series) {
@@ -94,6 +99,7 @@ class MemoryAppender final : public Appender {
     const std::uint64_t ref = storage_->next_ref++;
     auto series = std::make_shared<Series>();
     series->labels = std::make_shared<const Labels>(labels);
+    series->owner.store(this, std::memory_order_relaxed);
     for (const Label& label : labels) {
       storage_->postings[label.name][label.value].push_back(ref);
       storage_->label_bytes += label.name.size() + label.value.size();
@@ -115,13 +121,15 @@ class MemoryAppender final : public Appender {
   AppendOutcome append_at(SeriesRef ref, Sample sample) override {
     CHECK(open_, "append without begin()");
     const auto series = find(ref);
-    if (!series) return AppendOutcome::kGone;
-    if (sample.time_ms < series->staged_ms) return AppendOutcome::kOutOfOrder;
-    if (sample.time_ms == series->staged_ms) {
-      return same_bits(sample.value, series->staged_value) ? AppendOutcome::kUnchanged : AppendOutcome::kDuplicate;
+    if (!series || series->owner.load(std::memory_order_relaxed) != this) return AppendOutcome::kGone;
+    const std::int64_t newest_ms = series->staged_ms.load(std::memory_order_relaxed);
+    if (sample.time_ms < newest_ms) return AppendOutcome::kOutOfOrder;
+    if (sample.time_ms == newest_ms) {
+      const bool same = same_bits(sample.value, series->staged_value.load(std::memory_order_relaxed));
+      return same ? AppendOutcome::kUnchanged : AppendOutcome::kDuplicate;
     }
-    series->staged_ms = sample.time_ms;
-    series->staged_value = sample.value;
+    series->staged_ms.store(sample.time_ms, std::memory_order_relaxed);
+    series->staged_value.store(sample.value, std::memory_order_relaxed);
     staged_.emplace_back(ref, sample);
     return AppendOutcome::kAppended;
   }
@@ -133,7 +141,9 @@ class MemoryAppender final : public Appender {
     for (const auto& [ref, sample] : staged_) {
       const auto found = storage_->series.find(static_cast<std::uint64_t>(ref));
       if (found == storage_->series.end()) continue;  // reclaimed since it was staged
-      found->second->samples.push_back(sample);
+      auto& samples = found->second->samples;
+      if (!samples.empty() && sample.time_ms <= samples.back().time_ms) continue;  // another owner was faster
+      samples.push_back(sample);
       storage_->order.push_back(static_cast<std::uint64_t>(ref));
       storage_->newest_ms = std::max(storage_->newest_ms, sample.time_ms);
       ++storage_->appended;

@@ -37,7 +37,8 @@ enum class AppendOutcome {
 //
 // A scrape that may still fail is checked whole before begin(): there is no rolling back.
 //
-// Thread safety: confined to one thread. A series belongs to the appender that made it; two appenders never share one.
+// Thread safety: confined to one thread. A series belongs to the appender that upserted it last; the one before finds
+// it gone, and may take it back by upserting it.
 class Appender {
  public:
   virtual ~Appender() = default;

@@ -118,6 +118,25 @@ TEST(MemoryRing, RefusesSeriesPastTheLimitAndRecoversWhenOldOnesGo) {
   EXPECT_EQ(ring->reader().usage().oldest_ms, 4);
 }
 
+TEST(MemoryRing, ASeriesBelongsToWhoeverUpsertedItLast) {
+  const auto ring = make_memory_ring();
+  const auto first = ring->make_appender();
+  const auto second = ring->make_appender();
+  const TimelineRef one = *first->open_timeline();
+  const TimelineRef two = *second->open_timeline();
+  const SeriesRef a = *first->upsert(one, {{"__name__", "a"}});
+  first->begin(one, 1);
+  EXPECT_EQ(first->append(a, 1), AppendOutcome::kAppended);
+  EXPECT_EQ(*second->upsert(two, {{"__name__", "a"}}), a);
+  EXPECT_EQ(first->append_at(a, {2, 2}), AppendOutcome::kGone);
+  second->begin(two, 5);
+  EXPECT_EQ(second->append(a, 5), AppendOutcome::kAppended);
+  second->publish();
+  // Staged before the other took the series, published after: too late.
+  first->publish();
+  EXPECT_EQ(read_all(*ring, a), (std::vector<std::pair<std::int64_t, double>>{{5, 5}}));
+}
+
 TEST(MemoryRing, AgreesWithAPlainModel) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
