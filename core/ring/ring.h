@@ -37,8 +37,7 @@ enum class AppendOutcome {
 //
 // A scrape that may still fail is checked whole before begin(): there is no rolling back.
 //
-// Thread safety: confined to one thread. A series belongs to the appender that upserted it last; the one before finds
-// it gone, and may take it back by upserting it.
+// Thread safety: confined to one thread. A series belongs to the appender that upserted it last; another finds it gone.
 class Appender {
  public:
   virtual ~Appender() = default;
