@@ -174,6 +174,10 @@ void HttpServer::State::configure(const HttpServerOptions& options) {
   const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
                                 const httplib::ContentReader& content) {
     std::string body;
+    // RFC 9112, 6.3: a request that announces no body has none; the library would wait for one until the timeout.
+    if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) {
+      return answer(request, response, std::move(body));
+    }
     const bool whole = content([&body](const char* part, std::size_t size) {
       body.append(part, size);
       return true;

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
 
 #include "agent/api/guard.h"
 #include "agent/api/http_message.h"
@@ -144,6 +149,26 @@ TEST_F(HttpServerTest, AnswersGetAndForms) {
   ASSERT_TRUE(got);
   EXPECT_EQ(got->body, "url");
   EXPECT_EQ(server_->counts().at({"/echo", 200}).requests, 3U);
+}
+
+TEST_F(HttpServerTest, APostWithoutABodyIsAnsweredAtOnce) {
+  // As `curl -X POST` sends it: neither a length nor a transfer coding.
+  const int connection = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(server_->address().port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const std::string request = "POST /echo?q=yes HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+  ASSERT_EQ(send(connection, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  std::string answer;
+  std::array<char, 1024> part{};
+  for (ssize_t size = 0; (size = recv(connection, part.data(), part.size(), 0)) > 0;) {
+    answer.append(part.data(), static_cast<std::size_t>(size));
+  }
+  close(connection);
+  EXPECT_THAT(answer, HasSubstr("200 OK"));
+  EXPECT_THAT(answer, HasSubstr("\r\n\r\nyes"));
 }
 
 TEST_F(HttpServerTest, BoundsWhatItReads) {

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The endpoints over a small ring: envelopes, parameters and their errors, as RULES_AND_API.md has them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/api/query_api.h"
+#include "agent/api/rules_api.h"
+#include "agent/api/series_api.h"
+#include "core/ring/ring.h"
+#include "core/time/simulated_clock.h"
+
+namespace agent {
+namespace {
+
+using testing::HasSubstr;
+
+class EndpointsTest : public testing::Test {
+ protected:
+  EndpointsTest() {
+    auto appender = ring_->make_appender();
+    const auto timeline = *appender->open_timeline();
+    const auto up = *appender->upsert(timeline, {{"__name__", "up"}, {"job", "a"}});
+    const auto other = *appender->upsert(timeline, {{"__name__", "up"}, {"job", "b<"}});
+    for (const std::int64_t time_ms : {1'000'000, 1'010'000, 1'020'500}) {
+      appender->begin(timeline, time_ms);
+      appender->append(up, 1);
+      appender->append(other, 0.25);
+      appender->publish();
+    }
+  }
+
+  static ApiRequest get(std::string_view query) {
+    ApiRequest request;
+    request.method = "GET";
+    request.parameters = Parameters(query, "");
+    return request;
+  }
+  ApiResponse query(std::string_view parameters) const { return answer_query(source(), get(parameters)); }
+  ApiResponse range(std::string_view parameters) const { return answer_query_range(source(), get(parameters)); }
+  QuerySource source() const { return {ring_->reader(), clock_, {}, {}}; }
+
+  core::SimulatedClock clock_{core::from_unix_ms(1'030'000)};
+  std::unique_ptr<core::ring::Ring> ring_ = core::ring::make_memory_ring();
+};
+
+TEST_F(EndpointsTest, Query) {
+  EXPECT_EQ(query("query=up{job%3D%22a%22}").body,
+            R"({"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},)"
+            R"("value":[1030,"1"]}]}})");
+  EXPECT_EQ(query("query=1.5&time=1.05").body,
+            R"({"status":"success","data":{"resultType":"scalar","result":[1.05,"1.5"]}})");
+  EXPECT_THAT(query("query=up{job!%3D%22a%22}&time=1970-01-01T00:17:10Z").body,
+              HasSubstr(R"("job":"b<"},"value":[1030,"0.25"])"));
+  EXPECT_THAT(query("query=up&limit=1").body, HasSubstr(R"("warnings":["results truncated due to limit"])"));
+  EXPECT_EQ(query("query=up&time=1000&lookback_delta=5s").status, 200);
+  EXPECT_THAT(query("query=up&time=1025.6&lookback_delta=5").body, HasSubstr(R"("result":[])"));
+}
+
+TEST_F(EndpointsTest, QueryErrors) {
+  const auto bad = query("query=1%2B");
+  EXPECT_EQ(bad.status, 400);
+  EXPECT_THAT(bad.body,
+              HasSubstr(R"("errorType":"bad_data","error":"invalid parameter \"query\": 1:3: parse error: )"));
+  EXPECT_THAT(query("query=up&time=yesterday").body,
+              HasSubstr(R"(invalid parameter \"time\": invalid time value for 'time': cannot parse \"yesterday\")"));
+  EXPECT_THAT(query("query=up&limit=-1").body, HasSubstr("limit must be non-negative"));
+  EXPECT_THAT(query("query=up&timeout=x").body, HasSubstr(R"(invalid parameter \"timeout\": cannot parse \"x\")"));
+  EXPECT_EQ(query("query=label_replace(up,%22job%22,%22c%22,%22job%22,%22.*%22)").status, 422)
+      << "two series of one name are an execution error";
+}
+
+TEST_F(EndpointsTest, QueryRange) {
+  EXPECT_EQ(range("query=up{job=%22a%22}&start=1000&end=1020&step=10").body,
+            R"({"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a"},)"
+            R"("values":[[1000,"1"],[1010,"1"],[1020,"1"]]}]}})");
+  EXPECT_THAT(range("query=up&start=2&end=1&step=1").body,
+              HasSubstr(R"(invalid parameter \"end\": end timestamp must not be before start time)"));
+  EXPECT_THAT(range("query=up&start=1&end=2&step=0").body, HasSubstr("zero or negative query resolution step"));
+  EXPECT_THAT(range("query=up&start=0&end=11001&step=1").body, HasSubstr("exceeded maximum resolution of 11,000"));
+  EXPECT_EQ(range("query=up&start=0&end=11000&step=1").status, 200);
+  EXPECT_THAT(range("query=up&end=2&step=1").body, HasSubstr(R"(invalid parameter \"start\": cannot parse \"\")"));
+}
+
+TEST_F(EndpointsTest, SeriesAndLabels) {
+  const auto& reader = ring_->reader();
+  EXPECT_EQ(answer_series(reader, get("match[]=up")).body,
+            R"({"status":"success","data":[{"__name__":"up","job":"a"},{"__name__":"up","job":"b<"}]})");
+  EXPECT_THAT(answer_series(reader, get("")).body, HasSubstr("no match[] parameter provided"));
+  EXPECT_THAT(answer_series(reader, get("match[]={job=%22%22}")).body, HasSubstr("at least one non-empty matcher"));
+  EXPECT_EQ(answer_series(reader, get("match[]=up&end=999")).body, R"({"status":"success","data":[]})");
+  EXPECT_EQ(answer_series(reader, get("match[]=up&start=1005&end=1006")).body, R"({"status":"success","data":[]})");
+  EXPECT_EQ(answer_labels(reader, get("")).body, R"({"status":"success","data":["__name__","job"]})");
+  EXPECT_EQ(answer_label_values(reader, "job", get("match[]=up{job=%22a%22}")).body,
+            R"({"status":"success","data":["a"]})");
+  EXPECT_EQ(answer_label_values(reader, "job", get("limit=1")).body,
+            R"({"status":"success","data":["a"],"warnings":["results truncated due to limit"]})");
+  EXPECT_EQ(answer_label_values(reader, "%ff", get("")).status, 400);
+}
+
+TEST(UnescapeLabelNameTest, ReadsPrometheusEscapes) {
+  EXPECT_EQ(unescape_label_name("job"), "job");
+  EXPECT_EQ(unescape_label_name("U__a_2e_b__c"), "a.b_c");
+  EXPECT_EQ(unescape_label_name("U___20ac_"), "\xe2\x82\xac");
+  EXPECT_EQ(unescape_label_name("U__a_zz_"), "U__a_zz_");
+  EXPECT_EQ(unescape_label_name("U__a_2e"), "U__a_2e");
+}
+
+TEST(RulesApiTest, RefusesWhatItDoesNotKnow) {
+  ApiRequest request;
+  const auto error = [&request](std::string_view query) {
+    request.parameters = Parameters(query, "");
+    return answer_rules({}, request).body;
+  };
+  EXPECT_EQ(error(""), R"({"status":"success","data":{"groups":[]}})");
+  EXPECT_THAT(error("type=x"), HasSubstr(R"(invalid parameter \"type\": not supported value \"x\")"));
+  EXPECT_THAT(error("group_next_token=x"), HasSubstr("group_limit needs to be present"));
+  EXPECT_THAT(error("group_limit=0"), HasSubstr("group_limit needs to be greater than 0"));
+  EXPECT_THAT(error("group_limit=1&group_next_token=x"), HasSubstr("were rule groups changed?"));
+  EXPECT_EQ(answer_alerts({}).body, R"({"status":"success","data":{"alerts":[]}})");
+}
+
+}  // namespace
+}  // namespace agent
