@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole agent in this process, on a free port and a folder of its own.
+#include "agent/wiring/agent.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <httplib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace agent {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class AgentTest : public testing::Test {
+ protected:
+  AgentTest() {
+    fs::create_directories(folder_);
+    write_config(kGood);
+  }
+  ~AgentTest() override {
+    if (agent_ != nullptr) {
+      agent_->stop();
+      if (running_.joinable()) running_.join();
+      agent_.reset();
+    }
+    fs::remove_all(folder_);
+  }
+
+  void write_config(const std::string& text) const { std::ofstream(config_path()) << text; }
+  std::string config_path() const { return folder_ + "/w.yml"; }
+
+  core::Result<std::unique_ptr<Agent>> try_start(const std::string& data) const {
+    auto config = load_config(config_path());
+    EXPECT_TRUE(config) << config.error().front().message;
+    return Agent::start({.config_path = config_path(), .data_dir = data, .listen = ListenAddress{"127.0.0.1", 0}},
+                        *config, clock_);
+  }
+  void start() {
+    auto agent = try_start(folder_ + "/data");
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = std::move(*agent);
+    running_ = std::thread([this] { agent_->run(); });
+  }
+  httplib::Result get(const std::string& path) const {
+    return httplib::Client("127.0.0.1", agent_->address().port).Get(path);
+  }
+  httplib::Result post(const std::string& path) const {
+    return httplib::Client("127.0.0.1", agent_->address().port).Post(path, "", "application/x-www-form-urlencoded");
+  }
+
+  static constexpr const char* kGood =
+      "scrape_configs: [{job_name: one, static_configs: [{targets: ['127.0.0.1:1']}]}]\n";
+
+  const core::SystemClock clock_;
+  const std::string folder_ = testing::TempDir() + "agent_test." + std::to_string(getpid());
+  std::unique_ptr<Agent> agent_;
+  std::thread running_;
+};
+
+TEST_F(AgentTest, ServesMetricsThatPromtoolTakes) {
+  start();
+  ASSERT_TRUE(get("/api/v1/query?query=up"));
+  const auto metrics = get("/metrics");
+  ASSERT_TRUE(metrics);
+  EXPECT_EQ(metrics->get_header_value("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+  for (const char* const name :
+       {"watchkeeper_build_info{", "watchkeeper_config_last_reload_successful 1",
+        "watchkeeper_ring_series_limit 200000", "watchkeeper_targets{health=\"down\",scrape_job=\"one\"}",
+        "watchkeeper_automation_paused 0", "watchkeeper_http_requests_total{code=\"200\",handler=\"/api/v1/query\"} 1",
+        "watchkeeper_process_resident_memory_bytes "}) {
+    EXPECT_THAT(metrics->body, HasSubstr(name));
+  }
+  core::process::ChildProcessRunner commands(clock_);
+  const auto checked = commands.run(
+      {.argv = {"promtool", "check", "metrics"}, .environment = {}, .working_directory = {}, .input = metrics->body});
+  ASSERT_TRUE(checked) << checked.error().message;
+  EXPECT_EQ(checked->status, 0) << checked->output << checked->errors;
+}
+
+TEST_F(AgentTest, ABadReloadKeepsTheOldConfigurationAndShows) {
+  start();
+  write_config("scrape_configs: 7\n");
+  const auto refused = post("/-/reload");
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 500);
+  EXPECT_THAT(refused->body, HasSubstr(config_path() + ":1:17: expected a list"));
+  EXPECT_THAT(get("/metrics")->body, HasSubstr("watchkeeper_config_last_reload_successful 0"));
+  EXPECT_THAT(get("/api/v1/scrape_pools")->body, HasSubstr(R"(["one"])"));
+  EXPECT_EQ(get("/-/ready")->status, 200) << "what runs, runs";
+
+  write_config("scrape_configs: [{job_name: two}]\n");
+  EXPECT_EQ(post("/-/reload")->status, 200);
+  EXPECT_THAT(get("/api/v1/scrape_pools")->body, HasSubstr(R"(["two"])"));
+  EXPECT_THAT(get("/metrics")->body, HasSubstr("watchkeeper_config_last_reload_successful 1"));
+}
+
+TEST_F(AgentTest, PausesAndResumesAutomation) {
+  start();
+  EXPECT_EQ(post("/api/watchkeeper/v1/automation/pause")->status, 400) << "without a reason";
+  EXPECT_EQ(post("/api/watchkeeper/v1/automation/pause?reason=storm&who=me")->status, 200);
+  EXPECT_THAT(get("/api/watchkeeper/v1/status")->body, HasSubstr(R"("paused":true,"reason":"storm")"));
+  EXPECT_EQ(post("/api/watchkeeper/v1/automation/resume")->status, 200);
+  EXPECT_THAT(get("/api/watchkeeper/v1/status")->body, HasSubstr(R"("paused":false)"));
+  EXPECT_EQ(post("/api/watchkeeper/v1/backups/none/run")->status, 404);
+}
+
+TEST_F(AgentTest, ServesThePageWithItsFilesOnly) {
+  start();
+  const auto page = get("/");
+  ASSERT_TRUE(page);
+  EXPECT_THAT(page->get_header_value("Content-Security-Policy"), HasSubstr("default-src 'none'; script-src 'self'"));
+  EXPECT_EQ(page->get_header_value("X-Frame-Options"), "DENY");
+  for (const char* const file : {"/page.css", "/page.js", "/model.js"}) {
+    EXPECT_THAT(page->body, HasSubstr(file));
+    EXPECT_EQ(get(file)->status, 200) << file;
+  }
+  EXPECT_EQ(get("/index.html")->status, 404);
+}
+
+TEST_F(AgentTest, OneAgentADataDirectory) {
+  start();
+  const auto second = try_start(folder_ + "/data");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message, "data directory " + folder_ + "/data: another watchkeeper runs on it");
+  const auto unwritable = try_start("/proc/watchkeeper");
+  ASSERT_FALSE(unwritable);
+  EXPECT_THAT(unwritable.error().message, HasSubstr("data directory /proc/watchkeeper: "));
+}
+
+}  // namespace
+}  // namespace agent
