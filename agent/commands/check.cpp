@@ -7,7 +7,9 @@
 
 #include "agent/commands/commands.h"
 #include "agent/config/load.h"
+#include "core/time/clock.h"
 #include "rules/alert/rule_file.h"
+#include "rules/alert/rule_unit_test.h"
 
 namespace agent {
 namespace {
@@ -50,6 +52,21 @@ int check_rules(const Files& files) {
   return status;
 }
 
+// Prints what promtool prints.
+int run_tests(const Files& files) {
+  const core::SystemClock clock;
+  int status = kFine;
+  for (const std::string& file : files) {
+    std::printf("Unit Testing:  %s\n", file.c_str());
+    const rules::RuleTestReport report = rules::run_rule_tests(file, clock);
+    std::printf(report.passed() ? "  SUCCESS\n" : "  FAILED:\n");
+    for (const std::string& failure : report.failures) std::printf("%s\n", failure.c_str());
+    std::printf("\n");
+    if (!report.passed()) status = kFailed;
+  }
+  return status;
+}
+
 }  // namespace
 
 void add_check_commands(CLI::App& app, int& status) {
@@ -62,6 +79,15 @@ void add_check_commands(CLI::App& app, int& status) {
   CLI::App* const rules = check->add_subcommand("rules", "Prometheus rule files");
   rules->add_option("FILE", *files, "Rule files")->required();
   rules->callback([files, &status] { status = check_rules(*files); });
+}
+
+void add_test_commands(CLI::App& app, int& status) {
+  CLI::App* const test = app.add_subcommand("test", "Test files without running anything");
+  test->require_subcommand(1);
+  const auto files = std::make_shared<Files>();
+  CLI::App* const rules = test->add_subcommand("rules", "Rule unit tests, in promtool's format and with its verdicts");
+  rules->add_option("FILE", *files, "Files of tests; the rule files they name are relative to them")->required();
+  rules->callback([files, &status] { status = run_tests(*files); });
 }
 
 }  // namespace agent

@@ -29,6 +29,7 @@ int run_command_line(int argc, const char* const* argv) {
   app.require_subcommand(1);
   add_run_command(app, status);
   add_check_commands(app, status);
+  add_test_commands(app, status);
   add_query_command(app, status);
   add_alerts_command(app, status);
   add_remedy_commands(app, status);

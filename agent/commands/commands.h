@@ -15,6 +15,7 @@ inline constexpr int kUsage = 2;
 // app.
 void add_run_command(CLI::App& app, int& status);
 void add_check_commands(CLI::App& app, int& status);
+void add_test_commands(CLI::App& app, int& status);
 void add_docs_commands(CLI::App& app, int& status);
 void add_query_command(CLI::App& app, int& status);
 void add_alerts_command(CLI::App& app, int& status);

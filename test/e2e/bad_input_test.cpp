@@ -75,6 +75,23 @@ TEST(CheckRules, NamesThePlaceInTheExpression) {
   EXPECT_THAT(ended.output, HasSubstr("parse error"));
 }
 
+TEST(TestRules, PassesTheShippedPacksAndFailsAWrongExpectation) {
+  const std::string tests = std::string(WATCHKEEPER_SOURCE_DIR) + "/rules/packs/tests/host_test.yml";
+  const Ended passed = run({"test", "rules", tests});
+  EXPECT_EQ(passed.status, 0) << passed.output;
+  EXPECT_THAT(passed.output, HasSubstr("SUCCESS"));
+
+  const fs::path folder = test_support::fresh_folder("rule-tests");
+  test_support::write_file(folder / "rules.yml", "groups:\n- name: g\n  rules:\n  - {record: a:b, expr: up * 2}\n");
+  test_support::write_file(
+      folder / "test.yml",
+      "rule_files: [rules.yml]\ntests:\n- interval: 1m\n  input_series: [{series: up, values: '1 1'}]\n"
+      "  promql_expr_test: [{expr: 'a:b', eval_time: 1m, exp_samples: [{labels: 'a:b', value: 3}]}]\n");
+  const Ended failed = run({"test", "rules", (folder / "test.yml").string()});
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_THAT(failed.output, HasSubstr("FAILED"));
+}
+
 TEST(CommandLine, UsageErrorsExitWithTwo) {
   EXPECT_EQ(run({"fly"}).status, 2);
   EXPECT_EQ(run({"run"}).status, 2);
