@@ -42,7 +42,16 @@ std::vector<Labels> combinations(const Family& family) {
 // A rate per second of a counter that nobody wired to the chain, of its own for every series.
 double rate_of(const Chain& chain, const std::string& series) { return std::pow(10, chain.noise(series, 0) * 3 - 1.5); }
 
+// On a healthy node what counts trouble stands still; faults have metrics of their own that are wired.
+bool counts_trouble(std::string_view series) {
+  constexpr std::array<std::string_view, 8> kTrouble = {"fail",    "error",   "reorg",  "drop",
+                                                        "invalid", "timeout", "missed", "reject"};
+  return std::any_of(kTrouble.begin(), kTrouble.end(),
+                     [&](std::string_view word) { return series.find(word) != std::string_view::npos; });
+}
+
 double counter_value(const Chain& chain, const std::string& series) {
+  if (counts_trouble(series)) return 0;
   const double history = chain.noise(series, 1) * 1e5;  // it ran before we did
   return std::floor((history + chain.seconds()) * rate_of(chain, series));
 }
