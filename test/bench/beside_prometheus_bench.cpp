@@ -35,9 +35,9 @@ std::string exposition(int target, int series, std::uint64_t scrape) {
   constexpr int kSeriesPerFamily = 20;
   for (int i = 0; i < series; ++i) {
     const int family = i / kSeriesPerFamily;
-    if (i % kSeriesPerFamily == 0) body += fmt::format("# TYPE load_family_{}_total counter\n", family);
+    if (i == 0) body += "# TYPE load_requests_total counter\n";
     const std::uint64_t value = i % 2 == 0 ? scrape * static_cast<std::uint64_t>(i + 1) : static_cast<std::uint64_t>(i);
-    body += fmt::format("load_family_{}_total{{shard=\"{}\",route=\"/v1/items/{}\"}} {}\n", family, target,
+    body += fmt::format("load_requests_total{{family=\"{}\",shard=\"{}\",route=\"/v1/items/{}\"}} {}\n", family, target,
                         i % kSeriesPerFamily, value);
   }
   return body;
@@ -143,7 +143,7 @@ int main(int argc, char** argv) {
   print_row("CPU of one core", 100 * (agent_after.cpu_seconds - agent_before.cpu_seconds) / window_seconds,
             100 * (prometheus_after.cpu_seconds - prometheus_before.cpu_seconds) / window_seconds, "%");
   print_row("anonymous memory", agent_after.anonymous_mb, prometheus_after.anonymous_mb, "MB");
-  for (const std::string query : {"sum by (job) (rate({job=\"load\"}[20s]))", "up", "count({job=\"load\"})"}) {
+  for (const std::string query : {"sum by (job) (rate(load_requests_total[20s]))", "up", "count({job=\"load\"})"}) {
     const std::string path = "/api/v1/query?query=" + encode(query);
     print_row("p50 of " + query, median_query_ms(agent.port(), path), median_query_ms(prometheus_port, path), "ms");
   }
