@@ -44,6 +44,13 @@ class MainJob : public testing::Test {
       ports_ = json::parse(simulators_->log_text(), nullptr, false);
       return ports_.is_object();
     })) << simulators_->log_text();
+    test_support::write_file(work_ / "alertmanager.yml", "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n");
+    alertmanager_port_ = test_support::free_port();
+    alertmanager_ = std::make_unique<BackgroundProcess>(
+        std::vector<std::string>{"prometheus-alertmanager", "--config.file=" + (work_ / "alertmanager.yml").string(),
+                                 "--storage.path=" + (work_ / "alertmanager").string(), "--cluster.listen-address=",
+                                 "--web.listen-address=127.0.0.1:" + std::to_string(alertmanager_port_)},
+        work_ / "alertmanager.log");
     test_support::write_file(work_ / "rules.yml",
                              "groups:\n- name: fleet\n  rules:\n"
                              "  - alert: FleetFault\n    expr: fleet_fault == 1\n    for: 1s\n"
@@ -63,6 +70,9 @@ class MainJob : public testing::Test {
            std::to_string(node_port_) +
            "']}]\n"
            "host: {interval: 1s, instance: here}\n"
+           "alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:" +
+           std::to_string(alertmanager_port_) +
+           "']}]}]}\n"
            "rule_files: [rules.yml]\n"
            "route: {receiver: everyone, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: "
            "1h}\n"
@@ -132,9 +142,11 @@ class MainJob : public testing::Test {
 
   fs::path work_;
   int node_port_ = 0;
+  int alertmanager_port_ = 0;
   json ports_;
   std::unique_ptr<BackgroundProcess> node_;
   std::unique_ptr<BackgroundProcess> simulators_;
+  std::unique_ptr<BackgroundProcess> alertmanager_;
   std::unique_ptr<AgentProcess> agent_;
 };
 
@@ -181,6 +193,22 @@ TEST_F(MainJob, TheHostIsMeasuredAndShownAsATarget) {
   EXPECT_EQ(value("count(node_memory_MemTotal_bytes{job=\"host\"} > 1e6)"), "1");
   EXPECT_EQ(value("node_load1{job=\"host\"} >= bool 0"), "1");
   EXPECT_THAT(api_get(agent_->port(), "/api/v1/targets").dump(), testing::HasSubstr("\"scrapePool\":\"host\""));
+}
+
+TEST_F(MainJob, ARealAlertmanagerHoldsTheAlertWhileItFires) {
+  const auto held = [this] {
+    const auto answer = http_get(alertmanager_port_, "/api/v2/alerts?active=true");
+    const json alerts = json::parse(answer.body, nullptr, false);
+    if (!alerts.is_array() || alerts.empty()) return std::string();
+    EXPECT_THAT(alerts[0]["generatorURL"].get<std::string>(), testing::HasSubstr("fleet_fault"));
+    return alerts[0]["labels"]["alertname"].get<std::string>() + ": " +
+           alerts[0]["annotations"]["summary"].get<std::string>();
+  };
+  set_fault(1);
+  ASSERT_TRUE(eventually(seconds(30), [&] { return !held().empty(); })) << told_so_far();
+  EXPECT_EQ(held(), "FleetFault: fault on 127.0.0.1:" + std::to_string(node_port_) + " is 1");
+  set_fault(0);
+  ASSERT_TRUE(eventually(seconds(30), [&] { return held().empty(); })) << told_so_far();
 }
 
 TEST_F(MainJob, AnAlertFiredWhileAReceiverIsDownArrivesOnceInOrderWhenItIsBack) {
