@@ -129,6 +129,9 @@ Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules
   if (final_address.find('/') != std::string::npos) {
     return core::fail(Errc::kInvalid, "\"{}\" is not a valid hostname", final_address);
   }
+  if (!labels.get("__unix_socket__").empty()) {
+    return core::fail(Errc::kNotSupported, "__unix_socket__: scraping over a Unix socket is not part of this version");
+  }
   const std::string_view scheme = labels.get(kScheme);
   if (scheme != "http" && scheme != "https") {
     return core::fail(Errc::kInvalid, "unsupported scheme \"{}\": expected http or https", scheme);
