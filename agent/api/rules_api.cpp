@@ -14,6 +14,7 @@
 #include "agent/api/json_text.h"
 #include "agent/api/parameters.h"
 #include "core/ring/labels.h"
+#include "rules/alert/alert_state.h"
 
 namespace agent {
 namespace {
@@ -25,18 +26,7 @@ using rules::RuleHealth;
 using rules::RuleKind;
 using rules::RuleStatus;
 
-std::string_view state_name(std::optional<AlertState> state) {
-  if (!state) return "unknown";
-  switch (*state) {
-    case AlertState::kInactive:
-      return "inactive";
-    case AlertState::kPending:
-      return "pending";
-    case AlertState::kFiring:
-      return "firing";
-  }
-  return "unknown";
-}
+std::string_view state_name(std::optional<AlertState> state) { return state ? rules::to_string(*state) : "unknown"; }
 
 std::string_view health_name(RuleHealth health) {
   switch (health) {
