@@ -43,6 +43,8 @@ struct Storage {
   std::deque<std::uint64_t> order;
   std::uint64_t next_ref = 1;
   std::uint64_t appended = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t reclaimed = 0;
   std::int64_t newest_ms = 0;
   std::uint64_t label_bytes = 0;
   std::atomic<std::uint64_t> generation{0};     // release in publish/upsert, acquire in index_generation
@@ -61,6 +63,7 @@ struct Storage {
     }
     by_labels.erase(labels);
     series.erase(found);
+    ++reclaimed;
     generation.fetch_add(1, std::memory_order_release);
   }
 
@@ -81,7 +84,7 @@ class MemoryAppender final : public Appender {
  public:
   explicit MemoryAppender(std::shared_ptr<Storage> storage) : storage_(std::move(storage)) {}
 
-  Result<TimelineRef> open_timeline() override {
+  Result<TimelineRef> open_timeline(std::uint64_t) override {
     return TimelineRef{storage_->next_timeline.fetch_add(1, std::memory_order_relaxed)};
   }
 
@@ -94,6 +97,7 @@ class MemoryAppender final : public Appender {
       return SeriesRef{found->second};
     }
     if (storage_->series.size() >= storage_->options.max_series) {
+      ++storage_->refused;
       return fail(Errc::kLimitExceeded, "the ring is full: {} series (ring.max_series)", storage_->options.max_series);
     }
     const std::uint64_t ref = storage_->next_ref++;
@@ -220,6 +224,8 @@ class MemoryReader final : public Reader {
                               storage_->options.max_series * kLabelBytesExpected);
     usage.samples_appended = storage_->appended;
     usage.newest_ms = storage_->newest_ms;
+    usage.series_refused = storage_->refused;
+    usage.series_reclaimed = storage_->reclaimed;
     if (!storage_->order.empty()) {
       const auto oldest = storage_->series.find(storage_->order.front());
       if (oldest != storage_->series.end() && !oldest->second->samples.empty()) {

@@ -42,8 +42,10 @@ class Appender {
  public:
   virtual ~Appender() = default;
 
-  // A new timeline. kLimitExceeded when the ring has no room for more.
-  virtual Result<TimelineRef> open_timeline() = 0;
+  // A timeline. `identity` names what it is for, across restarts: a ring that outlives the process goes on with the
+  // closed timeline of the same identity, so that a series whose value did not change costs nothing; 0 names nothing.
+  // kLimitExceeded when the ring has no room for more.
+  virtual Result<TimelineRef> open_timeline(std::uint64_t identity = 0) = 0;
   // Its series stay readable until their samples are overwritten; the reference must not be used again.
   virtual void close_timeline(TimelineRef timeline) = 0;
 
@@ -74,6 +76,18 @@ struct RingUsage {
   std::uint64_t samples_appended = 0;
   std::int64_t oldest_ms = 0;  // the oldest sample still readable; 0 when empty
   std::int64_t newest_ms = 0;
+  std::uint64_t series_refused = 0;    // upserts that found no room, since the start
+  std::uint64_t series_reclaimed = 0;  // series given up since the start: their samples were overwritten, or ended
+                                       // ones made room
+  std::uint64_t damaged = 0;           // series, chunks and pages of times dropped since the start: their bytes were bad
+};
+
+// What a counter did over a window, stale markers left out: what rate(), increase() and the like need of its samples.
+struct CounterWindow {
+  std::uint64_t count = 0;  // samples in the window; 0: the rest means nothing
+  Sample first;
+  Sample last;
+  double lost_to_resets = 0;  // the sum, in time order, of the values from which it fell
 };
 
 // Reads samples. Never blocks a writer for longer than a copy of one series takes.
@@ -93,8 +107,11 @@ class Reader {
   // An unknown or reclaimed series gives none.
   virtual void read(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms, std::vector<Sample>& out) const = 0;
 
-  // The newest sample, without decoding anything; none for an unknown or empty series.
+  // The newest sample, mostly without decoding anything; none for an unknown or empty series.
   virtual std::optional<Sample> last(SeriesRef series) const = 0;
+
+  // The samples in [from_ms, to_ms] folded as those of a counter. Costs by changes of the value, not by samples.
+  virtual CounterWindow counter_window(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms) const;
 
   virtual RingUsage usage() const = 0;
 };
@@ -107,6 +124,8 @@ class Ring {
   virtual ~Ring() = default;
   virtual std::unique_ptr<Appender> make_appender() = 0;
   virtual const Reader& reader() const = 0;
+  // What keeps it from remembering as it should, in words for a person: a lost file, a disk that is full. Empty: nothing.
+  virtual std::string problem() const { return {}; }
 };
 
 // Bounds of a ring held in memory.
@@ -115,8 +134,8 @@ struct MemoryRingOptions {
   std::uint64_t max_samples = 20'000'000;  // over all series; the oldest go first
 };
 
-// A ring in ordinary memory: correct and simple, lost when the process ends. For tests, the query language's scripts,
-// and until the mapped ring replaces it in the agent.
+// A ring in ordinary memory: correct and simple, lost when the process ends. For tests and for rules that are tried on
+// made-up series; the agent's own is mapped_ring.h.
 std::unique_ptr<Ring> make_memory_ring(MemoryRingOptions options = {});
 
 }  // namespace core::ring

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ring/ring.h"
+
+namespace core::ring {
+
+CounterWindow Reader::counter_window(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms) const {
+  std::vector<Sample> samples;
+  read(series, from_ms, to_ms, samples);
+  CounterWindow window;
+  for (const Sample& sample : samples) {
+    if (is_stale(sample.value)) continue;
+    if (window.count == 0) window.first = sample;
+    if (window.count > 0 && sample.value < window.last.value) window.lost_to_resets += window.last.value;
+    window.last = sample;
+    ++window.count;
+  }
+  return window;
+}
+
+}  // namespace core::ring
