@@ -73,6 +73,7 @@ struct RingUsage {
   std::uint64_t series_limit = 0;
   std::uint64_t bytes = 0;        // what the ring occupies now
   std::uint64_t bytes_limit = 0;  // what it never exceeds
+  std::uint64_t chunk_bytes = 0;  // of `bytes`: whole slots of samples and pages of scrape times; 0: not told apart
   std::uint64_t samples_appended = 0;
   std::int64_t oldest_ms = 0;  // the oldest sample still readable; 0 when empty
   std::int64_t newest_ms = 0;
