@@ -68,7 +68,7 @@ void HostLoop::tick() {
     fetch.started = now;
     fetch.content_type = "text/plain";
     fetch.body = host_exposition(self->paths_, time);
-    self->note(fetch.time_ms, self->series_->ingest(appender, self->clock_, fetch));
+    self->note(fetch.time_ms, self->series_->ingest(appender, self->clock_, fetch, self->shard_.scratch()));
     self->scheduler_.post([self] { self->in_flight_ = false; });
   });
   if (posted) return;

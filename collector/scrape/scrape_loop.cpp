@@ -169,7 +169,7 @@ void ScrapeLoop::ingest(Fetch fetch) {
   const auto shared = std::make_shared<Fetch>(std::move(fetch));
   const bool posted =
       shard_.post([self = shared_from_this(), series = series_, shared](core::ring::Appender& appender) {
-        const ScrapeReport report = series->ingest(appender, self->context_.clock, *shared);
+        const ScrapeReport report = series->ingest(appender, self->context_.clock, *shared, self->shard_.scratch());
         self->note(*shared, report);
         self->context_.scheduler.post([self] { self->done(); });
       });

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "collector/scrape/ingest_scratch.h"
 #include "core/ring/ring.h"
 
 namespace collector::scrape {
@@ -14,7 +15,7 @@ inline constexpr std::size_t kShardQueueMax = 16'384;
 
 // A worker with an appender of its own: targets belong to one shard each, and so has a series one writer.
 //
-// Thread safety: any thread may post; tasks run one after another in the order they were posted.
+// Thread safety: any thread may post; tasks run one after another in the order they were posted. scratch() is for them.
 class Shard {
  public:
   using Task = std::function<void(core::ring::Appender&)>;
@@ -22,6 +23,11 @@ class Shard {
   virtual ~Shard() = default;
   // False if the queue is full; the task will not run.
   [[nodiscard]] virtual bool post(Task task) = 0;
+  // What tasks need for their time only, so that it is there once a shard and not once a target.
+  IngestScratch& scratch() { return scratch_; }
+
+ private:
+  IngestScratch scratch_;
 };
 
 // Runs a task inside post(): for tests and the simulation.

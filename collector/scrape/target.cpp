@@ -110,13 +110,18 @@ Result<void> check_values(const LabelBuilder& labels) {
   return {};
 }
 
-}  // namespace
-
-std::uint64_t Target::hash() const {
-  // FNV-1a 64 of the URL, on top of the labels' own.
-  std::uint64_t hash = identity.fingerprint();
+// FNV-1a 64 of the URL, on top of the labels' own.
+std::uint64_t with_url(std::uint64_t hash, std::string_view url) {
   for (const char c : url) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   return hash;
+}
+
+}  // namespace
+
+std::uint64_t Target::hash() const { return with_url(identity.fingerprint(), url); }
+
+std::uint64_t Target::timeline_identity() const {
+  return std::max<std::uint64_t>(1, with_url(labels.fingerprint(), url));
 }
 
 Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules, std::string_view address,

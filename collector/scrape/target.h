@@ -27,6 +27,9 @@ struct Target {
   bool same_as(const Target& other) const { return identity == other.identity && url == other.url; }
   // Stable across restarts: where in its interval a target is scraped hangs on it.
   std::uint64_t hash() const;
+  // Names the target's timeline in the ring across restarts, and across changes of what only steers its requests. Never
+  // 0.
+  std::uint64_t timeline_identity() const;
 };
 
 // What a job's configuration comes to.

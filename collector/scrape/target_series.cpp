@@ -27,10 +27,25 @@ core::Error at_line(const core::Error& error, const Parser& parser) {
   return {error.code, fmt::format("{} (line {})", error.message, parser.line())};
 }
 
+// Indexed by ReportSeries.
+constexpr std::array<std::string_view, kReportSeriesCount> kReportNames = {
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+    "scrape_timeout_seconds",
+    "scrape_sample_limit",
+    "scrape_body_size_bytes",
+};
+
 }  // namespace
 
 TargetSeries::TargetSeries(std::shared_ptr<const Job> job, const Target& target)
-    : job_(std::move(job)), labels_(target.labels), timeout_(target.timeout) {}
+    : job_(std::move(job)),
+      labels_(target.labels),
+      timeline_identity_(target.timeline_identity()),
+      timeout_(target.timeout) {}
 
 bool TargetSeries::reusable(const ScrapeConfig& a, const ScrapeConfig& b) {
   ScrapeConfig same = a;
@@ -46,49 +61,49 @@ void TargetSeries::adopt(std::shared_ptr<const Job> job, core::Millis timeout) {
   timeout_ = timeout;
 }
 
-ScrapeReport TargetSeries::ingest(Appender& appender, const core::Clock& clock, const Fetch& fetch) {
-  ScrapeReport report;
-  ++scrape_;
-  pending_.clear();
-  next_order_.clear();
-  next_tracked_.clear();
+ScrapeReport TargetSeries::ingest(Appender& appender, const core::Clock& clock, const Fetch& fetch,
+                                  IngestScratch& scratch) {
+  Intake intake{appender, fetch, scratch, {}};
+  ScrapeReport& report = intake.report;
+  scrape_ = (scrape_ + 1) & kScrapeCountMask;
+  lines_.begin_body(scratch.index);
   report.error = fetch.error;
   report.body_bytes = fetch.over_size ? -1 : static_cast<std::int64_t>(fetch.body.size());
   if (report.error.empty()) {
-    if (const auto whole = read(fetch, report); !whole) report.error = whole.error().message;
+    if (const auto whole = read(intake); !whole) report.error = whole.error().message;
   }
-  if (!open(appender)) {
-    report.error = report.error.empty() ? "the ring has no room for another target" : report.error;
+  if (open(appender)) {
+    appender.begin(*timeline_, fetch.time_ms);
+    // First, so that a target which shows an `up` of its own cannot speak for its health: the second value of a time is
+    // dropped.
+    write_report(ReportSeries::kUp, report.error.empty() ? 1.0 : 0.0, intake);
+    if (report.error.empty()) {
+      for (const PendingSample& pending : scratch.pending) write(pending, intake);
+    }
+    write_markers(appender, fetch.time_ms, (scrape_ - 1) & kScrapeCountMask);
     report.duration = clock.steady_now() - fetch.started;
-    return report;
+    write_reports(intake);
+    appender.publish();
+  } else {
+    if (report.error.empty()) report.error = "the ring has no room for another target";
+    report.duration = clock.steady_now() - fetch.started;
   }
-  appender.begin(*timeline_, fetch.time_ms);
-  // First, so that a target which shows an `up` of its own cannot speak for its health: the second value of a time is
-  // dropped.
-  write_report(appender, "up", {fetch.time_ms, report.error.empty() ? 1.0 : 0.0}, report);
-  if (report.error.empty()) {
-    for (const PendingSample& pending : pending_) write(appender, pending, fetch.time_ms, report);
-  }
-  write_markers(appender, fetch.time_ms);
-  report.duration = clock.steady_now() - fetch.started;
-  write_reports(appender, fetch, report);
-  appender.publish();
-  tracked_.swap(next_tracked_);
-  const bool good = report.error.empty();
-  if (good) order_.swap(next_order_);
-  forget_unseen(good);
+  scratch.clear();
+  lines_.end_body();
+  forget_unseen(report.error.empty(), report.scraped);
   return report;
 }
 
 bool TargetSeries::open(Appender& appender) {
   if (!timeline_) {
-    const auto opened = appender.open_timeline();
+    const auto opened = appender.open_timeline(timeline_identity_);
     if (opened) timeline_ = *opened;
   }
   return timeline_.has_value();
 }
 
-Result<void> TargetSeries::read(const Fetch& fetch, ScrapeReport& report) {
+Result<void> TargetSeries::read(Intake& intake) {
+  const Fetch& fetch = intake.fetch;
   if (fetch.body.empty()) return {};  // a good scrape of nothing, whatever its type
   const Result<Format> format = choose_format(fetch.content_type, job_->config.fallback_scrape_protocol);
   if (!format) return core::fail(format.error());
@@ -104,104 +119,99 @@ Result<void> TargetSeries::read(const Fetch& fetch, ScrapeReport& report) {
         note_metadata(entry, parser, *format);
         break;
       case Entry::kSample:
-        if (auto taken = take_sample(parser, fetch.time_ms, report); !taken) {
-          return core::fail(at_line(taken.error(), parser));
-        }
+        if (auto taken = take_sample(parser, intake); !taken) return core::fail(at_line(taken.error(), parser));
         break;
       default:
         break;
     }
   }
   const std::uint64_t limit = job_->config.sample_limit;
-  if (limit > 0 && report.post_relabeling > limit) return core::fail(Errc::kLimitExceeded, "sample limit exceeded");
+  if (limit > 0 && intake.report.post_relabeling > limit) {
+    return core::fail(Errc::kLimitExceeded, "sample limit exceeded");
+  }
   return {};
 }
 
-Result<void> TargetSeries::take_sample(const Parser& parser, std::int64_t time_ms, ScrapeReport& report) {
-  ++report.scraped;
-  const std::uint64_t limit = job_->config.sample_limit;
-  Line* line = find_line(parser.series());
-  if (line == nullptr) {
-    Result<Line*> added = add_line(parser, report);
-    if (!added) return core::fail(added.error());
-    line = *added;
+Result<void> TargetSeries::take_sample(const Parser& parser, Intake& intake) {
+  ScrapeReport& report = intake.report;
+  if (++report.scraped > kBodySamplesMax) {
+    return core::fail(Errc::kLimitExceeded, "more than {} samples in one body", kBodySamplesMax);
   }
-  next_order_.push_back(line);
-  if (line->dropped) {
-    line->seen = scrape_;
+  const LineKey key = hash_(parser.series());
+  LineNumber number = lines_.find(key, intake.scratch.index);
+  if (number == kNoLine) {
+    const Result<LineNumber> added = add_line(key, parser, intake);
+    if (!added) return core::fail(added.error());
+    number = *added;
+  }
+  Line& line = lines_[number];
+  if (line.dropped) {
+    line.seen = scrape_ & kScrapeCountMask;
     return {};
   }
   ++report.post_relabeling;
   // Past the limit lines are only counted: none of the body will be written.
+  const std::uint64_t limit = job_->config.sample_limit;
   if (limit > 0 && report.post_relabeling > limit) return {};
   const bool own_time = job_->config.honor_timestamps && parser.timestamp_ms().has_value();
-  if (line->seen == scrape_ && !own_time) {
+  if (line.seen != scrape_) {
+    line.seen = scrape_ & kScrapeCountMask;
+    line.tracked = !own_time || job_->config.track_timestamps_staleness;
+  } else if (!own_time) {
     ++report.duplicates;
     return {};
   }
-  if (line->seen != scrape_ && (!own_time || job_->config.track_timestamps_staleness)) next_tracked_.push_back(line);
-  line->seen = scrape_;
-  pending_.push_back({line, {own_time ? *parser.timestamp_ms() : time_ms, parser.value()}, own_time});
+  const std::int64_t time_ms = own_time ? *parser.timestamp_ms() : intake.fetch.time_ms;
+  intake.scratch.pending.push_back({{time_ms, parser.value()}, parser.series(), number, parser.type(), own_time});
   return {};
 }
 
-TargetSeries::Line* TargetSeries::find_line(std::string_view text) {
-  const std::size_t position = next_order_.size();
-  if (position < order_.size() && order_[position]->text == text) return order_[position];
-  const auto found = lines_.find(text);
-  return found == lines_.end() ? nullptr : found->second.get();
-}
-
-Result<TargetSeries::Line*> TargetSeries::add_line(const Parser& parser, ScrapeReport& report) {
-  parser.labels(decoded_);
-  Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, decoded_);
+// The labels are only looked at here, and decoded again where the series is made: they are large, and a body of new
+// lines would have to hold them all.
+Result<LineNumber> TargetSeries::add_line(const LineKey& key, const Parser& parser, Intake& intake) {
+  parser.labels(intake.scratch.labels);
+  const Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, intake.scratch.labels);
   if (!labels) return core::fail(labels.error());
-  auto line = std::make_unique<Line>();
-  line->text = parser.series();
-  line->type = parser.type();
-  line->dropped = !labels->has_value();
-  if (!line->dropped) line->labels = std::make_unique<Labels>(std::move(**labels));
+  const LineNumber number = lines_.add(key, intake.scratch.index);
+  lines_[number].dropped = !labels->has_value();
   const std::uint64_t limit = job_->config.sample_limit;
-  if (!line->dropped && (limit == 0 || report.post_relabeling < limit)) ++report.series_added;
-  Line* added = line.get();
-  lines_.emplace(std::string_view(added->text), std::move(line));
-  return added;
+  const bool counts = limit == 0 || intake.report.post_relabeling < limit;
+  if (labels->has_value() && counts) ++intake.report.series_added;
+  return number;
 }
 
-// A series that was reclaimed, or refused before, is asked for again under the labels its text stands for.
-bool TargetSeries::ensure_series(Appender& appender, Line& line, ScrapeReport& report) {
+// A series that is new, was reclaimed or was refused before is asked for under the labels its text stands for.
+bool TargetSeries::ensure_series(const PendingSample& pending, Intake& intake) {
+  Line& line = lines_[pending.line];
   if (line.series != SeriesRef::kNone) return true;
-  if (!line.labels) {
-    exposition::decode_series(line.text, line.type, decoded_);
-    Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, decoded_);
-    if (!labels || !labels->has_value()) return false;
-    line.labels = std::make_unique<Labels>(std::move(**labels));
-  }
-  const auto series = appender.upsert(*timeline_, *line.labels);
+  exposition::decode_series(pending.text, pending.type, intake.scratch.labels);
+  const Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, intake.scratch.labels);
+  if (!labels || !labels->has_value()) return false;
+  const auto series = intake.appender.upsert(*timeline_, **labels);
   if (!series) {
-    ++report.series_refused;
+    ++intake.report.series_refused;
     return false;
   }
   line.series = *series;
-  line.labels.reset();
   return true;
 }
 
-void TargetSeries::write(Appender& appender, const PendingSample& pending, std::int64_t now_ms, ScrapeReport& report) {
-  Line& line = *pending.line;
-  if (pending.sample.time_ms > now_ms + kAheadMsMax) {
+void TargetSeries::write(const PendingSample& pending, Intake& intake) {
+  Line& line = lines_[pending.line];
+  ScrapeReport& report = intake.report;
+  if (pending.sample.time_ms > intake.fetch.time_ms + kAheadMsMax) {
     ++report.out_of_bounds;
     return;
   }
   const auto append = [&] {
-    return pending.own_time ? appender.append_at(line.series, pending.sample)
-                            : appender.append(line.series, pending.sample.value);
+    return pending.own_time ? intake.appender.append_at(line.series, pending.sample)
+                            : intake.appender.append(line.series, pending.sample.value);
   };
-  if (!ensure_series(appender, line, report)) return;
+  if (!ensure_series(pending, intake)) return;
   AppendOutcome outcome = append();
   if (outcome == AppendOutcome::kGone) {
     line.series = SeriesRef::kNone;
-    if (!ensure_series(appender, line, report)) return;
+    if (!ensure_series(pending, intake)) return;
     outcome = append();
   }
   switch (outcome) {
@@ -220,62 +230,58 @@ void TargetSeries::write(Appender& appender, const PendingSample& pending, std::
   }
 }
 
-// The series that the last scrape showed and this one did not. One series under two texts gets no marker beside its
+// For the series that scrape `last_seen` showed and none after it. One series under two texts gets no marker beside its
 // sample: the ring drops the second value of one time.
-void TargetSeries::write_markers(Appender& appender, std::int64_t time_ms) {
-  for (const Line* line : tracked_) {
-    if (line->seen == scrape_ || !line->has_samples || line->series == SeriesRef::kNone) continue;
-    appender.append_at(line->series, {time_ms, core::ring::stale_marker()});
+void TargetSeries::write_markers(Appender& appender, std::int64_t time_ms, std::uint32_t last_seen) {
+  for (const Line& line : lines_) {
+    if (line.seen != last_seen || !line.tracked || !line.has_samples || line.series == SeriesRef::kNone) continue;
+    appender.append_at(line.series, {time_ms, core::ring::stale_marker()});
   }
 }
 
-void TargetSeries::write_report(Appender& appender, std::string_view name, Sample sample, ScrapeReport& report) {
-  auto found = reports_.find(name);
-  if (found == reports_.end()) found = reports_.emplace(std::string(name), ReportSeries{}).first;
+void TargetSeries::write_report(ReportSeries which, double value, Intake& intake) {
+  const auto index = static_cast<std::size_t>(which);
+  SeriesRef& series = reports_[index];
   // Twice at most: a reclaimed series is made again once.
   for (int attempt = 0; attempt < 2; ++attempt) {
-    SeriesRef& series = found->second.series;
     if (series == SeriesRef::kNone) {
-      const auto made = appender.upsert(*timeline_, labels_.with(core::ring::kMetricName, name));
+      const Labels labels = labels_.with(core::ring::kMetricName, kReportNames[index]);
+      const auto made = intake.appender.upsert(*timeline_, labels);
       if (!made) {
-        ++report.series_refused;
+        ++intake.report.series_refused;
         return;
       }
       series = *made;
     }
-    if (appender.append_at(series, sample) != AppendOutcome::kGone) return;
+    if (intake.appender.append_at(series, {intake.fetch.time_ms, value}) != AppendOutcome::kGone) return;
     series = SeriesRef::kNone;
   }
 }
 
-void TargetSeries::write_reports(Appender& appender, const Fetch& fetch, ScrapeReport& report) {
-  const auto put = [&](std::string_view name, double value) {
-    write_report(appender, name, {fetch.time_ms, value}, report);
-  };
-  put("scrape_duration_seconds", to_seconds(report.duration));
-  put("scrape_samples_scraped", static_cast<double>(report.scraped));
-  put("scrape_samples_post_metric_relabeling", static_cast<double>(report.post_relabeling));
-  put("scrape_series_added", static_cast<double>(report.series_added));
+void TargetSeries::write_reports(Intake& intake) {
+  const ScrapeReport& report = intake.report;
+  const auto put = [&](ReportSeries which, double value) { write_report(which, value, intake); };
+  put(ReportSeries::kDuration, to_seconds(report.duration));
+  put(ReportSeries::kSamplesScraped, static_cast<double>(report.scraped));
+  put(ReportSeries::kSamplesPostRelabeling, static_cast<double>(report.post_relabeling));
+  put(ReportSeries::kSeriesAdded, static_cast<double>(report.series_added));
   if (job_->config.extra_scrape_metrics.value_or(false)) {
-    put("scrape_timeout_seconds", to_seconds(timeout_));
-    put("scrape_sample_limit", static_cast<double>(job_->config.sample_limit));
-    put("scrape_body_size_bytes", static_cast<double>(report.body_bytes));
+    put(ReportSeries::kTimeout, to_seconds(timeout_));
+    put(ReportSeries::kSampleLimit, static_cast<double>(job_->config.sample_limit));
+    put(ReportSeries::kBodyBytes, static_cast<double>(report.body_bytes));
   }
 }
 
 void TargetSeries::end(Appender& appender, std::int64_t time_ms) {
   if (!timeline_) return;
   appender.begin(*timeline_, time_ms);
-  for (const Line* line : tracked_) {
-    if (line->has_samples && line->series != SeriesRef::kNone) {
-      appender.append_at(line->series, {time_ms, core::ring::stale_marker()});
-    }
-  }
-  for (const auto& [name, report] : reports_) {
-    if (report.series != SeriesRef::kNone) appender.append_at(report.series, {time_ms, core::ring::stale_marker()});
+  write_markers(appender, time_ms, scrape_);
+  for (const SeriesRef series : reports_) {
+    if (series != SeriesRef::kNone) appender.append_at(series, {time_ms, core::ring::stale_marker()});
   }
   appender.publish();
-  tracked_.clear();
+  // Shown by no scrape any more: a marker is written once.
+  scrape_ = (scrape_ + 1) & kScrapeCountMask;
 }
 
 void TargetSeries::close(Appender& appender) {
@@ -284,13 +290,14 @@ void TargetSeries::close(Appender& appender) {
 }
 
 // Lines and families that come and go would fill the memory. Lines go when they are more than twice the living and two
-// scrapes did not show them; a target whose scrapes fail keeps no order to guess from then.
-void TargetSeries::forget_unseen(bool good) {
-  if (lines_.size() > 2 * std::max(order_.size(), next_order_.size()) + 64) {
-    if (!good) order_.clear();
-    std::erase_if(lines_, [this](const auto& line) { return line.second->seen + 2 < scrape_; });
+// scrapes did not show them.
+void TargetSeries::forget_unseen(bool good, std::size_t body_lines) {
+  if (lines_.size() > 2 * std::max(good_lines_, body_lines) + kIdleLinesMin) {
+    lines_.forget_if([this](const Line& line) { return ((scrape_ - line.seen) & kScrapeCountMask) > 2; });
   }
-  if (!good || ++good_scrapes_ % kFamilyScrapesKept != 0) return;
+  if (!good) return;
+  good_lines_ = body_lines;
+  if (++good_scrapes_ % kFamilyScrapesKept != 0) return;
   const std::lock_guard lock(metadata_mutex_);
   std::erase_if(families_, [this](const auto& each) { return each.second.seen + kFamilyScrapesKept < good_scrapes_; });
 }
@@ -300,19 +307,22 @@ void TargetSeries::note_metadata(Entry entry, const Parser& parser, Format forma
   if (found == families_.end()) {
     if (families_.size() >= kFamiliesMax) return;
     found = families_.emplace(std::string(parser.family()), Family{}).first;
-    found->second.metadata.family = found->first;
   }
   Family& family = found->second;
   family.seen = good_scrapes_;
+  const std::string_view text = parser.text().substr(0, kHelpBytesMax);
   switch (entry) {
     case Entry::kHelp:
-      family.metadata.help = exposition::decode_help(parser.text().substr(0, kHelpBytesMax), format);
+      // Mostly the same text as last time.
+      if (family.help != text || text.find('\\') != std::string_view::npos) {
+        family.help = exposition::decode_help(text, format);
+      }
       break;
     case Entry::kType:
-      family.metadata.type = parser.type();
+      family.type = parser.type();
       break;
     case Entry::kUnit:
-      family.metadata.unit = parser.text().substr(0, kHelpBytesMax);
+      family.unit = text;
       break;
     default:
       break;
@@ -323,7 +333,7 @@ std::vector<FamilyMetadata> TargetSeries::metadata() const {
   const std::lock_guard lock(metadata_mutex_);
   std::vector<FamilyMetadata> result;
   result.reserve(families_.size());
-  for (const auto& [name, family] : families_) result.push_back(family.metadata);
+  for (const auto& [name, family] : families_) result.push_back({name, family.type, family.help, family.unit});
   return result;
 }
 

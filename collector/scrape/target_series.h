@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -8,10 +9,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "collector/exposition/parser.h"
+#include "collector/scrape/ingest_scratch.h"
+#include "collector/scrape/line_hash.h"
+#include "collector/scrape/line_table.h"
 #include "collector/scrape/sample_labels.h"
 #include "collector/scrape/target.h"
 #include "core/ring/ring.h"
@@ -59,9 +62,25 @@ inline constexpr std::size_t kFamiliesMax = 10'000;
 inline constexpr std::size_t kHelpBytesMax = 4096;
 // Good scrapes for which a family that is gone is remembered.
 inline constexpr std::uint64_t kFamilyScrapesKept = 10;
+// Lines that are gone and yet remembered, beside as many as are living: those of a histogram or two that come and go.
+inline constexpr std::size_t kIdleLinesMin = 64;
+
+// The series that a target's scrapes have beside its own.
+enum class ReportSeries : std::uint8_t {
+  kUp,
+  kDuration,
+  kSamplesScraped,
+  kSamplesPostRelabeling,
+  kSeriesAdded,
+  kTimeout,
+  kSampleLimit,
+  kBodyBytes,
+};
+inline constexpr std::size_t kReportSeriesCount = 8;
 
 // The series of one target: which line of its text is which series, what it showed last time, and so what went stale.
-// A body is read and judged whole before any of its samples is written.
+// A body is read and judged whole before any of its samples is written. Of a line a hash is kept, not the text: that is
+// in the body when its labels are needed, which is when its series is made. What is kept takes 32 bytes a line.
 //
 // Thread safety: confined to the target's shard, except metadata(): any thread.
 // Invariants: of a failed scrape nothing is in the ring but stale markers and the report series.
@@ -69,8 +88,9 @@ class TargetSeries {
  public:
   TargetSeries(std::shared_ptr<const Job> job, const Target& target);
 
-  // Reads a body (or a failure) and appends what it means.
-  ScrapeReport ingest(core::ring::Appender& appender, const core::Clock& clock, const Fetch& fetch);
+  // Reads a body (or a failure) and appends what it means. `scratch` is left empty.
+  ScrapeReport ingest(core::ring::Appender& appender, const core::Clock& clock, const Fetch& fetch,
+                      IngestScratch& scratch);
 
   // The target is gone: markers at `time_ms` for every series and report series that has nothing newer.
   void end(core::ring::Appender& appender, std::int64_t time_ms);
@@ -82,63 +102,50 @@ class TargetSeries {
   // Whether series resolved under one job hold under the other: they differ in timing, sample limit and HTTP at most.
   static bool reusable(const ScrapeConfig& a, const ScrapeConfig& b);
 
+  // Lines that are remembered, those that come and go among them.
+  std::size_t lines() const { return lines_.size(); }
   std::vector<FamilyMetadata> metadata() const;
 
  private:
-  // What a line's series text stands for.
-  struct Line {
-    std::string text;
-    core::ring::SeriesRef series = core::ring::SeriesRef::kNone;
-    std::unique_ptr<core::ring::Labels> labels;  // until the ring has the series
-    exposition::MetricType type = exposition::MetricType::kUnknown;
-    bool dropped = false;  // by metric relabelling
-    bool has_samples = false;
-    std::uint64_t seen = 0;  // the last scrape that showed it
-  };
-  struct PendingSample {
-    Line* line;
-    core::ring::Sample sample;
-    bool own_time;
-  };
-  struct ReportSeries {
-    core::ring::SeriesRef series = core::ring::SeriesRef::kNone;
-  };
   struct Family {
-    FamilyMetadata metadata;
+    exposition::MetricType type = exposition::MetricType::kUnknown;
+    std::string help;
+    std::string unit;
     std::uint64_t seen = 0;
   };
+  // A scrape while it is taken in.
+  struct Intake {
+    core::ring::Appender& appender;
+    const Fetch& fetch;
+    IngestScratch& scratch;
+    ScrapeReport report;
+  };
 
-  core::Result<void> read(const Fetch& fetch, ScrapeReport& report);
-  core::Result<void> take_sample(const exposition::Parser& parser, std::int64_t time_ms, ScrapeReport& report);
-  Line* find_line(std::string_view text);
-  core::Result<Line*> add_line(const exposition::Parser& parser, ScrapeReport& report);
+  core::Result<void> read(Intake& intake);
+  core::Result<void> take_sample(const exposition::Parser& parser, Intake& intake);
+  core::Result<LineNumber> add_line(const LineKey& key, const exposition::Parser& parser, Intake& intake);
   void note_metadata(exposition::Entry entry, const exposition::Parser& parser, exposition::Format format);
 
-  void write(core::ring::Appender& appender, const PendingSample& pending, std::int64_t now_ms, ScrapeReport& report);
-  bool ensure_series(core::ring::Appender& appender, Line& line, ScrapeReport& report);
-  void write_markers(core::ring::Appender& appender, std::int64_t time_ms);
-  void write_reports(core::ring::Appender& appender, const Fetch& fetch, ScrapeReport& report);
-  void write_report(core::ring::Appender& appender, std::string_view name, core::ring::Sample sample,
-                    ScrapeReport& report);
-  void forget_unseen(bool good);
+  void write(const PendingSample& pending, Intake& intake);
+  bool ensure_series(const PendingSample& pending, Intake& intake);
+  void write_markers(core::ring::Appender& appender, std::int64_t time_ms, std::uint32_t last_seen);
+  void write_reports(Intake& intake);
+  void write_report(ReportSeries which, double value, Intake& intake);
+  void forget_unseen(bool good, std::size_t body_lines);
   bool open(core::ring::Appender& appender);
 
   std::shared_ptr<const Job> job_;
   core::ring::Labels labels_;
+  std::uint64_t timeline_identity_;
   core::Millis timeout_;
   std::optional<core::ring::TimelineRef> timeline_;
-  std::uint64_t scrape_ = 0;  // counts attempts
+  std::uint32_t scrape_ = 0;  // counts attempts, & kScrapeCountMask
   std::uint64_t good_scrapes_ = 0;
 
-  std::unordered_map<std::string_view, std::unique_ptr<Line>> lines_;  // keys view into the lines
-  // The lines in the order of the last body: the next body's order is mostly the same.
-  std::vector<Line*> order_;
-  std::vector<Line*> next_order_;
-  std::vector<Line*> tracked_;  // shown by the last scrape: stale when missing from the next
-  std::vector<Line*> next_tracked_;
-  std::vector<PendingSample> pending_;
-  std::vector<core::ring::Label> decoded_;
-  std::map<std::string, ReportSeries, std::less<>> reports_;
+  LineHash hash_;
+  LineTable lines_;
+  std::size_t good_lines_ = 0;  // of the last good body
+  std::array<core::ring::SeriesRef, kReportSeriesCount> reports_{};
 
   mutable std::mutex metadata_mutex_;
   std::map<std::string, Family, std::less<>> families_;  // guarded by metadata_mutex_

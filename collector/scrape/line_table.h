@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "collector/scrape/line_hash.h"
+#include "core/ring/ring.h"
+
+namespace collector::scrape {
+
+// A line's place in its table; changes only when lines are forgotten.
+using LineNumber = std::uint32_t;
+inline constexpr LineNumber kNoLine = std::numeric_limits<LineNumber>::max();
+
+// Scrapes are counted modulo this. A count comes again after 17 years of a scrape a second: a line that was not seen in
+// all that time, nor forgotten, would then miss one sample.
+inline constexpr std::uint32_t kScrapeCountMask = (1U << 29) - 1;
+
+// What is remembered of a series' line between scrapes: there are as many of these as series, so every byte counts.
+struct Line {
+  LineKey key;
+  core::ring::SeriesRef series = core::ring::SeriesRef::kNone;
+  LineNumber next = kNoLine;    // which followed it last time
+  std::uint32_t seen : 29 = 0;  // the last scrape that showed it, & kScrapeCountMask
+  bool dropped : 1 = false;     // by metric relabelling
+  bool has_samples : 1 = false;
+  bool tracked : 1 = false;  // stale when the scrape after `seen` does not show it
+};
+static_assert(sizeof(Line) == 32);
+
+// Finds the lines of one table by key, while one body is read. It is built when the first line stands where it was not
+// expected, which in most bodies none does: so it need not be kept for each target.
+//
+// Thread safety: confined to one thread.
+// Invariants: at most half of the slots are taken, so that a search ends soon.
+class LineIndex {
+ public:
+  // Slots whose memory is kept for the next body; more are given back.
+  static constexpr std::size_t kSlotsKept = 1 << 16;
+
+  bool built() const { return built_; }
+  void build(std::span<const Line> lines);
+  void forget();
+
+  // The functions below REQUIRE: built() from these lines, those that were inserted since among them.
+  LineNumber find(const LineKey& key, std::span<const Line> lines) const;
+  // The last of `lines` is new.
+  void insert_last(std::span<const Line> lines);
+
+  std::size_t bytes() const { return slots_.capacity() * sizeof(LineNumber); }
+
+ private:
+  void place(const LineKey& key, LineNumber number);
+
+  std::vector<LineNumber> slots_;  // a power of two of them
+  bool built_ = false;
+};
+
+// The lines of a target. They are looked for in the order of the body before, which costs one comparison where the
+// order is the same.
+//
+// Thread safety: confined to one thread.
+class LineTable {
+ public:
+  static constexpr std::size_t kLinesMax = 1 << 25;
+
+  // Before each body. `index` is this table's until its end.
+  void begin_body(LineIndex& index);
+  // kNoLine if there is none.
+  LineNumber find(const LineKey& key, LineIndex& index) {
+    const LineNumber expected = last_ == kNoLine ? first_ : lines_[last_].next;
+    if (expected < lines_.size() && lines_[expected].key == key) return last_ = expected;
+    return search(key, index);
+  }
+  // REQUIRES: find() has just found none; fewer than kLinesMax lines.
+  LineNumber add(const LineKey& key, LineIndex& index);
+  // After each body: gives back what was taken for growth, once nothing grows any more.
+  void end_body();
+
+  Line& operator[](LineNumber number) { return lines_[number]; }
+  std::size_t size() const { return lines_.size(); }
+  auto begin() { return lines_.begin(); }
+  auto end() { return lines_.end(); }
+  std::size_t bytes() const { return lines_.capacity() * sizeof(Line); }
+
+  // REQUIRES: between bodies; numbers mean nothing after it.
+  template <class Predicate>
+  void forget_if(Predicate predicate) {
+    if (std::erase_if(lines_, predicate) > 0) renumber();
+  }
+
+ private:
+  LineNumber search(const LineKey& key, LineIndex& index);
+  void follow(LineNumber number);
+  void renumber();
+
+  std::vector<Line> lines_;
+  LineNumber first_ = kNoLine;  // of the body before
+  LineNumber last_ = kNoLine;   // found or added in this body
+  bool grown_ = false;          // in this body
+};
+
+}  // namespace collector::scrape
