@@ -19,6 +19,12 @@ std::string labels_text(const std::map<std::string, std::string>& labels) {
   return text;
 }
 
+// Names the group's timeline across restarts; a group moved to another file is another group.
+std::uint64_t timeline_identity(const RuleGroupSpec& spec) {
+  const core::ring::Labels group{{"rule_file", spec.file}, {"rule_group", spec.name}};
+  return std::max<std::uint64_t>(1, group.fingerprint());
+}
+
 bool same_rule(const RuleSpec& a, const RuleSpec& b) {
   return a.kind == b.kind && a.name == b.name && a.query == b.query && a.hold_for == b.hold_for &&
          a.keep_firing_for == b.keep_firing_for && a.labels == b.labels && a.annotations == b.annotations;
@@ -51,7 +57,7 @@ LiveRule::LiveRule(RuleSpec rule_spec, RuleKey key, AlertPolicy policy)
 core::Result<std::unique_ptr<RuleGroup>> RuleGroup::make(RuleGroupSpec spec,
                                                          std::shared_ptr<const RuleSettings> settings,
                                                          const RuleEnvironment& environment) {
-  core::Result<core::ring::TimelineRef> timeline = environment.writer.open_timeline();
+  core::Result<core::ring::TimelineRef> timeline = environment.writer.open_timeline(timeline_identity(spec));
   if (!timeline) return core::fail(timeline.error().with_context("group \"{}\" of {}", spec.name, spec.file));
   return std::unique_ptr<RuleGroup>(new RuleGroup(std::move(spec), std::move(settings), environment, *timeline));
 }

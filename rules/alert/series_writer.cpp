@@ -31,9 +31,9 @@ std::string_view reason_of(AppendOutcome outcome) {
 
 }  // namespace
 
-core::Result<TimelineRef> SeriesWriter::open_timeline() {
+core::Result<TimelineRef> SeriesWriter::open_timeline(std::uint64_t identity) {
   const std::lock_guard lock(mutex_);
-  return appender_->open_timeline();
+  return appender_->open_timeline(identity);
 }
 
 void SeriesWriter::close_timeline(TimelineRef timeline) {

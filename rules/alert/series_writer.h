@@ -44,8 +44,8 @@ class SeriesWriter {
 
   explicit SeriesWriter(std::unique_ptr<core::ring::Appender> appender) : appender_(std::move(appender)) {}
 
-  // A group's timeline.
-  core::Result<core::ring::TimelineRef> open_timeline();
+  // A group's timeline; `identity` as in core::ring::Appender.
+  core::Result<core::ring::TimelineRef> open_timeline(std::uint64_t identity = 0);
   void close_timeline(core::ring::TimelineRef timeline);
 
   // Writes `samples` at `time_ms`, and a stale marker to every series in `own` that is not among them. A sample that

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "test/support/noting_ring.h"
 #include "test/unit/rules/alert/rule_scenario.h"
 
 namespace rules {
@@ -242,6 +243,26 @@ TEST_F(RuleScenario, AStoreThatCannotBeWrittenIsCountedAndTheSinksAreToldAllTheS
   sqlite3_close(other);
   run(seconds(5));
   EXPECT_EQ(store_->load()->size(), 1U) << "written at the next evaluation";
+}
+
+TEST_F(RuleScenario, AGroupGoesOnWithItsTimeline) {
+  test_support::NotingRing ring;
+  const auto start = [&](std::string_view file) {
+    RuleRunner runner(*engine_, ring, clock_, *store_, std::vector<AlertSink*>{&sink_}, options_);
+    auto groups = parse_rule_file("groups: [{name: g}, {name: h}]", std::string(file));
+    ASSERT_TRUE(groups) << groups.error().front().message;
+    ASSERT_TRUE(runner.apply(std::move(*groups), {}));
+  };
+  start("r.yml");
+  start("r.yml");
+  start("other.yml");
+  const auto& ids = ring.identities;
+  ASSERT_EQ(ids.size(), 6U);
+  EXPECT_THAT(ids, testing::Each(testing::Ne(0U)));
+  EXPECT_EQ(ids[0], ids[2]);
+  EXPECT_EQ(ids[1], ids[3]);
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_NE(ids[0], ids[4]);
 }
 
 }  // namespace

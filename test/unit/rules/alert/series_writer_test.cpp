@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "test/support/noting_ring.h"
+
 namespace rules {
 namespace {
 
@@ -82,6 +84,14 @@ TEST_F(SeriesWriting, ASeriesBelongsToOneGroupAtATime) {
   writer_.write(timeline_, own_, {}, 2000);
   EXPECT_EQ(writer_.write(other, others, one, 2500).dropped, 0U);
   EXPECT_THAT(written(series("a")), ElementsAre("1000:1", "2000:stale", "2500:1"));
+}
+
+TEST(SeriesWriter, ATimelineKeepsItsIdentity) {
+  test_support::NotingRing ring;
+  SeriesWriter writer(ring.make_appender());
+  ASSERT_TRUE(writer.open_timeline(42));
+  ASSERT_TRUE(writer.open_timeline());
+  EXPECT_THAT(ring.identities, ElementsAre(42, 0));
 }
 
 TEST(SeriesWriter, AFullRingIsSaidAndNotFatal) {
