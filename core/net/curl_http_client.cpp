@@ -29,8 +29,9 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// Handles kept for the next requests; one costs about 20 KiB.
-constexpr std::size_t kSpareHandlesMax = 64;
+// Handles kept for the next requests. One costs about 20 KiB for as long as it is kept and some microseconds to make,
+// and requests are spread over time: the few that are mostly under way at once are worth it.
+constexpr std::size_t kSpareHandlesMax = 8;
 
 void start_libcurl_once() {
   static std::once_flag started;
