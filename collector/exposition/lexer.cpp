@@ -10,18 +10,32 @@ namespace {
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// What continues a name: letters, digits, underscore; a colon only in metric names.
-constexpr std::array<bool, 256> kNameByte = [] {
-  std::array<bool, 256> table{};
-  for (int c = 'a'; c <= 'z'; ++c) table[static_cast<std::size_t>(c)] = true;
-  for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<std::size_t>(c)] = true;
-  for (int c = '0'; c <= '9'; ++c) table[static_cast<std::size_t>(c)] = true;
-  table['_'] = true;
+// What a byte may be part of; bits of one number, so that a run of bytes is a loop over one table.
+constexpr unsigned char kLabelName = 1;   // letters, digits, underscore
+constexpr unsigned char kMetricName = 2;  // the same and a colon
+constexpr unsigned char kPlainValue = 4;  // ASCII but quote, backslash, line feed and NUL
+constexpr unsigned char kInQuotes = 8;    // any but these four
+
+constexpr std::array<unsigned char, 256> kByteKinds = [] {
+  std::array<unsigned char, 256> table{};
+  const auto mark = [&table](int first, int last, unsigned kinds) {
+    for (int c = first; c <= last; ++c) table[static_cast<std::size_t>(c)] |= static_cast<unsigned char>(kinds);
+  };
+  mark('a', 'z', kLabelName | kMetricName);
+  mark('A', 'Z', kLabelName | kMetricName);
+  mark('0', '9', kLabelName | kMetricName);
+  mark('_', '_', kLabelName | kMetricName);
+  mark(':', ':', kMetricName);
+  mark(0, 0x7f, kPlainValue);
+  mark(0, 0xff, kInQuotes);
+  for (const char special : {'"', '\\', '\n', '\0'}) {
+    table[static_cast<std::size_t>(special)] &= static_cast<unsigned char>(~(kPlainValue | kInQuotes));
+  }
   return table;
 }();
 
-bool is_label_byte(char c) { return kNameByte[static_cast<unsigned char>(c)]; }
-bool is_name_byte(char c) { return is_label_byte(c) || c == ':'; }
+bool is_one_of(char c, unsigned char kinds) { return (kByteKinds[static_cast<unsigned char>(c)] & kinds) != 0; }
+bool starts_name(char c, unsigned char kind) { return is_one_of(c, kind) && !is_digit(c); }
 
 }  // namespace
 
@@ -92,6 +106,28 @@ Token Lexer::next() {
   return end_ >= size_ ? Token::kEof : text_token();
 }
 
+// Past the bytes of the wanted kind; never past the body.
+std::size_t Lexer::run_end(std::size_t from, unsigned char wanted) const {
+  std::size_t i = from;
+  while (i < body_.size() && is_one_of(body_[i], wanted)) ++i;
+  return i;
+}
+
+std::size_t Lexer::skip_plain_pairs(std::size_t most) {
+  std::size_t count = 0;
+  while (state_ == State::kLabels && count < most && starts_name(at(end_), kLabelName)) {
+    std::size_t i = run_end(end_ + 1, kLabelName);
+    if (at(i) != '=' || at(i + 1) != '"') break;
+    i = run_end(i + 2, kPlainValue);
+    if (at(i) != '"') break;
+    const char after = at(i + 1);
+    if (after != ',' && after != '}') break;
+    end_ = i + (after == ',' ? 2 : 1);
+    ++count;
+  }
+  return count;
+}
+
 Token Lexer::accept(Token token, std::size_t end, State state) {
   end_ = end;
   state_ = state;
@@ -126,10 +162,8 @@ Token Lexer::text_init() {
   if (first == '\n') return accept(Token::kLinebreak, start_ + 1, State::kInit);
   if (first == '#') return text_comment();
   if (first == '{') return accept(Token::kBraceOpen, start_ + 1, State::kLabels);
-  if (!is_name_byte(first) || is_digit(first)) return reject(start_);
-  std::size_t i = start_ + 1;
-  while (is_name_byte(at(i))) ++i;
-  return accept(Token::kName, i, State::kValue);
+  if (!starts_name(first, kMetricName)) return reject(start_);
+  return accept(Token::kName, run_end(start_ + 1, kMetricName), State::kValue);
 }
 
 // "# HELP ", "# TYPE " with any blanks; everything else up to the line's end is a comment.
@@ -151,10 +185,8 @@ Token Lexer::text_comment() {
 Token Lexer::meta_name() {
   const char first = at(start_);
   if (first == '"') return quoted(Token::kName, State::kMetaText);
-  if (!is_name_byte(first) || is_digit(first)) return reject(start_);
-  std::size_t i = start_ + 1;
-  while (i < size_ && is_name_byte(at(i))) ++i;
-  return accept(Token::kName, i, State::kMetaText);
+  if (!starts_name(first, kMetricName)) return reject(start_);
+  return accept(Token::kName, run_end(start_ + 1, kMetricName), State::kMetaText);
 }
 
 // The rest of the line with the separator before it; nothing at all if it holds only blanks.
@@ -186,17 +218,15 @@ Token Lexer::labels(State value_state, State after) {
   if (first == '=') return accept(Token::kEqual, start_ + 1, value_state);
   if (first == ',') return accept(Token::kComma, start_ + 1, state_);
   if (first == '"') return quoted(Token::kQuoted, state_);
-  if (!is_label_byte(first) || is_digit(first)) return reject(start_);
-  std::size_t i = start_ + 1;
-  while (i < size_ && is_label_byte(at(i))) ++i;
-  return accept(Token::kLabelName, i, state_);
+  if (!starts_name(first, kLabelName)) return reject(start_);
+  return accept(Token::kLabelName, run_end(start_ + 1, kLabelName), state_);
 }
 
 // From a quote to the next that no backslash hides. OpenMetrics ends it at a line feed; the text format goes on.
 // NUL is a byte like any other in the values of labels and nowhere else.
 Token Lexer::quoted(Token token, State after) {
-  std::size_t i = start_ + 1;
-  for (; i < size_; ++i) {
+  std::size_t i = run_end(start_ + 1, kInQuotes);
+  for (; i < size_; i = run_end(i + 1, kInQuotes)) {
     const char c = at(i);
     if (c == '"') return accept(token, i + 1, after);
     if (c == '\n' && format_ == Format::kOpenMetrics) break;
@@ -254,10 +284,8 @@ Token Lexer::open_metrics_init() {
     }
     return reject(start_ + 2);
   }
-  if (!is_name_byte(first) || is_digit(first)) return reject(start_);
-  std::size_t i = start_ + 1;
-  while (i < size_ && is_name_byte(at(i))) ++i;
-  return accept(Token::kName, i, State::kValue);
+  if (!starts_name(first, kMetricName)) return reject(start_);
+  return accept(Token::kName, run_end(start_ + 1, kMetricName), State::kValue);
 }
 
 // A blank, the text, and the line feed.

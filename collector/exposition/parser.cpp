@@ -201,6 +201,7 @@ Entry Parser::sample(Token first) {
 // After the opening brace, up to and with the closing one. The text format needs no comma between pairs; a lone quoted
 // string is the metric's name wherever it stands.
 bool Parser::label_pairs(bool in_exemplar) {
+  labels_ += lexer_.skip_plain_pairs(kLabelsPerSeriesMax - labels_);
   for (Token token = lexer_.next(); token != Token::kBraceClose;) {
     if (token != Token::kLabelName && token != Token::kQuoted) return fail_token("expected label name", token);
     const bool is_quoted = token == Token::kQuoted;

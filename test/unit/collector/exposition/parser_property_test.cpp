@@ -105,6 +105,33 @@ RC_GTEST_PROP(ParserProperty, NoTokensBreakIt, (const std::vector<std::uint8_t>&
   walk(body, Format::kOpenMetrics);
 }
 
+// Pairs read in one go leave the lexer where reading them token by token would have.
+RC_GTEST_PROP(ParserProperty, PlainPairsAreSkippedAsTheyAreRead,
+              (const std::vector<std::uint8_t>& indices, std::uint8_t most)) {
+  const std::vector<std::string> tokens = {"a=\"b\",", "le=\"+Inf\",", "c=\"\"", "d=\"x y\"}", "e=\"\\n\",",
+                                           "f=\"é\",", "9=\"b\",",     "_",      ",",          " ",
+                                           "\n",       "\"q\"",        "=",      "}",          "1"};
+  std::string body = "foo{";
+  for (const std::uint8_t index : indices) body += tokens[index % tokens.size()];
+  for (const Format format : {Format::kPrometheusText, Format::kOpenMetrics}) {
+    Lexer by_token(body, format);
+    Lexer in_one_go(body, format);
+    for (int i = 0; i < 2; ++i) RC_ASSERT(by_token.next() == in_one_go.next());
+    std::size_t pairs = in_one_go.skip_plain_pairs(most);
+    RC_ASSERT(pairs <= most);
+    while (by_token.end() < in_one_go.end()) {
+      if (by_token.next() == Token::kLabelValue) --pairs;
+    }
+    RC_ASSERT(pairs == 0U);
+    RC_ASSERT(by_token.end() == in_one_go.end());
+    for (Token token = by_token.next(); token != Token::kEof && token != Token::kInvalid; token = by_token.next()) {
+      RC_ASSERT(token == in_one_go.next());
+      RC_ASSERT(by_token.start() == in_one_go.start());
+      RC_ASSERT(by_token.end() == in_one_go.end());
+    }
+  }
+}
+
 // A body cut anywhere is read up to the cut and either ends well at a line's end or fails.
 TEST(ParserProperty, AnyCutIsSurvived) {
   const std::string whole =

@@ -271,6 +271,25 @@ TEST(TextParser, BoundsALine) {
   EXPECT_LT(first("foo{a=\"" + std::string(1 << 20, 'x')).size(), 2000U);
 }
 
+// Most pairs are read in one go; what comes after them is judged as ever.
+TEST(TextParser, ReadsOnAfterPlainPairs) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"foo{a=\"b\",c=\"d\"} 1", R"(__name__="foo" a="b" c="d" 1)"},
+      {"foo{a=\"b\",c=\"d\",} 1", R"(__name__="foo" a="b" c="d" 1)"},
+      {"foo{a=\"b\" c=\"d\"} 1", R"(__name__="foo" a="b" c="d" 1)"},
+      {"foo{a=\"b\", c = \"d\" } 1", R"(__name__="foo" a="b" c="d" 1)"},
+      {"foo{a=\"b\",c=\"\\\"\",d=\"é\",e=\"f\"} 1", R"(__name__="foo" a="b" c="\"" d="é" e="f" 1)"},
+      {"{a=\"b\",\"foo\",c=\"d\"} 1", R"(__name__="foo" a="b" c="d" 1)"},
+      {"{a=\"b\"} 1", "error: metric name not set while parsing: \"{a=\\\"b\\\"} 1\" (line 1)"},
+      {"foo{a=\"b\",,c=\"d\"} 1",
+       "error: expected label name, got \",c\" (\"COMMA\") while parsing: \"foo{a=\\\"b\\\",,c\" (line 1)"},
+      {"foo{a=\"b\",c=d} 1",
+       "error: expected label value, got \"d\" (\"INVALID\") while parsing: \"foo{a=\\\"b\\\",c=d\" (line 1)"},
+      {"foo{a=\"b\",c=\"\xff\"} 1", "error: invalid UTF-8 label value: \"\\\"\\xff\\\"\" (line 1)"},
+  };
+  for (const auto& [body, expected] : cases) EXPECT_EQ(first(body), expected) << body;
+}
+
 TEST(TextParser, StaysAtItsEnd) {
   Parser good("foo 1", Format::kPrometheusText);
   EXPECT_EQ(good.next(), Entry::kSample);
