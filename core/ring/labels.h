@@ -29,6 +29,13 @@ class Labels {
   explicit Labels(std::vector<Label> pairs);
   Labels(std::initializer_list<Label> pairs) : Labels(std::vector<Label>(pairs)) {}
 
+  // Of pairs that keep the invariants already.
+  static Labels from_sorted(std::vector<Label> pairs) {
+    Labels labels;
+    labels.pairs_ = std::move(pairs);
+    return labels;
+  }
+
   // "" if absent.
   std::string_view get(std::string_view name) const;
   bool has(std::string_view name) const { return !get(name).empty(); }

@@ -1,20 +1,151 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ring/mapped_ring.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+#include "core/ring/mapped_appender.h"
+#include "core/ring/ring_recovery.h"
+#include "core/ring/ring_state.h"
+#include "core/ring/series_reader.h"
+
 namespace core::ring {
 namespace {
 
-class Stub final : public MappedRing {
+class MappedReader final : public Reader {
  public:
-  explicit Stub(MemoryRingOptions options) : ring_(make_memory_ring(options)) {}
-  std::unique_ptr<Appender> make_appender() override { return ring_->make_appender(); }
-  const Reader& reader() const override { return ring_->reader(); }
+  explicit MappedReader(RingState& ring) : ring_(ring) {}
+
+  std::vector<SelectedSeries> select(std::span<const Matcher> matchers) const override {
+    std::vector<SelectedSeries> selected;
+    const ReadEpoch::Guard guard(ring_.index.epoch());
+    for (const auto& each : ring_.index.candidates(matchers)) {
+      // acquire, twice: the labels are those of the generation.
+      const SeriesEntry& entry = ring_.entries[each.series];
+      const auto generation = static_cast<std::uint32_t>(entry.changed.load(std::memory_order_acquire) >> 32);
+      const std::uint64_t labels = entry.labels.load(std::memory_order_acquire);
+      if (set_of(labels) != each.set || state_of(labels) == SeriesState::kFree) continue;
+      if (ring_.pens[each.series].owner.load(std::memory_order_acquire) == kErasedOwner) continue;
+      selected.push_back({make_ref(each.series, generation),
+                          std::make_shared<const Labels>(ring_.labels.materialise(each.set))});
+    }
+    return selected;
+  }
+
+  std::uint64_t index_generation() const override { return ring_.index.generation(); }
+
+  void read(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms, std::vector<Sample>& out) const override {
+    read_samples(ring_, number_of(series), generation_of(series), from_ms, to_ms, out);
+  }
+
+  std::optional<Sample> last(SeriesRef series) const override {
+    return find_newest(ring_, number_of(series), generation_of(series));
+  }
+
+  CounterWindow counter_window(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms) const override {
+    CounterWindow window;
+    if (fold_counter(ring_, number_of(series), generation_of(series), from_ms, to_ms, window)) return window;
+    return Reader::counter_window(series, from_ms, to_ms);
+  }
+
+  RingUsage usage() const override {
+    RingUsage usage;
+    usage.series = ring_.index.live();
+    usage.series_limit = ring_.geometry.max_series;
+    usage.chunk_bytes = ring_.slots.segments_used() * kSlotsPerSegment * kSlotBytes +
+                        ring_.timelines.pages_used() * sizeof(TimePage);
+    usage.bytes_limit = ring_.geometry.file_bytes;
+    {
+      const std::lock_guard lock(ring_.index_mutex);
+      usage.bytes = usage.chunk_bytes + ring_.labels.bytes_used() + usage.series * sizeof(SeriesEntry);
+    }
+    usage.samples_appended = ring_.counters.appended.load(std::memory_order_relaxed);
+    usage.series_refused = ring_.counters.refused.load(std::memory_order_relaxed);
+    usage.series_reclaimed = ring_.counters.reclaimed.load(std::memory_order_relaxed);
+    usage.damaged = ring_.counters.damaged.load(std::memory_order_relaxed);
+    usage.newest_ms = ring_.timelines.newest_ms();
+    usage.oldest_ms = std::max(ring_.timelines.oldest_ms(), ring_.slots.horizon_ms().value_or(0));
+    return usage;
+  }
+
+ private:
+  RingState& ring_;
+};
+
+class FileRing final : public MappedRing {
+ public:
+  FileRing(std::unique_ptr<RingState> state, RingRecovery recovery)
+      : state_(std::move(state)), recovery_(recovery), reader_(*state_) {}
+  // REQUIRES: its appenders are gone.
+  ~FileRing() override { state_->superblock.clean.store(1, std::memory_order_release); }
+
+  std::unique_ptr<Appender> make_appender() override { return std::make_unique<MappedAppender>(*state_); }
+  const Reader& reader() const override { return reader_; }
+  std::string problem() const override { return state_->file->problem(); }
   const RingRecovery& recovery() const override { return recovery_; }
 
  private:
-  std::unique_ptr<Ring> ring_;
+  std::unique_ptr<RingState> state_;
   RingRecovery recovery_;
+  MappedReader reader_;
 };
+
+std::string boot_id_of(const MappedRingOptions& options) {
+  if (!options.boot_id.empty()) return options.boot_id;
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id;
+}
+
+std::uint64_t max_series_of(const MappedRingOptions& options) {
+  return options.max_series != 0 ? options.max_series : options.size_bytes / kBytesPerSeriesDefault;
+}
+
+MappedFile::Options file_options(const MappedRingOptions& options) { return {options.lock_memory, options.huge_pages}; }
+
+bool same_shape(const RingGeometry& a, const RingGeometry& b) {
+  return a.file_bytes == b.file_bytes && a.max_series == b.max_series;
+}
+
+// A new ring beside the path, under a name that nothing else uses: an attempt that was cut off leaves it there.
+Result<std::unique_ptr<MappedFile>> create_beside(const MappedRingOptions& options, const RingGeometry& geometry,
+                                                  const std::string& boot_id) {
+  const std::string path = options.path + ".new";
+  unlink(path.c_str());
+  auto file = MappedFile::create(path, geometry.file_bytes, file_options(options));
+  if (file) format_ring(**file, geometry, boot_id);
+  return file;
+}
+
+Result<std::unique_ptr<MappedRing>> ring_in(std::unique_ptr<MappedFile> file, const RingGeometry& geometry,
+                                            const std::string& boot_id, std::optional<FoundState> found) {
+  auto state = std::make_unique<RingState>(std::move(file), geometry);
+  RingRecovery recovery = recover_ring(*state, boot_id);
+  if (found) recovery.found = *found;
+  return std::make_unique<FileRing>(std::move(state), recovery);
+}
+
+Result<std::unique_ptr<MappedRing>> migrate(std::unique_ptr<MappedFile> file, const RingGeometry& old_shape,
+                                            const RingGeometry& shape, const MappedRingOptions& options,
+                                            const std::string& boot_id) {
+  auto created = create_beside(options, shape, boot_id);
+  if (!created) return fail(created.error().with_context("resizing the ring"));
+  RingRecovery recovery;
+  {
+    RingState from(std::move(file), old_shape);
+    recovery = recover_ring(from, boot_id);
+    RingState to(std::move(*created), shape);
+    migrate_ring(from, to);
+    if (auto renamed = to.file->rename_to(options.path); !renamed) return fail(renamed.error());
+  }
+  auto reopened = MappedFile::open(options.path, file_options(options));
+  if (!reopened) return fail(reopened.error());
+  auto ring = ring_in(std::move(*reopened), shape, boot_id, FoundState::kMigrated);
+  return ring;
+}
 
 }  // namespace
 
@@ -35,10 +166,29 @@ std::string_view to_string(FoundState state) {
 }
 
 Result<std::unique_ptr<MappedRing>> open_mapped_ring(const MappedRingOptions& options) {
-  const std::uint64_t series = options.max_series != 0 ? options.max_series : options.size_bytes / kBytesPerSeriesDefault;
-  return std::make_unique<Stub>(MemoryRingOptions{.max_series = series, .max_samples = options.size_bytes / 24});
+  const auto shape = RingGeometry::make(options.size_bytes, max_series_of(options));
+  if (!shape) return fail(shape.error());
+  const std::string boot_id = boot_id_of(options);
+  auto file = MappedFile::open(options.path, file_options(options));
+  if (!file && file.error().code != Errc::kNotFound) return fail(file.error());
+  if (!file) {
+    auto created = create_beside(options, *shape, boot_id);
+    if (!created) return fail(created.error());
+    if (auto renamed = (*created)->rename_to(options.path); !renamed) return fail(renamed.error());
+    return ring_in(std::move(*created), *shape, boot_id, FoundState::kNew);
+  }
+  const auto old_shape = identify_ring(**file);
+  if (!old_shape) return fail(old_shape.error());
+  if (same_shape(*old_shape, *shape)) return ring_in(std::move(*file), *shape, boot_id, std::nullopt);
+  return migrate(std::move(*file), *old_shape, *shape, options, boot_id);
 }
 
-std::uint64_t mapped_ring_bytes_max(const MappedRingOptions& options) { return options.size_bytes; }
+std::uint64_t mapped_ring_bytes_max(const MappedRingOptions& options) {
+  // In ordinary memory: the writers' side of a series, its place in the hash table and on the timelines' lists, and a
+  // byte or two for each of its labels in the postings, twice while they are rebuilt.
+  constexpr std::uint64_t kPerSeries = sizeof(Pen) + 19 + 4 + 2 * 16;
+  constexpr std::uint64_t kFixed = 4ULL << 20;
+  return options.size_bytes + max_series_of(options) * kPerSeries + kFixed;
+}
 
 }  // namespace core::ring

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "core/ring/chunk_format.h"
+
+namespace core::ring {
+
+// Takes bits out of a slot's image, from a position upwards.
+class BitSource {
+ public:
+  BitSource(const SlotImage& image, std::uint32_t position, std::uint32_t limit)
+      : image_(image), position_(position), limit_(limit) {}
+
+  // The next `width` bits, 0 to 64 of them; past the limit the source is spent and gives zeros.
+  std::uint64_t take(std::uint32_t width) {
+    const std::uint32_t at = position_;
+    position_ += width;
+    if (position_ > limit_) [[unlikely]] {
+      position_ = kSpent;
+      return 0;
+    }
+    const std::uint32_t shift = at & 63;
+    const std::uint64_t low = image_[at >> 6] >> shift;
+    const std::uint64_t high = image_[(at >> 6) + 1] << 1 << (63 - shift);
+    return (low | high) & mask(width);
+  }
+  std::int64_t take_signed(std::uint32_t width) {
+    if (width == 0) return 0;
+    const std::uint64_t raw = take(width);
+    return static_cast<std::int64_t>(raw << (64 - width)) >> (64 - width);
+  }
+
+  bool spent() const { return position_ >= kSpent; }
+  std::uint32_t position() const { return position_; }
+
+ private:
+  // Far enough from the largest position for what is still added to it.
+  static constexpr std::uint32_t kSpent = 1U << 30;
+  static std::uint64_t mask(std::uint32_t width) {
+    return width >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
+  }
+
+  const SlotImage& image_;
+  std::uint32_t position_;
+  std::uint32_t limit_;
+};
+
+// What stands before the events of a chunk.
+struct ChunkStart {
+  ChunkHead head;
+  PreviousChunk previous;
+  ChunkParams params;
+  std::uint32_t index = 0;  // the scrape of the first sample; a timed chunk has `time_ms` instead
+  std::int64_t time_ms = 0;
+  std::uint16_t left_timeline = kNoTimeline;  // head.starts: the timeline before this one
+  std::uint32_t left_index = 0;               // and the first scrape on it that is not the series' any more
+  std::int64_t m = 0;
+  std::int32_t ulps = 0;
+  std::uint32_t data = kStreamBegin;  // where the events' data begin
+
+  std::uint64_t value_bits() const { return std::bit_cast<std::uint64_t>(value_of(params.domain, m, ulps)); }
+};
+
+inline ChunkStart decode_start(const SlotImage& image) {
+  ChunkStart start;
+  start.head = ChunkHead::unpack(image[0]);
+  start.previous = unpack_previous(image[1]);
+  start.params = unpack_params(image[1], image[2]);
+  start.index = static_cast<std::uint32_t>(image[2]);
+  BitSource source(image, kStreamBegin, kSlotBits);
+  if (start.params.has_center) source.take(kCenterBits);
+  if (start.head.starts) {
+    start.left_timeline = static_cast<std::uint16_t>(source.take(kStartsTimelineBits));
+    start.left_index = static_cast<std::uint32_t>(source.take(kStartsIndexBits));
+  }
+  if (start.head.timed) start.time_ms = static_cast<std::int64_t>(source.take(64));
+  const auto width = static_cast<std::uint32_t>(source.take(kFarWidthBits)) + 1;
+  start.m = source.take_signed(width);
+  if (start.params.domain.kind == DomainKind::kNear) start.ulps = static_cast<std::int32_t>(source.take_signed(8));
+  start.data = source.position();
+  return start;
+}
+
+// Where decoding a chunk has come to: all that a writer needs to go on with it.
+struct ChunkEnd {
+  std::uint32_t index = 0;  // of the last sample, or of the first one that is absent
+  std::int64_t time_ms = 0;  // timed: of the last sample
+  std::int64_t step_ms = 0;  // timed: between the last two
+  std::uint64_t bits = 0;    // of the last sample
+  std::int64_t m = 0;
+  std::int32_t ulps = 0;
+  bool absent = false;
+  bool damaged = false;  // its bytes make no sense
+  std::uint32_t data = 0;
+  std::uint32_t check = 0;
+};
+
+namespace chunk_detail {
+
+// The widths and middles of the controls kSame, kNarrow and kWide, so that all three decode alike.
+struct Steps {
+  std::uint32_t width[3];
+  std::uint64_t add[3];
+  std::uint32_t ulp_width[3];
+  std::uint32_t ulp_half;
+};
+
+inline Steps steps_of(const ChunkParams& params) {
+  const auto center = static_cast<std::uint64_t>(params.has_center ? center_of(params.center) : 0);
+  const auto half = [](std::uint32_t width) { return width == 0 ? 0 : std::uint64_t{1} << (width - 1); };
+  const std::uint32_t narrow = kWidths[params.narrow];
+  const std::uint32_t wide = kWidths[params.wide];
+  const std::uint32_t ulp = params.domain.kind == DomainKind::kNear ? kUlpWidths[params.ulps] : 0U;
+  return {{0, narrow, wide}, {0, center - half(narrow), center - half(wide)}, {0, ulp, ulp},
+          ulp == 0 ? 0U : 1U << (ulp - 1)};
+}
+
+template <DomainKind kKind>
+double value_in(double power, std::int64_t m, std::int32_t ulps) {
+  if constexpr (kKind == DomainKind::kBits) {
+    return std::bit_cast<double>(bits_of_ordered(m));
+  } else if constexpr (kKind == DomainKind::kDecimal) {
+    return decimal_value(m, power);
+  } else {
+    const auto base = std::bit_cast<std::uint64_t>(decimal_value(m, power));
+    return std::bit_cast<double>(base + static_cast<std::uint64_t>(static_cast<std::int64_t>(ulps)));
+  }
+}
+
+// A timed sample's value: as ChunkWalk does it, but for any domain, and without what only runs need.
+inline void take_value(BitSource& source, const Steps& steps, Domain domain, std::uint32_t control, ChunkEnd& end) {
+  if (control == kSame) return;
+  if (control != kEscape) {
+    const std::uint64_t raw = source.take(steps.width[control]);
+    end.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end.m) + raw + steps.add[control]);
+    end.ulps += static_cast<std::int32_t>(source.take(steps.ulp_width[control])) -
+                static_cast<std::int32_t>(steps.ulp_half);
+  } else {
+    const std::uint64_t escape = source.take(kEscapeBits);
+    if (escape == kRaw) {
+      end.bits = source.take(64);
+      return;
+    }
+    end.damaged = end.damaged || escape != kFar;
+    const auto width = static_cast<std::uint32_t>(source.take(kFarWidthBits)) + 1;
+    end.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end.m) +
+                                      static_cast<std::uint64_t>(source.take_signed(width)));
+    if (domain.kind == DomainKind::kNear) end.ulps = static_cast<std::int32_t>(source.take_signed(8));
+  }
+  end.bits = std::bit_cast<std::uint64_t>(value_of(domain, end.m, end.ulps));
+}
+
+}  // namespace chunk_detail
+
+// Walks the events of a chunk. The sink gets, in order,
+//   one(index, value)        a sample
+//   run(index, count)        `count` samples with the value of the one before
+//   absent(index)            no sample here nor after, until the next one()
+// and may return false to stop.
+template <DomainKind kKind, bool kChecked, class Sink>
+class ChunkWalk {
+ public:
+  ChunkWalk(const SlotImage& image, const ChunkStart& start, Sink& sink)
+      : image_(image),
+        sink_(sink),
+        controls_(start.head.controls),
+        power_(kPowersOfTen[start.params.domain.places]),
+        steps_(chunk_detail::steps_of(start.params)),
+        source_(image, start.data, kSlotBits - 2 * std::min<std::uint32_t>(start.head.controls, kSlotBits / 2)) {
+    end_.index = start.index;
+    end_.m = start.m;
+    end_.ulps = start.ulps;
+    value_ = chunk_detail::value_in<kKind>(power_, start.m, start.ulps);
+    if constexpr (kChecked) end_.check = check_step(start_check(start), start.index, bits());
+  }
+
+  ChunkEnd walk() {
+    bool more = controls_ <= (kSlotBits - kStreamBegin) / 2 && sink_.one(end_.index, value_);
+    if (controls_ > (kSlotBits - kStreamBegin) / 2) end_.damaged = true;
+    for (std::uint32_t done = 0; more && done < controls_; done += 32) {
+      std::uint64_t word = image_[kSlotWords - 1 - done / 32];
+      const std::uint32_t here = std::min<std::uint32_t>(32, controls_ - done);
+      for (std::uint32_t i = 0; i < here && more; ++i, word <<= 2) {
+        const auto control = static_cast<std::uint32_t>(word >> 62);
+        more = control == kEscape ? escape() : step(control);
+      }
+    }
+    if (source_.spent()) end_.damaged = true;
+    end_.bits = bits();
+    end_.data = source_.position();
+    return end_;
+  }
+
+  // Binds what the chunk says to whose it is; the caller folds the series into `head.check` of the start.
+  static std::uint32_t start_check(const ChunkStart& start) { return start.head.check; }
+
+ private:
+  std::uint64_t bits() const { return std::bit_cast<std::uint64_t>(value_); }
+
+  bool step(std::uint32_t control) {
+    const std::uint64_t raw = source_.take(steps_.width[control]);
+    end_.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end_.m) + raw + steps_.add[control]);
+    if constexpr (kKind == DomainKind::kNear) {
+      const auto ulps = static_cast<std::uint32_t>(source_.take(steps_.ulp_width[control]));
+      end_.ulps += static_cast<std::int32_t>(ulps) - (control == kSame ? 0 : static_cast<std::int32_t>(steps_.ulp_half));
+    }
+    // An unchanged sample repeats the bits, which need not be those of m: the value before may have been an escape.
+    if (control != kSame) value_ = chunk_detail::value_in<kKind>(power_, end_.m, end_.ulps);
+    return sample(control != kSame);
+  }
+
+  bool sample(bool event) {
+    if (returning_) {
+      returning_ = false;
+      end_.absent = false;
+      event = true;
+    } else {
+      ++end_.index;
+    }
+    if constexpr (kChecked) {
+      if (event) end_.check = check_step(end_.check, end_.index, bits());
+    }
+    // A wrong number of samples would follow from either.
+    if (end_.absent || source_.spent()) [[unlikely]] {
+      end_.damaged = true;
+      return false;
+    }
+    return sink_.one(end_.index, value_);
+  }
+
+  bool run(std::uint64_t count) {
+    if (end_.absent || returning_ || source_.spent() || end_.index + count > 0xfffffff0U) {
+      end_.damaged = true;
+      return false;
+    }
+    const std::uint32_t first = end_.index + 1;
+    end_.index += static_cast<std::uint32_t>(count);
+    return sink_.run(first, static_cast<std::uint32_t>(count));
+  }
+
+  bool escape() {
+    switch (source_.take(kEscapeBits)) {
+      case kShortRun:
+        return run(source_.take(kShortRunBits) + kShortRunLeast);
+      case kRun:
+        return run(source_.take(kRunBits) + kRunLeast);
+      case kLongRun:
+        return run(source_.take(32) + kLongRunLeast);
+      case kRaw:
+        value_ = std::bit_cast<double>(source_.take(64));
+        return sample(true);
+      case kFar: {
+        const auto width = static_cast<std::uint32_t>(source_.take(kFarWidthBits)) + 1;
+        const auto difference = static_cast<std::uint64_t>(source_.take_signed(width));
+        end_.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end_.m) + difference);
+        if constexpr (kKind == DomainKind::kNear) end_.ulps = static_cast<std::int32_t>(source_.take_signed(8));
+        value_ = chunk_detail::value_in<kKind>(power_, end_.m, end_.ulps);
+        return sample(true);
+      }
+      case kAbsent:
+        if (end_.absent) break;
+        end_.absent = true;
+        ++end_.index;
+        if constexpr (kChecked) end_.check = check_step(end_.check, end_.index, kAbsentCheckBits);
+        return sink_.absent(end_.index);
+      case kReturn: {
+        const std::uint64_t gap = source_.take(32);
+        if (!end_.absent || returning_ || end_.index + gap > 0xfffffff0U) break;
+        returning_ = true;
+        end_.index += static_cast<std::uint32_t>(gap);
+        return true;
+      }
+      default:
+        break;
+    }
+    end_.damaged = true;
+    return false;
+  }
+
+  const SlotImage& image_;
+  Sink& sink_;
+  std::uint32_t controls_;
+  double power_;
+  chunk_detail::Steps steps_;
+  BitSource source_;
+  double value_ = 0;
+  bool returning_ = false;
+  ChunkEnd end_;
+};
+
+// REQUIRES: not a timed chunk. kChecked computes ChunkEnd::check as well, from the seed in start.head.check.
+template <bool kChecked, class Sink>
+ChunkEnd walk_chunk(const SlotImage& image, const ChunkStart& start, Sink& sink) {
+  switch (start.params.domain.kind) {
+    case DomainKind::kBits:
+      return ChunkWalk<DomainKind::kBits, kChecked, Sink>(image, start, sink).walk();
+    case DomainKind::kDecimal:
+      return ChunkWalk<DomainKind::kDecimal, kChecked, Sink>(image, start, sink).walk();
+    case DomainKind::kNear:
+      break;
+  }
+  return ChunkWalk<DomainKind::kNear, kChecked, Sink>(image, start, sink).walk();
+}
+
+// Walks a timed chunk: the sink gets timed(time_ms, value), and may return false to stop.
+template <bool kChecked, class Sink>
+ChunkEnd walk_timed(const SlotImage& image, const ChunkStart& start, Sink& sink) {
+  const chunk_detail::Steps steps = chunk_detail::steps_of(start.params);
+  const std::uint32_t controls = std::min<std::uint32_t>(start.head.controls, (kSlotBits - kStreamBegin) / 2);
+  BitSource source(image, start.data, kSlotBits - 2 * controls);
+  ChunkEnd end;
+  end.time_ms = start.time_ms;
+  end.m = start.m;
+  end.ulps = start.ulps;
+  end.bits = start.value_bits();
+  end.damaged = controls != start.head.controls;
+  if constexpr (kChecked) end.check = check_step(start.head.check, start.index, end.bits);
+  bool more = sink.timed(end.time_ms, std::bit_cast<double>(end.bits));
+  for (std::uint32_t i = 0; i < controls && more; ++i) {
+    if (source.take(1) != 0) {
+      if (source.take(1) == 0) {
+        end.step_ms = static_cast<std::int64_t>(static_cast<std::uint64_t>(end.step_ms) +
+                                                static_cast<std::uint64_t>(source.take_signed(kTimedChangeBits)));
+      } else {
+        end.step_ms = static_cast<std::int64_t>(source.take(64));
+      }
+    }
+    end.time_ms = static_cast<std::int64_t>(static_cast<std::uint64_t>(end.time_ms) +
+                                            static_cast<std::uint64_t>(end.step_ms));
+    const auto control = static_cast<std::uint32_t>(image[kSlotWords - 1 - i / 32] >> (62 - 2 * (i % 32)) & 3);
+    chunk_detail::take_value(source, steps, start.params.domain, control, end);
+    if (end.damaged || source.spent()) break;
+    if constexpr (kChecked) end.check = check_step(end.check, static_cast<std::uint32_t>(end.step_ms), end.bits);
+    more = sink.timed(end.time_ms, std::bit_cast<double>(end.bits));
+  }
+  end.damaged = end.damaged || source.spent();
+  end.data = source.position();
+  return end;
+}
+
+}  // namespace core::ring

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ring/chunk_learning.h"
+
+#include "core/ring/chunk_decode.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <limits>
+#include <optional>
+
+namespace core::ring {
+namespace {
+
+constexpr std::size_t kWidthCount = kWidths.size();
+
+// How many differences need each width of the table.
+using Histogram = std::array<std::uint32_t, kWidthCount>;
+
+struct Pair {
+  std::uint8_t narrow = 0;
+  std::uint8_t wide = 0;
+  std::uint32_t bits = std::numeric_limits<std::uint32_t>::max();
+};
+
+constexpr std::uint32_t kFarBits = kEscapeBits + kFarWidthBits;
+
+// Tries every pair of widths that occur.
+Pair best_pair(const Histogram& histogram) {
+  std::array<std::uint8_t, kWidthCount> present{};
+  std::array<std::uint32_t, kWidthCount> upto{};     // differences at or below the i-th present width
+  std::array<std::uint32_t, kWidthCount> far{};      // bits of those above it, as escapes
+  std::size_t count = 0;
+  std::uint32_t total = 0;
+  for (std::size_t i = 0; i < kWidthCount; ++i) {
+    if (histogram[i] == 0) continue;
+    total += histogram[i];
+    present[count] = static_cast<std::uint8_t>(i);
+    upto[count++] = total;
+  }
+  for (std::size_t i = count; i-- > 0;) {
+    const std::uint32_t above = i + 1 < count ? far[i + 1] : 0;
+    const std::uint32_t next = i + 1 < count ? histogram[present[i + 1]] * (kFarBits + kWidths[present[i + 1]]) : 0;
+    far[i] = above + next;
+  }
+  Pair best;
+  for (std::size_t wide = 0; wide < count; ++wide) {
+    for (std::size_t narrow = 0; narrow <= wide; ++narrow) {
+      const std::uint32_t bits = upto[narrow] * kWidths[present[narrow]] +
+                                 (upto[wide] - upto[narrow]) * kWidths[present[wide]] + far[wide];
+      if (bits < best.bits) best = {present[narrow], present[wide], bits};
+    }
+  }
+  return best;
+}
+
+Pair pair_around(std::span<const Difference> differences, std::int64_t center) {
+  Histogram histogram{};
+  for (const Difference& each : differences) {
+    const auto distance =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(each.m) - static_cast<std::uint64_t>(center));
+    ++histogram[width_index(signed_width(distance))];
+  }
+  return best_pair(histogram);
+}
+
+std::int64_t median(std::span<const Difference> differences) {
+  std::array<std::int64_t, 64> values{};
+  const std::size_t count = std::min(differences.size(), values.size());
+  for (std::size_t i = 0; i < count; ++i) values[i] = differences[differences.size() - count + i].m;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(count / 2);
+  std::nth_element(values.begin(), middle, values.begin() + static_cast<std::ptrdiff_t>(count));
+  return *middle;
+}
+
+std::uint8_t ulp_index(std::span<const Difference> differences) {
+  std::uint32_t widest = 0;
+  for (const Difference& each : differences) widest = std::max(widest, signed_width(each.ulps));
+  std::uint8_t index = 0;
+  while (index + 1U < kUlpWidths.size() && kUlpWidths[index] < widest) ++index;
+  return index;
+}
+
+}  // namespace
+
+std::uint32_t signed_width(std::int64_t value) {
+  if (value == 0) return 0;
+  const auto folded = static_cast<std::uint64_t>(value ^ (value >> 63));
+  return 65U - static_cast<std::uint32_t>(std::countl_zero(folded));
+}
+
+std::uint8_t width_index(std::uint32_t width) {
+  static constexpr auto table = [] {
+    std::array<std::uint8_t, 65> built{};
+    std::uint8_t index = 0;
+    for (std::uint32_t i = 0; i < built.size(); ++i) {
+      while (kWidths[index] < i) ++index;
+      built[i] = index;
+    }
+    return built;
+  }();
+  return table[std::min<std::uint32_t>(width, 64)];
+}
+
+std::uint32_t center_code(std::int64_t center) {
+  const std::uint64_t magnitude =
+      center < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(center) : static_cast<std::uint64_t>(center);
+  const auto bits = static_cast<std::uint32_t>(std::bit_width(magnitude));
+  const std::uint32_t shift = bits > 10 ? bits - 10 : 0;
+  if (shift > 31) return 0;
+  return (center < 0 ? 0x8000U : 0U) | shift << 10 | static_cast<std::uint32_t>(magnitude >> shift);
+}
+
+ChunkParams learn_params(Domain domain, std::span<const Difference> differences) {
+  ChunkParams params;
+  params.domain = domain;
+  if (differences.empty()) {
+    params.narrow = width_index(4);
+    params.wide = width_index(12);
+    params.ulps = 3;
+    return params;
+  }
+  const Pair plain = pair_around(differences, 0);
+  Pair chosen = plain;
+  const auto code = static_cast<std::uint16_t>(center_code(median(differences)));
+  if ((code & 0x7fff) != 0) {
+    const Pair centered = pair_around(differences, center_of(code));
+    if (centered.bits + kCenterBits < plain.bits) {
+      chosen = centered;
+      params.has_center = true;
+      params.center = code;
+    }
+  }
+  params.narrow = chosen.narrow;
+  params.wide = chosen.wide;
+  if (domain.kind == DomainKind::kNear) params.ulps = ulp_index(differences);
+  return params;
+}
+
+namespace {
+
+constexpr std::size_t kValuesMax = (kSlotBits - kStreamBegin) / 2 + 2;
+
+// The values of a chunk, each run once.
+struct Values {
+  std::array<std::uint64_t, kValuesMax> bits;
+  std::size_t count = 0;
+
+  void add(std::uint64_t value) {
+    if (count < bits.size() && (count == 0 || bits[count - 1] != value)) bits[count++] = value;
+  }
+  bool one(std::uint32_t, double value) {
+    add(std::bit_cast<std::uint64_t>(value));
+    return true;
+  }
+  bool timed(std::int64_t, double value) { return one(0, value); }
+  bool run(std::uint32_t, std::uint32_t) { return true; }
+  bool absent(std::uint32_t) { return true; }
+};
+
+bool is_number(std::uint64_t bits) { return (bits >> 52 & 0x7ff) != 0x7ff; }
+
+// The domain of a chunk's numbers; the others go as escapes whatever it is.
+Domain domain_for(const Values& values) {
+  std::optional<Domain> domain;
+  for (std::size_t i = 0; i < values.count; ++i) {
+    if (!is_number(values.bits[i])) continue;
+    const double value = std::bit_cast<double>(values.bits[i]);
+    domain = domain ? widen_domain(*domain, value) : find_domain(value);
+  }
+  return domain.value_or(Domain{});
+}
+
+ChunkParams learn_from(Domain domain, const Values& values) {
+  std::array<Difference, kValuesMax> differences;
+  std::size_t count = 0;
+  std::optional<Mantissa> before;
+  for (std::size_t i = 0; i < values.count; ++i) {
+    const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(values.bits[i]));
+    if (!mantissa.exact || (domain.kind == DomainKind::kBits && !is_number(values.bits[i]))) continue;
+    if (before) {
+      const auto difference =
+          static_cast<std::int64_t>(static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(before->m));
+      differences[count++] = {difference, mantissa.ulps - before->ulps};
+    }
+    before = mantissa;
+  }
+  return learn_params(domain, std::span(differences).first(count));
+}
+
+constexpr std::uint8_t kMature = 3;
+
+}  // namespace
+
+ChunkParams next_params(const SlotImage& last, std::uint64_t next_bits) {
+  const ChunkStart start = decode_start(last);
+  const bool fits = mantissa_of(start.params.domain, std::bit_cast<double>(next_bits)).exact;
+  // A series that has settled is looked at again when its widths stop to fit, and now and then.
+  if (start.params.age == kMature && !start.head.escaped && fits && (start.head.generation + start.index) % 8 != 0) {
+    return start.params;
+  }
+  Values values;
+  if (start.head.timed) {
+    walk_timed<false>(last, start, values);
+  } else {
+    walk_chunk<false>(last, start, values);
+  }
+  values.add(next_bits);
+  const bool settled = start.params.age == kMature && !start.head.escaped && fits;
+  Domain domain = settled ? start.params.domain : domain_for(values);
+  // The chunk begins with this value, number or not.
+  if (!mantissa_of(domain, std::bit_cast<double>(next_bits)).exact) domain = {};
+  ChunkParams params = learn_from(domain, values);
+  params.age = static_cast<std::uint8_t>(std::min<int>(start.params.age + 1, kMature));
+  return params;
+}
+
+ChunkParams first_params(std::uint64_t first_bits, std::uint64_t next_bits) {
+  Values values;
+  values.add(first_bits);
+  values.add(next_bits);
+  Domain domain = domain_for(values);
+  if (!mantissa_of(domain, std::bit_cast<double>(first_bits)).exact) domain = {};
+  ChunkParams params = learn_from(domain, values);
+  // One difference says little: the other width is for larger ones.
+  if (!params.has_center) params.wide = width_index(kWidths[params.narrow] + 3U);
+  return params;
+}
+
+}  // namespace core::ring

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ring/chunk_writer.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "core/ring/chunk_learning.h"
+
+namespace core::ring {
+namespace {
+
+// relaxed: only this thread writes the slot. The stores pair with the acquire loads of copy_slot(): a reader that sees
+// a word of this chunk sees the generation stored before it, and one that sees the count sees what it counts.
+std::uint64_t own(const Word& word) { return word.load(std::memory_order_relaxed); }
+void publish(Word& word, std::uint64_t value) { word.store(value, std::memory_order_release); }
+
+// Puts bits behind those that are there. Unused bits of a slot are zero.
+void put(Slot& slot, std::uint32_t& position, std::uint64_t value, std::uint32_t width) {
+  if (width == 0) return;
+  if (width < 64) value &= (std::uint64_t{1} << width) - 1;
+  const std::uint32_t at = position >> 6;
+  const std::uint32_t shift = position & 63;
+  publish(slot.words[at], own(slot.words[at]) | value << shift);
+  if (shift + width > 64) publish(slot.words[at + 1], own(slot.words[at + 1]) | value >> (64 - shift));
+  position += width;
+}
+
+void put_control(Slot& slot, std::uint32_t number, std::uint32_t control) {
+  Word& word = slot.words[kSlotWords - 1 - number / 32];
+  publish(word, own(word) | static_cast<std::uint64_t>(control) << (62 - 2 * (number % 32)));
+}
+
+bool fits(std::uint64_t difference, std::uint32_t width) {
+  return signed_width(static_cast<std::int64_t>(difference)) <= width;
+}
+
+std::uint64_t half(std::uint32_t width) { return width == 0 ? 0 : std::uint64_t{1} << (width - 1); }
+
+// A value as it goes into the stream: one control, and at most two fields of data.
+struct Coded {
+  std::uint32_t control = kSame;
+  std::uint64_t first = 0;
+  std::uint32_t first_width = 0;
+  std::uint64_t second = 0;
+  std::uint32_t second_width = 0;
+  bool in_domain = true;
+  Mantissa mantissa;
+
+  std::uint32_t bits() const { return first_width + second_width; }
+};
+
+Coded code_escape(const ChunkParams& params, const Mantissa& mantissa, std::uint64_t difference, std::uint64_t bits) {
+  Coded coded;
+  coded.control = kEscape;
+  coded.mantissa = mantissa;
+  if (!mantissa.exact) {
+    coded.in_domain = false;
+    coded.first = kRaw;
+    coded.first_width = kEscapeBits;
+    coded.second = bits;
+    coded.second_width = 64;
+    return coded;
+  }
+  const std::uint32_t width = std::max(1U, signed_width(static_cast<std::int64_t>(difference)));
+  coded.first = kFar | static_cast<std::uint64_t>(width - 1) << kEscapeBits;
+  coded.first_width = kEscapeBits + kFarWidthBits;
+  coded.second = difference;
+  coded.second_width = width;
+  if (params.domain.kind == DomainKind::kNear) {
+    // The ulps follow the difference; the two of them have room in one field, or the value goes as it is.
+    if (width > 56) return code_escape(params, {}, 0, bits);
+    coded.second = (difference & ((std::uint64_t{1} << width) - 1)) |
+                   static_cast<std::uint64_t>(static_cast<std::uint8_t>(mantissa.ulps)) << width;
+    coded.second_width = width + 8;
+  }
+  return coded;
+}
+
+Coded code_value(const ChunkParams& params, const ChunkPen& pen, std::uint64_t bits, std::uint64_t previous) {
+  if (bits == previous) return Coded{.mantissa = {pen.m, pen.ulps, true}};
+  const Mantissa mantissa = mantissa_of(params.domain, std::bit_cast<double>(bits));
+  const std::uint64_t difference = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(pen.m);
+  if (!mantissa.exact) return code_escape(params, mantissa, difference, bits);
+  const std::uint64_t centered =
+      difference - (params.has_center ? static_cast<std::uint64_t>(center_of(params.center)) : 0);
+  const std::uint32_t ulp_width = params.domain.kind == DomainKind::kNear ? kUlpWidths[params.ulps] : 0U;
+  const auto ulp_difference = static_cast<std::uint64_t>(static_cast<std::int64_t>(mantissa.ulps - pen.ulps));
+  const std::uint32_t needed = signed_width(static_cast<std::int64_t>(centered));
+  const bool narrow = needed <= kWidths[params.narrow];
+  if ((!narrow && needed > kWidths[params.wide]) || !fits(ulp_difference, ulp_width)) {
+    return code_escape(params, mantissa, difference, bits);
+  }
+  Coded coded;
+  coded.mantissa = mantissa;
+  coded.control = narrow ? kNarrow : kWide;
+  coded.first_width = kWidths[narrow ? params.narrow : params.wide];
+  coded.first = centered + half(coded.first_width);
+  coded.second_width = ulp_width;
+  coded.second = ulp_difference + half(ulp_width);
+  return coded;
+}
+
+// What leads from the last coded scrape to the next event.
+struct Lead {
+  std::uint32_t controls = 0;
+  bool escape = false;  // one control with data; without it `controls` times kSame
+  std::uint64_t data = 0;
+  std::uint32_t width = 0;
+};
+
+Lead lead_to(const ChunkPen& pen, std::uint32_t index) {
+  if (pen.absent != 0) {
+    return {1, true, kReturn | static_cast<std::uint64_t>(index - pen.index) << kEscapeBits, kEscapeBits + 32};
+  }
+  const std::uint32_t gap = index - pen.index - 1;
+  if (gap < kShortRunLeast) return {gap, false, 0, 0};
+  if (gap < kRunLeast) {
+    return {1, true, kShortRun | static_cast<std::uint64_t>(gap - kShortRunLeast) << kEscapeBits,
+            kEscapeBits + kShortRunBits};
+  }
+  if (gap < kLongRunLeast) {
+    return {1, true, kRun | static_cast<std::uint64_t>(gap - kRunLeast) << kEscapeBits, kEscapeBits + kRunBits};
+  }
+  return {1, true, kLongRun | static_cast<std::uint64_t>(gap - kLongRunLeast) << kEscapeBits, kEscapeBits + 32};
+}
+
+bool has_room(const ChunkPen& pen, std::uint32_t data, std::uint32_t controls) {
+  return pen.data + data + 2 * (pen.controls + controls) <= kSlotBits;
+}
+
+void put_lead(Slot& slot, const Lead& lead, std::uint32_t& data, std::uint32_t& controls) {
+  if (lead.escape) {
+    put_control(slot, controls, kEscape);
+    put(slot, data, lead.data, lead.width);
+  }
+  controls += lead.controls;
+}
+
+void put_coded(Slot& slot, const Coded& coded, std::uint32_t& data, std::uint32_t& controls) {
+  if (coded.control != kSame) put_control(slot, controls, coded.control);
+  ++controls;
+  if (coded.bits() <= 64 && coded.first_width < 64) {
+    const std::uint64_t first = coded.first & ((std::uint64_t{1} << coded.first_width) - 1);
+    put(slot, data, first | coded.second << coded.first_width, coded.bits());
+    return;
+  }
+  put(slot, data, coded.first, coded.first_width);
+  put(slot, data, coded.second, coded.second_width);
+}
+
+// The count goes last: whoever sees it sees all it counts.
+void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::uint64_t bits, bool escaped) {
+  ChunkHead head = ChunkHead::unpack(own(slot.words[0]));
+  head.controls = static_cast<std::uint16_t>(controls);
+  head.check = check_step(head.check, index, bits);
+  head.escaped = head.escaped || escaped;
+  publish(slot.words[0], head.pack());
+}
+
+void note_value(ChunkPen& pen, const Coded& coded) {
+  if (!coded.in_domain) return;
+  pen.m = coded.mantissa.m;
+  pen.ulps = static_cast<std::int8_t>(coded.mantissa.ulps);
+}
+
+std::uint32_t fold_check(std::uint32_t check, std::uint64_t word) {
+  return check_step(check, static_cast<std::uint32_t>(word >> 32), word);
+}
+
+}  // namespace
+
+std::uint32_t chunk_seed(std::uint32_t owner_check, std::uint32_t slot, const SlotImage& image) {
+  const ChunkStart start = decode_start(image);
+  std::uint32_t check = fold_check(owner_check, static_cast<std::uint64_t>(slot) << 32 | start.head.generation);
+  check = fold_check(check, image[1]);
+  check = fold_check(check, static_cast<std::uint64_t>(start.params.center) << 32 | start.index);
+  check = fold_check(check, static_cast<std::uint64_t>(start.left_timeline) << 32 | start.left_index);
+  return fold_check(check, static_cast<std::uint64_t>(start.time_ms) << 1 | (start.head.timed ? 1U : 0U));
+}
+
+void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen) {
+  ChunkHead head;
+  head.generation = opening.self.generation;
+  head.timed = opening.time_ms.has_value();
+  head.starts = opening.left.has_value();
+  // First of all the generation: a reader that sees any word stored below sees, when it looks again, that the slot is
+  // another chunk's now.
+  publish(slot.words[0], head.pack());
+  publish(slot.words[1], pack_previous(opening.previous, opening.params));
+  publish(slot.words[2], opening.index);
+  for (std::size_t i = 3; i < kSlotWords; ++i) publish(slot.words[i], 0);
+  std::uint32_t data = kStreamBegin;
+  if (opening.params.has_center) put(slot, data, opening.params.center, kCenterBits);
+  if (opening.left) {
+    put(slot, data, opening.left->timeline, kStartsTimelineBits);
+    put(slot, data, opening.left->index, kStartsIndexBits);
+  }
+  if (opening.time_ms) put(slot, data, static_cast<std::uint64_t>(*opening.time_ms), 64);
+  const Mantissa mantissa = mantissa_of(opening.params.domain, std::bit_cast<double>(opening.bits));
+  const std::uint32_t width = std::max(1U, signed_width(mantissa.m));
+  put(slot, data, width - 1, kFarWidthBits);
+  put(slot, data, static_cast<std::uint64_t>(mantissa.m), width);
+  if (opening.params.domain.kind == DomainKind::kNear) {
+    put(slot, data, static_cast<std::uint8_t>(mantissa.ulps), 8);
+  }
+  SlotImage image{};
+  for (std::size_t i = 0; i < kSlotWords; ++i) image[i] = own(slot.words[i]);
+  head.check = check_step(chunk_seed(opening.owner_check, opening.self.slot, image), opening.index, opening.bits);
+  publish(slot.words[0], head.pack());
+  pen.m = mantissa.m;
+  pen.ulps = static_cast<std::int8_t>(mantissa.ulps);
+  pen.index = opening.index;
+  pen.data = data & 0x7ff;
+  pen.controls = 0;
+  pen.absent = 0;
+}
+
+bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
+  const ChunkParams params = unpack_params(own(slot.words[1]), own(slot.words[2]));
+  const Lead lead = lead_to(pen, index);
+  const Coded coded = code_value(params, pen, bits, previous);
+  if (!has_room(pen, lead.width + coded.bits(), lead.controls + 1)) return false;
+  std::uint32_t data = pen.data;
+  std::uint32_t controls = pen.controls;
+  put_lead(slot, lead, data, controls);
+  put_coded(slot, coded, data, controls);
+  count_event(slot, controls, index, bits, coded.control == kEscape);
+  pen.index = index;
+  pen.data = data & 0x7ff;
+  pen.controls = controls & 0x1ff;
+  pen.absent = 0;
+  note_value(pen, coded);
+  return true;
+}
+
+bool append_absent(Slot& slot, ChunkPen& pen, std::uint32_t index) {
+  const Lead lead = lead_to(pen, index);
+  if (!has_room(pen, lead.width + kEscapeBits, lead.controls + 1)) return false;
+  std::uint32_t data = pen.data;
+  std::uint32_t controls = pen.controls;
+  put_lead(slot, lead, data, controls);
+  put_control(slot, controls++, kEscape);
+  put(slot, data, kAbsent, kEscapeBits);
+  count_event(slot, controls, index, kAbsentCheckBits, false);
+  pen.index = index;
+  pen.data = data & 0x7ff;
+  pen.controls = controls & 0x1ff;
+  pen.absent = 1;
+  return true;
+}
+
+bool append_timed(Slot& slot, ChunkPen& pen, const TimedStep& before, std::int64_t time_ms, std::uint64_t bits,
+                  std::uint64_t previous) {
+  const ChunkParams params = unpack_params(own(slot.words[1]), own(slot.words[2]));
+  const Coded coded = code_value(params, pen, bits, previous);
+  const std::uint64_t step = static_cast<std::uint64_t>(time_ms) - static_cast<std::uint64_t>(before.time_ms);
+  const std::uint64_t change = step - static_cast<std::uint64_t>(before.step_ms);
+  const std::uint32_t width = change == 0 ? 1 : fits(change, kTimedChangeBits) ? 2 + kTimedChangeBits : 2 + 64;
+  if (!has_room(pen, width + coded.bits(), 1)) return false;
+  std::uint32_t data = pen.data;
+  std::uint32_t controls = pen.controls;
+  put(slot, data, change == 0 ? 0U : width == 2 + kTimedChangeBits ? 1U : 3U, change == 0 ? 1 : 2);
+  if (change != 0) put(slot, data, width == 2 + kTimedChangeBits ? change : step, width - 2);
+  put_coded(slot, coded, data, controls);
+  count_event(slot, controls, static_cast<std::uint32_t>(step), bits, coded.control == kEscape);
+  pen.data = data & 0x7ff;
+  pen.controls = controls & 0x1ff;
+  note_value(pen, coded);
+  return true;
+}
+
+std::optional<SlotImage> copy_slot(const Slot& slot, std::uint16_t generation, std::uint16_t mask) {
+  SlotImage image{};
+  // acquire, each pairing with the writer's release: see publish() above.
+  for (std::size_t i = 0; i < kSlotWords; ++i) image[i] = slot.words[i].load(std::memory_order_acquire);
+  // relaxed: the loads above keep it behind them.
+  const std::uint64_t again = slot.words[0].load(std::memory_order_relaxed);
+  const std::uint16_t before = ChunkHead::unpack(image[0]).generation;
+  if ((before & mask) != generation || ChunkHead::unpack(again).generation != before) return std::nullopt;
+  return image;
+}
+
+}  // namespace core::ring

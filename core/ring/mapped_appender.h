@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "core/ring/ring.h"
+#include "core/ring/ring_state.h"
+#include "core/ring/series_pen.h"
+
+namespace core::ring {
+
+// Appends to a mapped ring. A sample that does not change its series costs one look at 32 bytes of ordinary memory; the
+// others are kept until the scrape ends and written then, one after another, with the memory of the next ones asked for
+// in advance.
+//
+// Thread safety: confined to one thread, as every Appender.
+class MappedAppender final : public Appender {
+ public:
+  // REQUIRES: a seat is free; the ring outlives it.
+  explicit MappedAppender(RingState& ring);
+  ~MappedAppender() override;
+
+  Result<TimelineRef> open_timeline(std::uint64_t identity) override;
+  void close_timeline(TimelineRef timeline) override;
+  Result<SeriesRef> upsert(TimelineRef timeline, const Labels& labels) override;
+  void begin(TimelineRef timeline, std::int64_t time_ms) override;
+  AppendOutcome append(SeriesRef series, double value) override;
+  AppendOutcome append_at(SeriesRef series, Sample sample) override;
+  void publish() override;
+
+ private:
+  // A timeline of this appender.
+  struct OwnTimeline {
+    TimelineNumber number = 0;
+    std::uint32_t next = 0;  // the scrape that comes next
+    std::int64_t newest_ms = 0;
+    bool has_time = false;
+    std::uint32_t present = 0;  // series of it with a sample in the newest scrape
+    std::vector<SeriesNumber> series;
+  };
+
+  OwnTimeline& own_timeline(TimelineRef timeline);
+  Pen* pen_of(SeriesRef series, SeriesNumber& number);
+  std::optional<Sample> newest_of(SeriesNumber series);
+  AppendOutcome append_own_time(SeriesNumber series, Pen& pen, Sample sample);
+  AppendOutcome append_first(SeriesNumber series, Pen& pen, std::uint64_t bits);
+  void stage(SeriesNumber series, Pen& pen, std::uint64_t bits);
+  void stage_absences();
+  bool is_present(const Pen& pen) const { return pen.chunk.absent == 0 && is_run(pen.chunk.mode); }
+  static bool is_run(std::uint32_t mode) { return mode == kBare || mode == kChunk; }
+  void count_changes(std::span<const StagedSample> samples);
+  void tidy_up();
+
+  // Under the index lock.
+  Result<SeriesRef> make_series(OwnTimeline& timeline, const Labels& labels);
+  Result<SeriesRef> take_series(OwnTimeline& timeline, SeriesNumber series, const Labels& labels);
+  Result<SeriesRef> take_from_other(OwnTimeline& timeline, SeriesNumber series, const Labels& labels);
+  bool owned_by_other(const Pen& pen) const;
+  bool churns(const OwnTimeline& timeline) const;
+  void give_to(OwnTimeline& timeline, SeriesNumber series);
+
+  RingState& ring_;
+  std::size_t seat_ = 0;
+  SeriesPen writer_;
+  std::unordered_map<TimelineNumber, OwnTimeline> timelines_;
+  // Newest sample on an earlier timeline, of series that have none on this one yet.
+  std::unordered_map<SeriesNumber, Sample> before_;
+
+  // The open scrape.
+  OwnTimeline* open_ = nullptr;
+  std::uint16_t owner_ = kNoOwner;
+  std::uint32_t index_ = 0;
+  std::int64_t time_ms_ = 0;
+  bool late_ = false;  // not newer than the timeline's newest scrape: samples go by their own times
+  std::uint32_t still_present_ = 0;
+  std::uint64_t appended_ = 0;
+  bool has_new_ = false;  // series that readers have not been shown
+  std::vector<StagedSample> staged_;
+};
+
+}  // namespace core::ring

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <limits>
+
+#include "core/ring/ring_state.h"
+#include "core/ring/series_reader.h"
+
+namespace core::ring {
+namespace {
+
+// Ended series are given up before their time only when they have been over for so long: queries look back five
+// minutes, and rates over a little more.
+constexpr std::int64_t kEndedForMs = 10 * 60 * 1000;
+// The whole table is gone through at most once for so much time of samples.
+constexpr std::int64_t kPressureEveryMs = 1000;
+
+std::uint32_t generation_of(const RingState& ring, SeriesNumber series) {
+  return static_cast<std::uint32_t>(ring.entries[series].changed.load(std::memory_order_acquire) >> 32);
+}
+
+// Whether a series has come to its end, and when. One that goes on has none.
+std::optional<std::int64_t> ended_at(const RingState& ring, SeriesNumber series) {
+  const auto view = view_series(ring, series, generation_of(ring, series));
+  if (!view) return std::nullopt;
+  const bool open = ring.timelines.known(view->place.timeline) && ring.timeline_seats[view->place.timeline] != 0;
+  if (view->state == SeriesState::kPresent && open) return std::nullopt;
+  if (view->state == SeriesState::kNew) {
+    // Made in a scrape that was over long ago, and never appended to.
+    const bool waits = ring.pens[series].owner.load(std::memory_order_relaxed) != kNoOwner;
+    return waits ? std::nullopt : std::optional(std::numeric_limits<std::int64_t>::min());
+  }
+  const auto newest = find_newest(ring, series, generation_of(ring, series));
+  return newest ? newest->time_ms : std::numeric_limits<std::int64_t>::min();
+}
+
+bool in_use(const RingState& ring, SeriesNumber series) {
+  const std::uint64_t labels = ring.entries[series].labels.load(std::memory_order_acquire);
+  return state_of(labels) != SeriesState::kFree &&
+         ring.pens[series].owner.load(std::memory_order_relaxed) != kErasedOwner;
+}
+
+}  // namespace
+
+void erase_series(RingState& ring, SeriesNumber series) {
+  Pen& pen = ring.pens[series];
+  const std::uint16_t owner = pen.owner.exchange(kErasedOwner, std::memory_order_seq_cst);
+  std::function<bool()> busy;
+  if (owner != kNoOwner && owner != kErasedOwner) {
+    --ring.series_of_timeline[owner - 1U];
+    if (const std::uint16_t seat = ring.timeline_seats[owner - 1U]; seat != 0) {
+      // See MappedAppender::begin(): in an odd round it may have seen that the series was its own.
+      const std::atomic<std::uint64_t>& round = ring.seats[seat - 1U].round;
+      const std::uint64_t seen = round.load(std::memory_order_seq_cst);
+      if (seen % 2 == 1) busy = [&round, seen] { return round.load(std::memory_order_seq_cst) == seen; };
+    }
+  }
+  ring.index.erase(series, std::move(busy));
+}
+
+void collect_erased(RingState& ring) {
+  ring.index.collect([&ring](SeriesNumber series) {
+    SeriesEntry& entry = ring.entries[series];
+    const std::uint32_t generation = generation_of(ring, series) + 1;
+    entry.labels.store(pack_labels(0, 0, SeriesState::kFree), std::memory_order_release);
+    entry.changed.store(pack_changed(0, generation), std::memory_order_release);
+    entry.place.store(SeriesPlace{}.pack(), std::memory_order_release);
+    Pen& pen = ring.pens[series];
+    pen.chunk = ChunkPen{};
+    pen.touched = 0;
+    pen.owner.store(kNoOwner, std::memory_order_seq_cst);
+  });
+}
+
+void sweep(RingState& ring, std::uint64_t steps) {
+  const auto oldest = ring.slots.horizon_ms();
+  if (!oldest) return;
+  const SeriesNumber numbers = ring.index.numbers();
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(steps, numbers); ++i) {
+    ring.sweep_at = (ring.sweep_at + 1) % numbers;
+    if (!in_use(ring, ring.sweep_at)) continue;
+    const auto ended = ended_at(ring, ring.sweep_at);
+    if (!ended || *ended >= *oldest) continue;
+    erase_series(ring, ring.sweep_at);
+    ring.counters.reclaimed.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+void sweep_under_pressure(RingState& ring) {
+  collect_erased(ring);
+  if (ring.newest_ms < ring.last_pressure_ms + kPressureEveryMs) return;
+  ring.last_pressure_ms = ring.newest_ms;
+  for (SeriesNumber series = 0; series < ring.index.numbers(); ++series) {
+    if (!in_use(ring, series)) continue;
+    const auto ended = ended_at(ring, series);
+    if (!ended || *ended > ring.newest_ms - kEndedForMs) continue;
+    erase_series(ring, series);
+    ring.counters.reclaimed.fetch_add(1, std::memory_order_relaxed);
+  }
+  // Twice, so that what no reader sees is free at once.
+  for (int i = 0; i < 3; ++i) collect_erased(ring);
+}
+
+}  // namespace core::ring

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ring/series_pen.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/ring/chunk_learning.h"
+
+namespace core::ring {
+namespace {
+
+// Ahead of the sample that is written, so many samples' entries and slots are asked for.
+constexpr std::size_t kEntriesAhead = 24;
+constexpr std::size_t kSlotsAhead = 12;
+// The ring's head is looked at once for so many samples.
+constexpr std::size_t kLookEvery = 64;
+
+// relaxed: only the series' writer stores to its entry.
+std::uint64_t own(const Word& word) { return word.load(std::memory_order_relaxed); }
+
+void prefetch_slot(const Slot& slot) {
+  __builtin_prefetch(&slot.words[0], 1);
+  __builtin_prefetch(&slot.words[8], 1);
+}
+
+struct NoSink {
+  bool one(std::uint32_t, double) { return true; }
+  bool run(std::uint32_t, std::uint32_t) { return true; }
+  bool absent(std::uint32_t) { return true; }
+  bool timed(std::int64_t, double) { return true; }
+};
+
+}  // namespace
+
+void SeriesPen::begin(TimelineNumber timeline, std::uint32_t index, std::int64_t time_ms) {
+  timeline_ = timeline;
+  index_ = index;
+  time_ms_ = time_ms;
+}
+
+void SeriesPen::write(std::span<const StagedSample> samples) {
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (i % kLookEvery == 0) ring_.slots.look(seat_);
+    if (i + kEntriesAhead < samples.size()) {
+      __builtin_prefetch(&ring_.entries[samples[i + kEntriesAhead].series], 1);
+      __builtin_prefetch(&ring_.pens[samples[i + kEntriesAhead].series], 1);
+    }
+    if (i + kSlotsAhead < samples.size()) {
+      const SeriesPlace place = place_of(samples[i + kSlotsAhead].series);
+      if (ring_.slots.known(place.head)) prefetch_slot(ring_.slots.slot(place.head.slot));
+    }
+    write_one(samples[i]);
+  }
+  ring_.slots.look_away(seat_);
+}
+
+void SeriesPen::write_one(const StagedSample& sample) {
+  switch (sample.kind) {
+    case StagedSample::Kind::kScrape:
+      return write_value(sample.series, sample.bits);
+    case StagedSample::Kind::kAbsent:
+      return write_absent(sample.series);
+    case StagedSample::Kind::kOwnTime:
+      return write_timed(sample.series, sample.time_ms, sample.bits);
+  }
+}
+
+SeriesPlace SeriesPen::place_of(SeriesNumber series) const {
+  return SeriesPlace::unpack(own(ring_.entries[series].place));
+}
+
+// In the order that view_series() counts on. A check is only looked at after the machine was started anew, so that it
+// stands last and may be missed by a process that ends between.
+void SeriesPen::write_entry(SeriesNumber series, const SeriesPlace& place, std::uint32_t changed, std::uint64_t last,
+                            SeriesState state) {
+  SeriesEntry& entry = ring_.entries[series];
+  const std::uint64_t place_word = place.pack();
+  const std::uint64_t changed_word = pack_changed(changed, static_cast<std::uint32_t>(own(entry.changed) >> 32));
+  const std::uint32_t set = set_of(own(entry.labels));
+  if (own(entry.place) != place_word) entry.place.store(place_word, std::memory_order_release);
+  entry.changed.store(changed_word, std::memory_order_release);
+  entry.last.store(last, std::memory_order_release);
+  entry.labels.store(pack_labels(set, entry_check(place_word, last, changed_word, set, state), state),
+                     std::memory_order_release);
+}
+
+ChunkLink SeriesPen::take_slot() {
+  if (next_slot_ == slots_end_ || !ring_.slots.writable(seat_, next_slot_)) {
+    next_slot_ = ring_.slots.take_segment(seat_, time_ms_) * kSlotsPerSegment;
+    slots_end_ = next_slot_ + kSlotsPerSegment;
+    ring_.slots.look(seat_);
+  }
+  const std::uint32_t slot = next_slot_++;
+  // relaxed: the segment is this writer's.
+  const ChunkHead before = ChunkHead::unpack(own(ring_.slots.slot(slot).words[0]));
+  return {slot, static_cast<std::uint16_t>(before.generation + 1)};
+}
+
+void SeriesPen::open_next(SeriesNumber series, std::uint32_t index, std::uint64_t bits, const ChunkParams& params,
+                          std::optional<LeftTimeline> left, std::optional<std::int64_t> time_ms) {
+  const SeriesEntry& entry = ring_.entries[series];
+  const SeriesPlace place = place_of(series);
+  ChunkOpening opening;
+  opening.self = take_slot();
+  if (ring_.slots.known(place.head)) {
+    // relaxed: nobody writes to it any more, or it is another's, and then what is read here says nothing.
+    const ChunkHead before = ChunkHead::unpack(own(ring_.slots.slot(place.head.slot).words[0]));
+    opening.previous = {place.head, before.controls};
+  }
+  opening.params = params;
+  opening.owner_check = ring_.labels.set_check(set_of(own(entry.labels)));
+  opening.index = index;
+  opening.bits = bits;
+  opening.left = left;
+  opening.time_ms = time_ms;
+  Pen& pen = ring_.pens[series];
+  open_chunk(ring_.slots.slot(opening.self.slot), opening, pen.chunk);
+  pen.chunk.mode = time_ms ? kTimedChunk : kChunk;
+  const TimelineNumber timeline = timeline_ == kNoTimeline ? place.timeline : timeline_;
+  // The caller writes the rest of the entry; this only links the chunk, so that it is found when the rest says so.
+  ring_.entries[series].place.store(SeriesPlace{opening.self, timeline}.pack(), std::memory_order_release);
+}
+
+ChunkParams SeriesPen::params_after(SeriesNumber series, std::uint64_t next_bits) const {
+  const SeriesPlace place = place_of(series);
+  if (ring_.slots.known(place.head)) {
+    if (const auto image = copy_slot(ring_.slots.slot(place.head.slot), place.head.generation)) {
+      return next_params(*image, next_bits);
+    }
+  }
+  return first_params(next_bits, next_bits);
+}
+
+// The first sample of a series, or the first after all its chunks were lost while it was absent: no chunk needed yet.
+void SeriesPen::begin_run(SeriesNumber series, std::uint64_t bits) {
+  Pen& pen = ring_.pens[series];
+  pen.chunk.mode = kBare;
+  pen.chunk.index = index_;
+  pen.chunk.absent = 0;
+  write_entry(series, {ChunkLink{}, timeline_}, index_, bits, SeriesState::kPresent);
+}
+
+// The run that was all in the entry becomes the beginning of a chunk.
+void SeriesPen::open_first(SeriesNumber series, std::uint64_t next_bits) {
+  const std::uint64_t bits = own(ring_.entries[series].last);
+  open_next(series, ring_.pens[series].chunk.index, bits, first_params(bits, next_bits), std::nullopt, std::nullopt);
+}
+
+// Whether the open chunk can be written to. If the ring has gone over it, what is left is the run in the entry.
+bool SeriesPen::chunk_is_ours(SeriesNumber series) {
+  const SeriesPlace place = place_of(series);
+  if (!ring_.slots.known(place.head)) return false;
+  const ChunkHead head = ChunkHead::unpack(own(ring_.slots.slot(place.head.slot).words[0]));
+  return head.generation == place.head.generation;
+}
+
+void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
+  read_state(series);
+  Pen& pen = ring_.pens[series];
+  const std::uint64_t previous = own(ring_.entries[series].last);
+  switch (pen.chunk.mode) {
+    case kDetached: {
+      const SeriesPlace place = place_of(series);
+      const LeftTimeline left{place.timeline, static_cast<std::uint32_t>(own(ring_.entries[series].changed))};
+      if (place.head.none()) return begin_run(series, bits);
+      open_next(series, index_, bits, params_after(series, bits), left, std::nullopt);
+      break;
+    }
+    case kBare:
+    case kBareToTimed: {
+      const std::uint32_t mode = pen.chunk.mode;
+      open_first(series, bits);
+      // A chunk that was just opened has room for two values, whatever they are.
+      (void)append_value(ring_.slots.slot(place_of(series).head.slot), pen.chunk, index_, bits, previous);
+      pen.chunk.mode = mode == kBare ? kChunk : kChunkToTimed;
+      break;
+    }
+    case kChunk:
+    case kChunkToTimed: {
+      const std::uint32_t mode = pen.chunk.mode;
+      if (!chunk_is_ours(series)) {
+        if (pen.chunk.absent != 0) return begin_run(series, bits);
+        pen.chunk.index = static_cast<std::uint32_t>(own(ring_.entries[series].changed));
+        ring_.entries[series].place.store(SeriesPlace{ChunkLink{}, timeline_}.pack(), std::memory_order_release);
+        pen.chunk.mode = mode == kChunk ? kBare : kBareToTimed;
+        return write_value(series, bits);
+      }
+      const ChunkLink head = place_of(series).head;
+      if (!ring_.slots.writable(seat_, head.slot) ||
+          !append_value(ring_.slots.slot(head.slot), pen.chunk, index_, bits, previous)) {
+        open_next(series, index_, bits, params_after(series, bits), std::nullopt, std::nullopt);
+      }
+      pen.chunk.mode = mode & 7;
+      break;
+    }
+    default:
+      return begin_run(series, bits);
+  }
+  write_entry(series, place_of(series), index_, bits, SeriesState::kPresent);
+}
+
+void SeriesPen::write_absent(SeriesNumber series) {
+  read_state(series);
+  Pen& pen = ring_.pens[series];
+  if (pen.chunk.absent != 0 || (pen.chunk.mode != kBare && pen.chunk.mode != kChunk)) return;
+  const std::uint64_t last = own(ring_.entries[series].last);
+  if (pen.chunk.mode == kChunk && !chunk_is_ours(series)) {
+    pen.chunk.index = static_cast<std::uint32_t>(own(ring_.entries[series].changed));
+    ring_.entries[series].place.store(SeriesPlace{ChunkLink{}, timeline_}.pack(), std::memory_order_release);
+    pen.chunk.mode = kBare;
+  }
+  if (pen.chunk.mode == kBare) open_first(series, last);
+  const ChunkLink head = place_of(series).head;
+  if (!ring_.slots.writable(seat_, head.slot) || !append_absent(ring_.slots.slot(head.slot), pen.chunk, index_)) {
+    // The last scrape with a sample begins the next chunk, so that the absence has something to end.
+    open_next(series, index_ - 1, last, params_after(series, last), std::nullopt, std::nullopt);
+    (void)append_absent(ring_.slots.slot(place_of(series).head.slot), pen.chunk, index_);
+  }
+  write_entry(series, place_of(series), index_, last, SeriesState::kAbsent);
+}
+
+void SeriesPen::write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits) {
+  read_state(series);
+  Pen& pen = ring_.pens[series];
+  Timed& timed = timed_[series];
+  SeriesEntry& entry = ring_.entries[series];
+  const std::uint64_t previous = own(entry.last);
+  std::optional<LeftTimeline> left;
+  if (pen.chunk.mode != kTimedChunk) {
+    const SeriesPlace place = place_of(series);
+    if (pen.chunk.mode == kBareToTimed || pen.chunk.mode == kBare) open_first(series, bits);
+    if (pen.chunk.mode == kDetached) {
+      left = LeftTimeline{place.timeline, static_cast<std::uint32_t>(own(entry.changed))};
+    } else if (pen.chunk.mode != kFresh) {
+      // One that is absent has said so in its chunk.
+      left = LeftTimeline{timeline_, pen.chunk.absent != 0 ? index_ : pen.touched + 1};
+    }
+  } else {
+    const ChunkLink head = place_of(series).head;
+    const bool open = chunk_is_ours(series) && ring_.slots.writable(seat_, head.slot) && timed.coded_ms < time_ms;
+    if (open && append_timed(ring_.slots.slot(head.slot), pen.chunk, {timed.coded_ms, timed.step_ms}, time_ms, bits,
+                             previous)) {
+      timed.step_ms = time_ms - timed.coded_ms;
+      timed.coded_ms = time_ms;
+      write_entry(series, place_of(series), index_, bits, SeriesState::kTimed);
+      return;
+    }
+  }
+  open_next(series, index_, bits, params_after(series, bits), left, time_ms);
+  timed.step_ms = 0;
+  timed.coded_ms = time_ms;
+  write_entry(series, place_of(series), index_, bits, SeriesState::kTimed);
+}
+
+void SeriesPen::detach(SeriesNumber series, std::uint32_t end) {
+  read_state(series);
+  Pen& pen = ring_.pens[series];
+  SeriesEntry& entry = ring_.entries[series];
+  const bool present = pen.chunk.absent == 0 && (pen.chunk.mode == kBare || pen.chunk.mode == kChunk);
+  if (present) {
+    const TimelineNumber current = std::exchange(timeline_, kNoTimeline);
+    ring_.slots.look(seat_);
+    if (pen.chunk.mode == kChunk && !chunk_is_ours(series)) {
+      pen.chunk.index = static_cast<std::uint32_t>(own(entry.changed));
+      pen.chunk.mode = kBare;
+    }
+    if (pen.chunk.mode == kBare) open_first(series, own(entry.last));
+    ring_.slots.look_away(seat_);
+    timeline_ = current;
+    write_entry(series, place_of(series), end, own(entry.last), SeriesState::kLeft);
+  }
+  if (pen.chunk.mode == kBare || pen.chunk.mode == kChunk) pen.chunk.mode = kDetached;
+}
+
+void SeriesPen::take_over(SeriesNumber series, const SeriesView& other) {
+  Pen& pen = ring_.pens[series];
+  pen.chunk = ChunkPen{};
+  pen.chunk.mode = kDetached;
+  pen.last = other.last;
+  // What its other writer does after the newest scrape that was published is not the series' any more.
+  const bool bare = other.state == SeriesState::kPresent && other.place.head.none();
+  if (bare) {
+    write_entry(series, other.place, other.changed, other.last, SeriesState::kPresent);
+    pen.chunk.mode = kBare;
+    pen.chunk.index = other.changed;
+    detach(series, other.count);
+  } else if (other.state == SeriesState::kPresent) {
+    write_entry(series, other.place, other.count, other.last, SeriesState::kLeft);
+  } else {
+    write_entry(series, other.place, other.changed, other.last, other.state);
+  }
+}
+
+// Unused bits are zero for whoever writes on. A process that was killed may have left some behind the last event it
+// counted.
+void SeriesPen::erase_rest(Slot& slot, const ChunkPen& pen) {
+  const std::uint32_t begin = pen.data;
+  const std::uint32_t end = kSlotBits - 2 * pen.controls;
+  for (std::uint32_t word = begin / 64; word < kSlotWords; ++word) {
+    const std::uint32_t low = word * 64;
+    if (low >= end) break;
+    std::uint64_t keep = 0;
+    if (begin > low) keep |= (std::uint64_t{1} << (begin - low)) - 1;
+    if (end < low + 64) keep |= ~std::uint64_t{0} << (end - low);
+    slot.words[word].store(own(slot.words[word]) & keep, std::memory_order_release);
+  }
+}
+
+// Whether the chunk is the first of a series on a timeline which the entry says it has not come to yet: the process ended
+// after the chunk was linked. Its one scrape was never published.
+bool SeriesPen::is_begun(SeriesNumber series, const ChunkStart& start) const {
+  const SeriesPlace place = place_of(series);
+  return start.head.starts && start.left_index == static_cast<std::uint32_t>(own(ring_.entries[series].changed)) &&
+         ring_.timelines.known(place.timeline) && start.index + 1 >= ring_.timelines.count(place.timeline);
+}
+
+// Goes on with the chunk that the last process left open. False if it is not there or makes no sense.
+bool SeriesPen::adopt_chunk(SeriesNumber series, ChunkLink head, SeriesState state) {
+  if (!ring_.slots.known(head)) return false;
+  Slot& slot = ring_.slots.slot(head.slot);
+  const auto image = copy_slot(slot, head.generation);
+  if (!image) return false;
+  const ChunkStart start = decode_start(*image);
+  NoSink sink;
+  const bool timed = start.head.timed;
+  const ChunkEnd end = timed ? walk_timed<false>(*image, start, sink) : walk_chunk<false>(*image, start, sink);
+  if (end.damaged || timed != (state == SeriesState::kTimed)) {
+    ring_.counters.damaged.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  Pen& pen = ring_.pens[series];
+  pen.chunk.m = end.m;
+  pen.chunk.ulps = static_cast<std::int8_t>(end.ulps);
+  pen.chunk.index = end.index;
+  pen.chunk.data = end.data & 0x7ff;
+  pen.chunk.controls = start.head.controls & 0x1ff;
+  pen.chunk.absent = end.absent ? 1 : 0;
+  pen.chunk.mode = timed ? kTimedChunk : kChunk;
+  pen.last = end.bits;
+  erase_rest(slot, pen.chunk);
+  if (timed) timed_[series] = {end.time_ms, end.step_ms, end.time_ms};
+  const SeriesState now = timed ? SeriesState::kTimed : end.absent ? SeriesState::kAbsent : SeriesState::kPresent;
+  const SeriesEntry& entry = ring_.entries[series];
+  // The last event can be newer than the entry, if the process ended between the two.
+  const bool left = state == SeriesState::kLeft && !is_begun(series, start);
+  if (!left && (state != now || own(entry.last) != end.bits ||
+                (!timed && static_cast<std::uint32_t>(own(entry.changed)) != end.index))) {
+    write_entry(series, place_of(series), timed ? static_cast<std::uint32_t>(own(entry.changed)) : end.index, end.bits,
+                now);
+  }
+  if (left) pen.chunk.mode = kDetached;
+  return true;
+}
+
+void SeriesPen::read_state(SeriesNumber series) {
+  Pen& pen = ring_.pens[series];
+  if (pen.chunk.mode != kUnread) return;
+  const SeriesEntry& entry = ring_.entries[series];
+  const SeriesState state = state_of(own(entry.labels));
+  const SeriesPlace place = place_of(series);
+  pen.last = own(entry.last);
+  if (state == SeriesState::kNew || state == SeriesState::kFree) {
+    pen.chunk.mode = kFresh;
+    return;
+  }
+  if (!place.head.none() && adopt_chunk(series, place.head, state)) {
+    // done
+  } else if (state == SeriesState::kPresent) {
+    pen.chunk.mode = kBare;
+    pen.chunk.index = static_cast<std::uint32_t>(own(entry.changed));
+    if (!place.head.none()) {
+      ring_.entries[series].place.store(SeriesPlace{ChunkLink{}, place.timeline}.pack(), std::memory_order_release);
+    }
+  } else {
+    // What it had is lost; the next sample begins it anew.
+    pen.chunk.mode = kFresh;
+  }
+  const bool present = pen.chunk.absent == 0 && (pen.chunk.mode == kBare || pen.chunk.mode == kChunk);
+  if (present && ring_.timelines.known(place.timeline)) pen.touched = ring_.timelines.count(place.timeline) - 1;
+}
+
+}  // namespace core::ring

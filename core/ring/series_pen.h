@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "core/ring/ring_state.h"
+
+namespace core::ring {
+
+// A sample that waits for the end of its scrape.
+struct StagedSample {
+  std::uint64_t bits = 0;
+  std::int64_t time_ms = 0;  // kOwnTime only
+  SeriesNumber series = 0;
+  enum class Kind : std::uint32_t { kScrape, kOwnTime, kAbsent } kind = Kind::kScrape;
+};
+
+// Writes the samples of one appender into chunks and entries.
+//
+// Thread safety: confined to its appender's thread; readers look on.
+class SeriesPen {
+ public:
+  SeriesPen(RingState& ring, std::size_t seat) : ring_(ring), seat_(seat) {}
+
+  // What follows belongs to this scrape.
+  void begin(TimelineNumber timeline, std::uint32_t index, std::int64_t time_ms);
+  // Writes all of them; none is visible until the scrape is published.
+  void write(std::span<const StagedSample> samples);
+
+  // Finds out from entry and chunk where a series stands. Does nothing if that is known.
+  void read_state(SeriesNumber series);
+  // Ends the series' time on its timeline at scrape `end`, so that it can go on on another. REQUIRES: nobody else writes
+  // to it.
+  void detach(SeriesNumber series, std::uint32_t end);
+
+  // Makes the newly made series the successor of one that another thread may be writing to, as `other` shows it.
+  void take_over(SeriesNumber series, const SeriesView& other);
+
+  // The last sample with a time of its own, of series that have such.
+  struct Timed {
+    std::int64_t time_ms = 0;
+    std::int64_t step_ms = 0;
+    std::int64_t coded_ms = 0;  // of the one that is in the chunk already
+  };
+  std::unordered_map<SeriesNumber, Timed>& timed() { return timed_; }
+
+ private:
+  void write_one(const StagedSample& sample);
+  void write_value(SeriesNumber series, std::uint64_t bits);
+  void write_absent(SeriesNumber series);
+  void write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits);
+  void begin_run(SeriesNumber series, std::uint64_t bits);
+  void open_first(SeriesNumber series, std::uint64_t next_bits);
+  bool chunk_is_ours(SeriesNumber series);
+  void open_next(SeriesNumber series, std::uint32_t index, std::uint64_t bits, const ChunkParams& params,
+                 std::optional<LeftTimeline> left, std::optional<std::int64_t> time_ms);
+  ChunkParams params_after(SeriesNumber series, std::uint64_t next_bits) const;
+  void write_entry(SeriesNumber series, const SeriesPlace& place, std::uint32_t changed, std::uint64_t last,
+                   SeriesState state);
+  SeriesPlace place_of(SeriesNumber series) const;
+  ChunkLink take_slot();
+  void erase_rest(Slot& slot, const ChunkPen& pen);
+  bool adopt_chunk(SeriesNumber series, ChunkLink head, SeriesState state);
+  bool is_begun(SeriesNumber series, const ChunkStart& start) const;
+
+  RingState& ring_;
+  const std::size_t seat_;
+  TimelineNumber timeline_ = kNoTimeline;
+  std::uint32_t index_ = 0;
+  std::int64_t time_ms_ = 0;
+  std::uint32_t next_slot_ = 0;
+  std::uint32_t slots_end_ = 0;
+  std::unordered_map<SeriesNumber, Timed> timed_;
+};
+
+}  // namespace core::ring

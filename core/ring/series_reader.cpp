@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ring/series_reader.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/ring/chunk_decode.h"
+
+namespace core::ring {
+namespace {
+
+// How often reading starts over because the series' newest chunk was replaced meanwhile.
+constexpr int kAttempts = 16;
+// A search for the newest sample looks so far back before it looks at everything.
+constexpr std::int64_t kNearMs = 10 * 60 * 1000;
+
+// A stretch of a series: a chunk, or a run that is all in the series' entry.
+struct Part {
+  enum class Kind { kRun, kChunk, kTimed };
+  Kind kind = Kind::kRun;
+  TimelineNumber timeline = kNoTimeline;
+  ScrapeRange range;         // what of it is asked for
+  std::uint32_t first = 0;   // kRun
+  std::uint64_t bits = 0;    // kRun
+  ChunkStart start;
+  SlotImage image;
+};
+
+// The scrapes in a window of time, remembered for the next series of the same target in the same query.
+struct FoundRange {
+  std::uint64_t instance = 0;
+  TimelineNumber timeline = kNoTimeline;
+  std::uint32_t count = 0;
+  std::int64_t from_ms = 0;
+  std::int64_t to_ms = -1;
+  ScrapeRange range;
+  bool burnt = false;  // a scrape among them was not published
+};
+
+const FoundRange& find_range(const RingState& ring, TimelineNumber timeline, std::uint32_t count, std::int64_t from_ms,
+                             std::int64_t to_ms) {
+  constexpr std::size_t kRemembered = 8;
+  thread_local std::array<FoundRange, kRemembered> remembered;
+  FoundRange& found = remembered[timeline % kRemembered];
+  if (found.instance == ring.instance && found.timeline == timeline && found.count == count &&
+      found.from_ms == from_ms && found.to_ms == to_ms) {
+    // The oldest page may have been given away since.
+    if (found.range.empty() || ring.timelines.page_of(timeline, static_cast<std::uint32_t>(found.range.first))) {
+      return found;
+    }
+  }
+  found = {ring.instance, timeline, count, from_ms, to_ms, ring.timelines.find(timeline, count, from_ms, to_ms), false};
+  for (std::int64_t index = found.range.first; index <= found.range.last && !found.burnt; ++index) {
+    found.burnt = !ring.timelines.time_of(timeline, static_cast<std::uint32_t>(index));
+  }
+  return found;
+}
+
+// The parts of a series that a window of time touches, newest first.
+class PartList {
+ public:
+  PartList(const RingState& ring, std::int64_t from_ms, std::int64_t to_ms)
+      : ring_(ring), from_ms_(from_ms), to_ms_(to_ms), parts_(scratch()) {
+    parts_.clear();
+  }
+
+  // False if the newest chunk was not there: replaced, or overwritten by the ring.
+  bool collect(const SeriesView& view) {
+    parts_.clear();
+    burnt_ = false;
+    timeline_ = view.place.timeline;
+    enter_timeline(view.count);
+    std::int64_t end = view.count;
+    if (view.state == SeriesState::kLeft) end = std::min<std::int64_t>(end, view.changed);
+    if (view.state == SeriesState::kNew) return true;
+    if (view.place.head.none() || !ring_.slots.known(view.place.head)) {
+      if (view.state == SeriesState::kPresent) add_run(view.changed, view.last, end);
+      return true;
+    }
+    auto image = copy_slot(ring_.slots.slot(view.place.head.slot), view.place.head.generation);
+    if (!image) {
+      // The entry still has the newest run.
+      if (view.state == SeriesState::kPresent && view.changed < view.count) add_run(view.changed, view.last, end);
+      return false;
+    }
+    follow(std::move(*image), end);
+    return true;
+  }
+
+  bool burnt() const { return burnt_; }
+  bool timed() const {
+    return std::any_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.kind == Part::Kind::kTimed; });
+  }
+  // Oldest first.
+  template <class Visit>
+  void each(Visit&& visit) const {
+    for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) visit(*part);
+  }
+  std::size_t size() const { return parts_.size(); }
+
+ private:
+  // Kept from call to call, so that a read allocates nothing.
+  static std::vector<Part>& scratch() {
+    thread_local std::vector<Part> parts;
+    return parts;
+  }
+
+  void enter_timeline(std::uint32_t count) {
+    found_ = {};
+    least_ = 0;
+    if (!ring_.timelines.known(timeline_)) return;
+    const FoundRange& found = find_range(ring_, timeline_, count, from_ms_, to_ms_);
+    found_ = found.range;
+    burnt_ = burnt_ || found.burnt;
+    least_ = ring_.timelines.first(timeline_);
+  }
+
+  ScrapeRange within(std::int64_t first, std::int64_t end) const {
+    return {std::max(found_.first, first), std::min(found_.last, end - 1)};
+  }
+
+  void add_run(std::uint32_t first, std::uint64_t bits, std::int64_t end) {
+    if (first < least_ || !ring_.timelines.known(timeline_)) return;
+    const ScrapeRange range = within(first, end);
+    if (range.empty()) return;
+    Part& part = parts_.emplace_back();
+    part.kind = Part::Kind::kRun;
+    part.timeline = timeline_;
+    part.range = range;
+    part.first = first;
+    part.bits = bits;
+  }
+
+  // Goes from a chunk back to where the window begins. `end` is the first scrape that is not the chunk's any more.
+  void follow(SlotImage image, std::int64_t end) {
+    for (std::uint32_t steps = 0; steps < ring_.slots.slots(); ++steps) {
+      const ChunkStart start = decode_start(image);
+      bool more = true;
+      if (start.head.timed) {
+        more = start.time_ms > from_ms_;
+        if (start.time_ms <= to_ms_) add(Part::Kind::kTimed, start, image, {});
+        end = std::numeric_limits<std::uint32_t>::max();
+      } else {
+        // Scrapes below belonged to another timeline: so did the chunk.
+        if (start.index < least_ || !ring_.timelines.known(timeline_)) return;
+        const ScrapeRange range = within(start.index, end);
+        if (!range.empty()) add(Part::Kind::kChunk, start, image, range);
+        // Even if this timeline has nothing that early, the one before it may.
+        more = start.head.starts || found_.first < start.index;
+        end = start.index;
+      }
+      if (!more || !ring_.slots.known(start.previous.link)) return;
+      if (start.head.starts) {
+        timeline_ = start.left_timeline;
+        end = start.left_index;
+        enter_timeline(ring_.timelines.known(timeline_) ? ring_.timelines.count(timeline_) : 0);
+      }
+      auto before = copy_previous(ring_.slots.slot(start.previous.link.slot), start.previous);
+      if (!before) return;
+      image = std::move(*before);
+    }
+  }
+
+  void add(Part::Kind kind, const ChunkStart& start, const SlotImage& image, ScrapeRange range) {
+    Part& part = parts_.emplace_back();
+    part.kind = kind;
+    part.timeline = timeline_;
+    part.range = range;
+    part.start = start;
+    part.image = image;
+  }
+
+  const RingState& ring_;
+  const std::int64_t from_ms_;
+  const std::int64_t to_ms_;
+  std::vector<Part>& parts_;
+  TimelineNumber timeline_ = kNoTimeline;
+  ScrapeRange found_;
+  std::uint32_t least_ = 0;
+  bool burnt_ = false;
+};
+
+// Writes samples out, each with the time of its scrape.
+class SampleSink {
+ public:
+  SampleSink(const RingState& ring, std::int64_t from_ms, std::int64_t to_ms, std::vector<Sample>& out)
+      : timelines_(ring.timelines), from_ms_(from_ms), to_ms_(to_ms), out_(out) {}
+
+  void begin(const Part& part) {
+    timeline_ = part.timeline;
+    first_ = static_cast<std::uint32_t>(part.range.first);
+    last_ = static_cast<std::uint32_t>(part.range.last);
+    if (part.kind == Part::Kind::kTimed) return;
+    leave_page();
+    page_ = kNoPage;
+    used_ = out_.size();
+    out_.resize(used_ + (last_ - first_ + 1));
+    next_ = out_.data() + used_;
+  }
+  // What follows the last event of the part: its value, up to the end.
+  void end(const Part& part, std::uint32_t index, double value, bool absent) {
+    if (!absent && index < last_) run_of(std::max(index + 1, first_), last_, value);
+    if (part.kind != Part::Kind::kTimed) finish_part();
+  }
+  void finish_part() {
+    used_ = static_cast<std::size_t>(next_ - out_.data());
+    out_.resize(used_);
+    leave_page();
+  }
+
+  bool one(std::uint32_t index, double value) {
+    value_ = value;
+    if (index > last_) return false;
+    if (index >= first_) put(index, value);
+    return true;
+  }
+  bool run(std::uint32_t index, std::uint32_t count) {
+    const std::uint32_t last = index + count - 1;
+    if (last >= first_) run_of(std::max(index, first_), std::min(last, last_), value_);
+    return last < last_;
+  }
+  bool absent(std::uint32_t index) { return index <= last_; }
+  bool timed(std::int64_t time_ms, double value) {
+    if (time_ms > to_ms_) return false;
+    if (time_ms >= from_ms_) out_.push_back({time_ms, value});
+    return true;
+  }
+
+ private:
+  static constexpr std::uint32_t kNoPage = ~std::uint32_t{0};
+
+  void put(std::uint32_t index, double value) {
+    if (index / kTimesPerPage != page_) [[unlikely]] {
+      if (!turn_to(index)) return;
+    }
+    const std::uint32_t word = times_[index % kTimesPerPage].load(std::memory_order_acquire);
+    if ((word & kBurnt) == 0) *next_++ = {base_ms_ + word, value};
+  }
+  void run_of(std::uint32_t first, std::uint32_t last, double value) {
+    for (std::uint32_t index = first; index <= last; ++index) put(index, value);
+  }
+
+  bool turn_to(std::uint32_t index) {
+    leave_page();
+    page_ = kNoPage;
+    view_ = timelines_.page_of(timeline_, index);
+    if (!view_) return false;
+    page_ = index / kTimesPerPage;
+    times_ = view_->times->data();
+    base_ms_ = view_->base_ms;
+    return true;
+  }
+  // A page that was given away meanwhile has lied about times; what is older is gone with it.
+  void leave_page() {
+    if (view_ && !view_->still()) {
+      const std::size_t spare = out_.size() - used_;
+      used_ = 0;
+      out_.resize(spare);
+      next_ = out_.data();
+    }
+    view_.reset();
+  }
+
+  const Timelines& timelines_;
+  const std::int64_t from_ms_;
+  const std::int64_t to_ms_;
+  std::vector<Sample>& out_;
+  TimelineNumber timeline_ = kNoTimeline;
+  std::uint32_t first_ = 0;
+  std::uint32_t last_ = 0;
+  std::size_t used_ = 0;  // samples of parts before this one
+  Sample* next_ = nullptr;
+  double value_ = 0;
+  std::uint32_t page_ = kNoPage;
+  std::optional<Timelines::PageView> view_;
+  const std::atomic<std::uint32_t>* times_ = nullptr;
+  std::int64_t base_ms_ = 0;
+};
+
+// Folds samples as those of a counter, by the numbers of their scrapes; times are looked up at the end.
+class CounterSink {
+ public:
+  void begin(const Part& part) {
+    first_ = static_cast<std::uint32_t>(part.range.first);
+    last_ = static_cast<std::uint32_t>(part.range.last);
+    timeline_ = part.timeline;
+  }
+  void end(const Part&, std::uint32_t index, double value, bool absent) {
+    if (!absent && index < last_) add(std::max(index + 1, first_), last_, value);
+  }
+  bool one(std::uint32_t index, double value) {
+    value_ = value;
+    if (index > last_) return false;
+    if (index >= first_) add(index, index, value);
+    return true;
+  }
+  bool run(std::uint32_t index, std::uint32_t count) {
+    const std::uint32_t last = index + count - 1;
+    if (last >= first_) add(std::max(index, first_), std::min(last, last_), value_);
+    return last < last_;
+  }
+  bool absent(std::uint32_t index) { return index <= last_; }
+
+  bool finish(const Timelines& timelines, CounterWindow& out) const {
+    out = folded_;
+    if (folded_.count == 0) return true;
+    const auto first = timelines.time_of(first_timeline_, first_index_);
+    const auto last = timelines.time_of(last_timeline_, last_index_);
+    if (!first || !last) return false;
+    out.first.time_ms = *first;
+    out.last.time_ms = *last;
+    return true;
+  }
+
+ private:
+  void add(std::uint32_t first, std::uint32_t last, double value) {
+    if (is_stale(value)) return;
+    if (folded_.count == 0) {
+      folded_.first.value = value;
+      first_index_ = first;
+      first_timeline_ = timeline_;
+    } else if (value < folded_.last.value) {
+      folded_.lost_to_resets += folded_.last.value;
+    }
+    folded_.last.value = value;
+    folded_.count += last - first + 1;
+    last_index_ = last;
+    last_timeline_ = timeline_;
+  }
+
+  CounterWindow folded_;
+  std::uint32_t first_ = 0;
+  std::uint32_t last_ = 0;
+  double value_ = 0;
+  TimelineNumber timeline_ = kNoTimeline;
+  TimelineNumber first_timeline_ = kNoTimeline;
+  TimelineNumber last_timeline_ = kNoTimeline;
+  std::uint32_t first_index_ = 0;
+  std::uint32_t last_index_ = 0;
+};
+
+template <class Sink>
+void walk(const Part& part, Sink& sink) {
+  sink.begin(part);
+  if (part.kind == Part::Kind::kRun) {
+    const double value = std::bit_cast<double>(part.bits);
+    if (sink.one(part.first, value)) sink.end(part, part.first, value, false);
+    else sink.end(part, part.first, value, true);
+    return;
+  }
+  const ChunkEnd end = walk_chunk<false>(part.image, part.start, sink);
+  sink.end(part, end.index, std::bit_cast<double>(end.bits), end.absent || end.damaged);
+}
+
+// False if the series is not there.
+bool collect(const RingState& ring, SeriesNumber series, std::uint32_t generation, PartList& parts) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto view = view_series(ring, series, generation);
+    if (!view) return false;
+    if (parts.collect(*view)) return true;
+    // What was not where the entry said was replaced if the entry says something else by now.
+    const auto again = view_series(ring, series, generation);
+    if (again && again->place.head == view->place.head) return true;
+  }
+  return true;
+}
+
+}  // namespace
+
+void read_samples(const RingState& ring, SeriesNumber series, std::uint32_t generation, std::int64_t from_ms,
+                  std::int64_t to_ms, std::vector<Sample>& out) {
+  out.clear();
+  PartList parts(ring, from_ms, to_ms);
+  if (!collect(ring, series, generation, parts)) return;
+  SampleSink sink(ring, from_ms, to_ms, out);
+  parts.each([&](const Part& part) {
+    if (part.kind != Part::Kind::kTimed) return walk(part, sink);
+    sink.begin(part);
+    walk_timed<false>(part.image, part.start, sink);
+  });
+  // acquire: with what was read before it. The entry may have become another series' meanwhile.
+  if (ring.entries[series].changed.load(std::memory_order_acquire) >> 32 != generation) out.clear();
+}
+
+std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
+  const auto view = view_series(ring, series, generation);
+  if (!view) return std::nullopt;
+  if (auto sample = newest_sample(ring, *view)) return sample;
+  if (view->state == SeriesState::kNew) return std::nullopt;
+  thread_local std::vector<Sample> samples;
+  constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
+  if (ring.timelines.known(view->place.timeline)) {
+    const auto newest = ring.timelines.newest_before(view->place.timeline, view->count);
+    const auto time = newest ? ring.timelines.time_of(view->place.timeline, *newest) : std::nullopt;
+    if (time) read_samples(ring, series, generation, *time - kNearMs, kEver, samples);
+    if (time && !samples.empty()) return samples.back();
+  }
+  read_samples(ring, series, generation, std::numeric_limits<std::int64_t>::min(), kEver, samples);
+  return samples.empty() ? std::nullopt : std::optional(samples.back());
+}
+
+bool fold_counter(const RingState& ring, SeriesNumber series, std::uint32_t generation, std::int64_t from_ms,
+                  std::int64_t to_ms, CounterWindow& out) {
+  out = {};
+  PartList parts(ring, from_ms, to_ms);
+  if (!collect(ring, series, generation, parts)) return true;
+  if (parts.burnt() || parts.timed()) return false;
+  CounterSink sink;
+  parts.each([&](const Part& part) { walk(part, sink); });
+  return sink.finish(ring.timelines, out);
+}
+
+}  // namespace core::ring

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <limits>
+
+#include "core/ring/ring_state.h"
+#include "core/ring/series_reader.h"
+
+namespace core::ring {
+namespace {
+
+// A writer changes an entry once a scrape; a reader that meets it this often has been asleep.
+constexpr int kAttempts = 64;
+
+}  // namespace
+
+// The writer stores place, changed, last and labels in this order (SeriesPen::write_entry), each with release. The count
+// of scrapes is read first, so that whatever a published scrape changed is seen below; what a later scrape changed has
+// a `changed` at or past the count, and is told apart by that.
+std::optional<SeriesView> view_series(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
+  if (series >= ring.geometry.max_series) return std::nullopt;
+  const SeriesEntry& entry = ring.entries[series];
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::uint64_t place = entry.place.load(std::memory_order_acquire);
+    SeriesView view;
+    view.place = SeriesPlace::unpack(place);
+    if (ring.timelines.known(view.place.timeline)) view.count = ring.timelines.count(view.place.timeline);
+    const std::uint64_t place_again = entry.place.load(std::memory_order_acquire);
+    view.last = entry.last.load(std::memory_order_acquire);
+    const std::uint64_t changed = entry.changed.load(std::memory_order_acquire);
+    const std::uint64_t labels = entry.labels.load(std::memory_order_acquire);
+    const std::uint64_t changed_again = entry.changed.load(std::memory_order_acquire);
+    if (changed >> 32 != generation) return std::nullopt;
+    if (SeriesPlace::unpack(place_again).timeline != view.place.timeline || changed != changed_again) continue;
+    // relaxed: a new chunk is linked before `changed` says so, and that was acquired.
+    const std::uint64_t place_last = entry.place.load(std::memory_order_relaxed);
+    if (place_last != place_again) continue;
+    view.place = SeriesPlace::unpack(place_last);
+    view.changed = static_cast<std::uint32_t>(changed);
+    view.state = state_of(labels);
+    if (view.state == SeriesState::kFree) return std::nullopt;
+    return view;
+  }
+  return std::nullopt;
+}
+
+std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& view) {
+  const auto sample_at = [&](std::uint32_t index) -> std::optional<Sample> {
+    const auto time = ring.timelines.time_of(view.place.timeline, index);
+    if (!time) return std::nullopt;
+    return Sample{*time, std::bit_cast<double>(view.last)};
+  };
+  const bool known = ring.timelines.known(view.place.timeline);
+  if (known && view.changed < view.count && view.changed >= ring.timelines.first(view.place.timeline)) {
+    if (view.state == SeriesState::kPresent) {
+      const auto newest = ring.timelines.newest_before(view.place.timeline, view.count);
+      if (newest && *newest >= view.changed) return sample_at(*newest);
+    }
+    // The scrape before may have been burnt, in which case `last` was never published.
+    if (view.state == SeriesState::kAbsent || view.state == SeriesState::kLeft) {
+      if (auto sample = view.changed > 0 ? sample_at(view.changed - 1) : std::nullopt) return sample;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace core::ring
