@@ -118,20 +118,25 @@ Result<SeriesRef> MappedAppender::upsert(TimelineRef ref, const Labels& labels) 
   return make_series(timeline, labels);
 }
 
+bool MappedAppender::crowded() const {
+  return ring_.index.live() >= ring_.geometry.max_series / 10 * 9 ||
+         ring_.labels.bytes_used() >= ring_.labels.bytes() / 10 * 9;
+}
+
 // A target whose series come and go gets no new ones while they crowd out the others': most of the table is in use, and
 // few of those that are this target's live.
 bool MappedAppender::churns(const OwnTimeline& timeline) const {
   constexpr std::uint32_t kAllowance = 1000;
-  const bool crowded = ring_.index.live() >= ring_.geometry.max_series / 10 * 9;
-  return crowded && ring_.series_of_timeline[timeline.number] > 2 * timeline.present + kAllowance;
+  const std::uint32_t live = timeline.present + timeline.made;
+  return crowded() && ring_.series_of_timeline[timeline.number] > 2 * live + kAllowance;
 }
 
 Result<SeriesRef> MappedAppender::make_series(OwnTimeline& timeline, const Labels& labels) {
-  if (ring_.index.live() >= ring_.geometry.max_series / 10 * 9) sweep_under_pressure(ring_);
+  if (crowded()) sweep_under_pressure(ring_, seat_);
   if (churns(timeline)) {
     ring_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     return fail(Errc::kLimitExceeded, "the ring is nearly full, and of this target's {} series only {} live",
-                ring_.series_of_timeline[timeline.number], timeline.present);
+                ring_.series_of_timeline[timeline.number], timeline.present + timeline.made);
   }
   auto room = ring_.index.make(labels);
   if (!room) {
@@ -149,6 +154,7 @@ Result<SeriesRef> MappedAppender::make_series(OwnTimeline& timeline, const Label
   entry.labels.store(pack_labels(room->set, check, SeriesState::kNew), std::memory_order_release);
   ring_.index.insert(room->series);
   has_new_ = true;
+  ++timeline.made;
   Pen& pen = ring_.pens[room->series];
   pen.chunk = ChunkPen{};
   pen.touched = 0;
@@ -189,7 +195,7 @@ Result<SeriesRef> MappedAppender::take_from_other(OwnTimeline& timeline, SeriesN
       static_cast<std::uint32_t>(ring_.entries[series].changed.load(std::memory_order_acquire) >> 32);
   const auto newest = find_newest(ring_, series, old_generation);
   const auto view = view_series(ring_, series, old_generation);
-  erase_series(ring_, series);
+  erase_series(ring_, series, seat_);
   if (!view || view->state == SeriesState::kNew) return made;
   writer_.take_over(core::ring::number_of(*made), *view);
   if (newest) before_[core::ring::number_of(*made)] = *newest;
@@ -247,7 +253,8 @@ AppendOutcome MappedAppender::append(SeriesRef series, double value) {
 // Where a sample needs a closer look: the series' first, its first here, or one at a time that the timeline has passed.
 AppendOutcome MappedAppender::append_first(SeriesNumber series, Pen& pen, std::uint64_t bits) {
   const Sample sample{time_ms_, std::bit_cast<double>(bits)};
-  if (late_ || pen.chunk.mode >= kTimedChunk) return append_own_time(series, pen, sample);
+  const bool timed = pen.chunk.mode >= kTimedChunk || (!writer_.timed().empty() && writer_.timed().contains(series));
+  if (late_ || timed) return append_own_time(series, pen, sample);
   if (pen.touched == index_) {
     return bits == pen.last ? AppendOutcome::kUnchanged : AppendOutcome::kDuplicate;
   }
@@ -339,6 +346,7 @@ void MappedAppender::publish() {
     open_->newest_ms = time_ms_;
     open_->has_time = true;
   }
+  open_->made = 0;
   staged_.clear();
   if (staged_.capacity() > kStagedKept) staged_.shrink_to_fit();
   ring_.counters.appended.fetch_add(appended_, std::memory_order_relaxed);
@@ -358,7 +366,7 @@ void MappedAppender::tidy_up() {
   }
   ring_.newest_ms = std::max(ring_.newest_ms, time_ms_);
   ring_.index.flush();
-  sweep(ring_, kSweepSteps);
+  sweep(ring_, kSweepSteps, seat_);
   if (ring_.index.needs_collecting()) collect_erased(ring_);
 }
 

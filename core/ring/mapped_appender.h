@@ -39,6 +39,7 @@ class MappedAppender final : public Appender {
     std::int64_t newest_ms = 0;
     bool has_time = false;
     std::uint32_t present = 0;  // series of it with a sample in the newest scrape
+    std::uint32_t made = 0;     // series made since then
     std::vector<SeriesNumber> series;
   };
 
@@ -59,6 +60,7 @@ class MappedAppender final : public Appender {
   Result<SeriesRef> take_series(OwnTimeline& timeline, SeriesNumber series, const Labels& labels);
   Result<SeriesRef> take_from_other(OwnTimeline& timeline, SeriesNumber series, const Labels& labels);
   bool owned_by_other(const Pen& pen) const;
+  bool crowded() const;
   bool churns(const OwnTimeline& timeline) const;
   void give_to(OwnTimeline& timeline, SeriesNumber series);
 

@@ -33,27 +33,44 @@ std::optional<std::int64_t> ended_at(const RingState& ring, SeriesNumber series)
   return newest ? newest->time_ms : std::numeric_limits<std::int64_t>::min();
 }
 
-bool in_use(const RingState& ring, SeriesNumber series) {
+bool is_of(const RingState& ring, std::uint16_t owner, std::size_t seat) {
+  return owner != kNoOwner && owner != kErasedOwner && ring.timeline_seats[owner - 1U] == seat + 1;
+}
+
+// Gives a series up if it ended before `before_ms`.
+void give_up_if_ended(RingState& ring, SeriesNumber series, std::int64_t before_ms, std::size_t seat) {
   const std::uint64_t labels = ring.entries[series].labels.load(std::memory_order_acquire);
-  return state_of(labels) != SeriesState::kFree &&
-         ring.pens[series].owner.load(std::memory_order_relaxed) != kErasedOwner;
+  const std::uint16_t owner = ring.pens[series].owner.load(std::memory_order_relaxed);
+  if (state_of(labels) == SeriesState::kFree || owner == kErasedOwner) return;
+  // One of the caller's own may have a sample waiting in the open scrape: it has come back.
+  const auto timeline = static_cast<TimelineNumber>(owner - 1U);
+  if (is_of(ring, owner, seat) && ring.pens[series].touched >= ring.timelines.count(timeline)) return;
+  const auto ended = ended_at(ring, series);
+  if (!ended || *ended >= before_ms) return;
+  erase_series(ring, series, seat);
+  ring.counters.reclaimed.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace
 
-void erase_series(RingState& ring, SeriesNumber series) {
+void erase_series(RingState& ring, SeriesNumber series, std::size_t caller) {
   Pen& pen = ring.pens[series];
   const std::uint16_t owner = pen.owner.exchange(kErasedOwner, std::memory_order_seq_cst);
   std::function<bool()> busy;
   if (owner != kNoOwner && owner != kErasedOwner) {
     --ring.series_of_timeline[owner - 1U];
-    if (const std::uint16_t seat = ring.timeline_seats[owner - 1U]; seat != 0) {
+    if (const std::uint16_t seat = ring.timeline_seats[owner - 1U]; seat != 0 && seat != caller + 1) {
       // See MappedAppender::begin(): in an odd round it may have seen that the series was its own.
       const std::atomic<std::uint64_t>& round = ring.seats[seat - 1U].round;
       const std::uint64_t seen = round.load(std::memory_order_seq_cst);
       if (seen % 2 == 1) busy = [&round, seen] { return round.load(std::memory_order_seq_cst) == seen; };
     }
   }
+  // In the file at once, so that no later process finds it. A writer that is in the middle of a scrape may write over
+  // this; collect_erased() comes after it.
+  Word& labels = ring.entries[series].labels;
+  labels.store(pack_labels(set_of(labels.load(std::memory_order_acquire)), 0, SeriesState::kFree),
+               std::memory_order_release);
   ring.index.erase(series, std::move(busy));
 }
 
@@ -71,32 +88,24 @@ void collect_erased(RingState& ring) {
   });
 }
 
-void sweep(RingState& ring, std::uint64_t steps) {
+void sweep(RingState& ring, std::uint64_t steps, std::size_t caller) {
   const auto oldest = ring.slots.horizon_ms();
   if (!oldest) return;
   const SeriesNumber numbers = ring.index.numbers();
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(steps, numbers); ++i) {
     ring.sweep_at = (ring.sweep_at + 1) % numbers;
-    if (!in_use(ring, ring.sweep_at)) continue;
-    const auto ended = ended_at(ring, ring.sweep_at);
-    if (!ended || *ended >= *oldest) continue;
-    erase_series(ring, ring.sweep_at);
-    ring.counters.reclaimed.fetch_add(1, std::memory_order_relaxed);
+    give_up_if_ended(ring, ring.sweep_at, *oldest, caller);
   }
 }
 
-void sweep_under_pressure(RingState& ring) {
+void sweep_under_pressure(RingState& ring, std::size_t caller) {
   collect_erased(ring);
   if (ring.newest_ms < ring.last_pressure_ms + kPressureEveryMs) return;
   ring.last_pressure_ms = ring.newest_ms;
   for (SeriesNumber series = 0; series < ring.index.numbers(); ++series) {
-    if (!in_use(ring, series)) continue;
-    const auto ended = ended_at(ring, series);
-    if (!ended || *ended > ring.newest_ms - kEndedForMs) continue;
-    erase_series(ring, series);
-    ring.counters.reclaimed.fetch_add(1, std::memory_order_relaxed);
+    give_up_if_ended(ring, series, ring.newest_ms - kEndedForMs, caller);
   }
-  // Twice, so that what no reader sees is free at once.
+  // What is out of the postings now is free two epochs later, if no reader holds that up.
   for (int i = 0; i < 3; ++i) collect_erased(ring);
 }
 

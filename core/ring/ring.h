@@ -49,7 +49,8 @@ class Appender {
   // Its series stay readable until their samples are overwritten; the reference must not be used again.
   virtual void close_timeline(TimelineRef timeline) = 0;
 
-  // The series with these labels, made if need be, and tied to `timeline`. kLimitExceeded past the series limit: the
+  // The series with these labels, made if need be, and tied to `timeline`. Readers see a new one from the next publish()
+  // on, if not before. kLimitExceeded past the series limit: the
   // caller counts and reports that for its target.
   virtual Result<SeriesRef> upsert(TimelineRef timeline, const Labels& labels) = 0;
 

@@ -7,7 +7,7 @@ namespace core::ring {
 namespace {
 
 constexpr std::uint64_t kBytesPerTimeline = 128ULL << 10;
-constexpr std::uint64_t kTimelinesLeast = 64;
+constexpr std::uint64_t kTimelinesLeast = 128;
 constexpr std::uint64_t kTimelinesMost = 8192;
 // Of what tables and labels leave, so much is for times.
 constexpr std::uint64_t kTimesShare = 16;

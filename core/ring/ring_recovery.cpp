@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "core/ring/chunk_decode.h"
 #include "core/ring/series_reader.h"
@@ -61,15 +62,31 @@ class Recovery {
     return true;
   }
 
-  // Two entries with the same labels: the process ended while one took the other's place. The one with the newer sample
-  // has the other's chunks behind it.
+  // Whether the chunks of one series lead back to the newest chunk of the other.
+  bool leads_to(SeriesNumber series, SeriesNumber other) const {
+    const ChunkLink wanted = SeriesPlace::unpack(own(ring_.entries[other].place)).head;
+    const ChunkLink head = SeriesPlace::unpack(own(ring_.entries[series].place)).head;
+    if (!ring_.slots.known(head) || !ring_.slots.known(wanted)) return false;
+    auto image = copy_slot(ring_.slots.slot(head.slot), head.generation);
+    for (std::uint32_t steps = 0; image && steps < ring_.slots.slots(); ++steps) {
+      const PreviousChunk previous = unpack_previous((*image)[1]);
+      if (!ring_.slots.known(previous.link)) return false;
+      if (previous.link.slot == wanted.slot) return true;
+      image = copy_previous(ring_.slots.slot(previous.link.slot), previous);
+    }
+    return false;
+  }
+
+  // Two entries with the same labels: the process ended while one took the other's place. The successor has the other's
+  // chunks behind it, or the newer sample.
   bool replaces(SeriesNumber series, SeriesNumber known, bool checked) {
     const auto newest_of = [this](SeriesNumber each) {
       const auto generation = static_cast<std::uint32_t>(own(ring_.entries[each].changed) >> 32);
       const auto newest = find_newest(ring_, each, generation);
       return newest ? newest->time_ms : std::numeric_limits<std::int64_t>::min();
     };
-    const bool newer = newest_of(series) > newest_of(known);
+    const bool newer =
+        leads_to(series, known) || (!leads_to(known, series) && newest_of(series) > newest_of(known));
     if (!newer) {
       forget(series);
       return true;

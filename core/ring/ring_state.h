@@ -158,13 +158,13 @@ inline std::uint32_t generation_of(SeriesRef ref) {
   return static_cast<std::uint32_t>(static_cast<std::uint64_t>(ref) >> 32);
 }
 
-// reclaim.cpp. REQUIRES: index_mutex is held.
+// reclaim.cpp. REQUIRES: index_mutex is held; `caller` is the calling appender's seat.
 // Takes a series out of sight; its number comes back when its writer is out of the way.
-void erase_series(RingState& ring, SeriesNumber series);
+void erase_series(RingState& ring, SeriesNumber series, std::size_t caller);
 // Gives up what the ring has lost anyway, `steps` series from where the last call stopped.
-void sweep(RingState& ring, std::uint64_t steps);
+void sweep(RingState& ring, std::uint64_t steps, std::size_t caller);
 // The table is nearly full: gives up ended series as well, the whole table at once. Not more often than makes sense.
-void sweep_under_pressure(RingState& ring);
+void sweep_under_pressure(RingState& ring, std::size_t caller);
 void collect_erased(RingState& ring);
 
 }  // namespace core::ring

@@ -145,8 +145,10 @@ class PartList {
         if (start.index < least_ || !ring_.timelines.known(timeline_)) return;
         const ScrapeRange range = within(start.index, end);
         if (!range.empty()) add(Part::Kind::kChunk, start, image, range);
-        // Even if this timeline has nothing that early, the one before it may.
-        more = start.head.starts || found_.first < start.index;
+        // Even if this timeline has nothing that early, the one before it may. But what lies before a time that is lost
+        // is lost as well: a series has no holes that its target did not have.
+        more = (start.head.starts || found_.first < start.index) &&
+               ring_.timelines.page_of(timeline_, start.index).has_value();
         end = start.index;
       }
       if (!more || !ring_.slots.known(start.previous.link)) return;

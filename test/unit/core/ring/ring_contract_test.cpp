@@ -264,6 +264,8 @@ TEST_P(RingContract, SelectsByEveryKindOfMatcher) {
     ASSERT_TRUE(appender_->upsert(timeline_, {{"__name__", "up"}, {"zone", zone}}));
   }
   ASSERT_TRUE(appender_->upsert(timeline_, {{"__name__", "down"}}));
+  // Series are there for readers from the next scrape on.
+  scrape(*appender_, timeline_, 1000, {});
   const auto count = [&](std::vector<Matcher> matchers) { return reader_.select(matchers).size(); };
   EXPECT_EQ(count({}), 4U);
   EXPECT_EQ(count({Matcher::equal("__name__", "up")}), 3U);
@@ -310,11 +312,13 @@ TEST_P(RingContract, LabelsComeBackAsTheyWere) {
 
 TEST_P(RingContract, TheGenerationGrowsWithSeriesAndNotWithSamples) {
   const SeriesRef a = series("a");
-  const std::uint64_t before = reader_.index_generation();
   scrape(*appender_, timeline_, 1000, {{a, 1}});
+  const std::uint64_t before = reader_.index_generation();
+  scrape(*appender_, timeline_, 2000, {{a, 1}});
   EXPECT_EQ(series("a"), a);
   EXPECT_EQ(reader_.index_generation(), before);
-  series("b");
+  const SeriesRef b = series("b");
+  scrape(*appender_, timeline_, 3000, {{b, 1}});
   EXPECT_GT(reader_.index_generation(), before);
 }
 
