@@ -80,7 +80,7 @@ void MappedAppender::close_timeline(TimelineRef timeline) {
     for (const SeriesNumber series : own.series) {
       Pen& pen = ring_.pens[series];
       if (pen.owner.load(std::memory_order_seq_cst) != owner_of(own.number)) continue;
-      if (is_present(pen) || pen.chunk.mode == kUnread) present.push_back(series);
+      if (is_present(pen)) present.push_back(series);
       // What is known of it goes with its owner.
       pen.chunk.mode = kUnread;
       pen.owner.store(kNoOwner, std::memory_order_seq_cst);
@@ -212,7 +212,7 @@ void MappedAppender::begin(TimelineRef ref, std::int64_t time_ms) {
   owner_ = owner_of(open_->number);
   time_ms_ = time_ms;
   late_ = open_->has_time && time_ms <= open_->newest_ms;
-  index_ = late_ ? open_->next : ring_.timelines.begin(open_->number, open_->next, time_ms);
+  index_ = ring_.timelines.begin(open_->number, open_->next, late_ ? open_->newest_ms : time_ms);
   writer_.begin(open_->number, index_, time_ms);
   still_present_ = 0;
   appended_ = 0;
@@ -339,10 +339,14 @@ void MappedAppender::publish() {
   CHECK(open_ != nullptr, "publish without begin()");
   if (!late_ && still_present_ != open_->present) stage_absences();
   count_changes(staged_);
+  ring_.timelines.begin_writing(open_->number);
   writer_.write(staged_);
-  if (!late_) {
+  open_->next = index_ + 1;
+  if (late_) {
+    // A scrape without a time: its samples have their own.
+    ring_.timelines.burn(open_->number, index_);
+  } else {
     ring_.timelines.publish(open_->number, index_);
-    open_->next = index_ + 1;
     open_->newest_ms = time_ms_;
     open_->has_time = true;
   }

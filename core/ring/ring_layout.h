@@ -38,7 +38,8 @@ enum class SeriesState : std::uint8_t {
   kPresent = 2,  // `last` since `changed`, up to the timeline's newest scrape
   kAbsent = 3,   // no sample since `changed`
   kLeft = 4,     // no sample on this timeline since `changed`: it is about to be on another one
-  kTimed = 5,    // samples with times of their own; `changed` means nothing
+  kTimed = 5,    // samples with times of their own, the newest of them written in scrape `changed`; `last` is how many
+                 // controls the newest chunk from before that scrape had
 };
 
 struct SeriesPlace {
@@ -78,7 +79,8 @@ struct TimelineEntry {
   Word span;   // the first scrape 32 that is this timeline's: those before belonged to another one in its place;
                // state 8 << 56
   Word count;  // scrapes published, 32; check 32 << 32
-  std::array<Word, 5> reserved;
+  Word writing;  // 1 while the samples of the next scrape are being written
+  std::array<Word, 4> reserved;
   std::array<std::atomic<std::uint32_t>, kPagesPerTimeline> pages;  // page + 1 of scrape >> 10, modulo
 };
 static_assert(sizeof(TimelineEntry) == 64 + 4 * kPagesPerTimeline);

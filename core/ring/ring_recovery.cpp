@@ -28,7 +28,7 @@ class Recovery {
   void run() {
     const bool checked = found_.found == FoundState::kRebooted;
     if (checked) found_.times_dropped = ring_.timelines.verify();
-    ring_.timelines.adopt(found_.found == FoundState::kKilled);
+    ring_.timelines.adopt();
     for (std::uint64_t i = 0; i < ring_.geometry.max_series; ++i) {
       const auto series = static_cast<SeriesNumber>(i);
       if (own(ring_.entries[series].labels) == 0) continue;
@@ -57,9 +57,101 @@ class Recovery {
     if (!ring_.labels.adopt(set_of(labels), checked)) return false;
     SeriesNumber known = 0;
     if (!ring_.index.adopt(series, known)) return replaces(series, known, checked);
-    if (checked) check_chunks(series);
-    if (state == SeriesState::kPresent && !checked) ring_.left_present[place.timeline].push_back(series);
+    if (checked) {
+      check_chunks(series);
+    } else if (ring_.timelines.was_writing(place.timeline)) {
+      mend_torn(series);
+    }
+    if (!checked) note_present(series);
     return true;
+  }
+
+  // The series that a scrape has to miss before they are absent, for when their timeline is continued.
+  void note_present(SeriesNumber series) {
+    const TimelineNumber timeline = SeriesPlace::unpack(own(ring_.entries[series].place)).timeline;
+    const SeriesState state = state_of(own(ring_.entries[series].labels));
+    if (state == SeriesState::kPresent) ring_.left_present[timeline].push_back(series);
+  }
+
+  // The process ended while a scrape of this series' timeline was being written. What of it is in the chunk stays there:
+  // the number of that scrape is burnt when the timeline is continued. But the entry has to agree with the chunk, and
+  // samples with times of their own have to go.
+  void mend_torn(SeriesNumber series) {
+    SeriesEntry& entry = ring_.entries[series];
+    const SeriesPlace place = SeriesPlace::unpack(own(entry.place));
+    const std::uint32_t count = ring_.timelines.count(place.timeline);
+    const SeriesState state = state_of(own(entry.labels));
+    const auto changed = static_cast<std::uint32_t>(own(entry.changed));
+    if (!ring_.slots.known(place.head)) return;
+    auto image = copy_slot(ring_.slots.slot(place.head.slot), place.head.generation);
+    if (!image) return;
+    const ChunkStart start = decode_start(*image);
+    if (start.head.timed) return mend_timed(series, start, *image, count);
+    // Linked, but the entry was not there yet: the series had not left where it was.
+    if (start.head.starts && start.index >= count && changed != start.index) {
+      return rewrite(series, {before(start.previous), start.left_timeline}, changed, own(entry.last), state);
+    }
+    if (state == SeriesState::kLeft) return;
+    NoSink sink;
+    const ChunkEnd end = walk_chunk<false>(*image, start, sink);
+    const SeriesState said = end.absent ? SeriesState::kAbsent : SeriesState::kPresent;
+    if (!end.damaged && (end.index != changed || said != state || own(entry.last) != end.bits)) {
+      rewrite(series, place, end.index, end.bits, said);
+    }
+  }
+
+  void mend_timed(SeriesNumber series, const ChunkStart& start, SlotImage image, std::uint32_t count) {
+    SeriesEntry& entry = ring_.entries[series];
+    const SeriesPlace place = SeriesPlace::unpack(own(entry.place));
+    const SeriesState state = state_of(own(entry.labels));
+    const auto changed = static_cast<std::uint32_t>(own(entry.changed));
+    const bool marked = state == SeriesState::kTimed && changed >= count;
+    if (start.index < count) {
+      if (marked) cut_timed(series, place.head.slot, image, static_cast<std::uint16_t>(own(entry.last)));
+      return;
+    }
+    // All of the chunk was written in that scrape: the series goes back to the chunk before.
+    const ChunkLink link = before(start.previous);
+    const TimelineNumber timeline = start.head.starts ? start.left_timeline : place.timeline;
+    if (!marked) return rewrite(series, {link, timeline}, changed, own(entry.last), state);
+    auto earlier = ring_.slots.known(link) ? copy_slot(ring_.slots.slot(link.slot), link.generation) : std::nullopt;
+    if (!earlier) return rewrite(series, {ChunkLink{}, place.timeline}, 0, 0, SeriesState::kNew);
+    const ChunkStart earlier_start = decode_start(*earlier);
+    if (earlier_start.head.timed) {
+      // It may have been written to in the same scrape, or itself be of it.
+      rewrite(series, {link, timeline}, changed, own(entry.last), SeriesState::kTimed);
+      return mend_timed(series, earlier_start, *earlier, count);
+    }
+    NoSink sink;
+    const ChunkEnd end = walk_chunk<false>(*earlier, earlier_start, sink);
+    if (start.head.starts && timeline != place.timeline) {
+      return rewrite(series, {link, timeline}, start.left_index, end.bits,
+                     end.absent ? SeriesState::kAbsent : SeriesState::kLeft);
+    }
+    rewrite(series, {link, timeline}, end.index, end.bits, end.absent ? SeriesState::kAbsent : SeriesState::kPresent);
+  }
+
+  // Takes back what a chunk got in a scrape that was not published.
+  void cut_timed(SeriesNumber series, std::uint32_t slot, SlotImage& image, std::uint16_t controls) {
+    ChunkStart start = decode_start(image);
+    ChunkHead head = start.head;
+    head.controls = std::min(head.controls, controls);
+    image[0] = head.pack();
+    start = decode_start(image);
+    start.head.check = chunk_seed(ring_.labels.set_check(set_of(own(ring_.entries[series].labels))), slot, image);
+    NoSink sink;
+    head.check = walk_timed<true>(image, start, sink).check;
+    ring_.slots.slot(slot).words[0].store(head.pack(), std::memory_order_relaxed);
+    const SeriesPlace place = SeriesPlace::unpack(own(ring_.entries[series].place));
+    rewrite(series, place, start.index, 0, SeriesState::kTimed);
+  }
+
+  // A chunk's link to the one before has seven bits of its generation: the slot has the rest.
+  ChunkLink before(const PreviousChunk& previous) const {
+    if (!ring_.slots.known(previous.link)) return {};
+    const ChunkHead head = ChunkHead::unpack(own(ring_.slots.slot(previous.link.slot).words[0]));
+    if ((head.generation & kLinkGenerations) != previous.link.generation) return {};
+    return {previous.link.slot, head.generation};
   }
 
   // Whether the chunks of one series lead back to the newest chunk of the other.
@@ -155,15 +247,17 @@ class Recovery {
   bool agree(SeriesNumber series, const ChunkStart& start, const ChunkEnd& end) {
     SeriesEntry& entry = ring_.entries[series];
     const SeriesState state = state_of(own(entry.labels));
-    if (state == SeriesState::kTimed || start.head.timed) {
-      if ((state == SeriesState::kTimed) == start.head.timed && own(entry.last) == end.bits) return true;
-      if (state == SeriesState::kTimed && start.head.timed) {
-        rewrite(series, SeriesPlace::unpack(own(entry.place)), static_cast<std::uint32_t>(own(entry.changed)), end.bits,
-                state);
-        return true;
+    if (state == SeriesState::kTimed && start.head.timed) {
+      const SeriesPlace place = SeriesPlace::unpack(own(entry.place));
+      const std::uint32_t count = ring_.timelines.count(place.timeline);
+      if (static_cast<std::uint32_t>(own(entry.changed)) < count) return true;
+      // Its scrape was not published, or that is not on the disk.
+      if (const auto image = copy_slot(ring_.slots.slot(place.head.slot), place.head.generation)) {
+        mend_timed(series, start, *image, count);
       }
-      return state == SeriesState::kLeft;
+      return true;
     }
+    if (start.head.timed || state == SeriesState::kTimed) return state == SeriesState::kLeft;
     const auto changed = static_cast<std::uint32_t>(own(entry.changed));
     if (state == SeriesState::kLeft) return end.index < changed || !end.absent;
     const SeriesState said = end.absent ? SeriesState::kAbsent : SeriesState::kPresent;

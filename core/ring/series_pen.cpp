@@ -69,7 +69,8 @@ SeriesPlace SeriesPen::place_of(SeriesNumber series) const {
   return SeriesPlace::unpack(own(ring_.entries[series].place));
 }
 
-// In the order that view_series() counts on. A check is only looked at after the machine was started anew, so that it
+// In the order that view_series() counts on: a run's value follows its beginning, and what a series with times of its own
+// had before a scrape precedes the number of the scrape. A check is only looked at after the machine was started anew, so that it
 // stands last and may be missed by a process that ends between.
 void SeriesPen::write_entry(SeriesNumber series, const SeriesPlace& place, std::uint32_t changed, std::uint64_t last,
                             SeriesState state) {
@@ -78,8 +79,10 @@ void SeriesPen::write_entry(SeriesNumber series, const SeriesPlace& place, std::
   const std::uint64_t changed_word = pack_changed(changed, static_cast<std::uint32_t>(own(entry.changed) >> 32));
   const std::uint32_t set = set_of(own(entry.labels));
   if (own(entry.place) != place_word) entry.place.store(place_word, std::memory_order_release);
+  const bool stays_timed = state == SeriesState::kTimed && state_of(own(entry.labels)) == SeriesState::kTimed;
+  if (stays_timed) entry.last.store(last, std::memory_order_release);
   entry.changed.store(changed_word, std::memory_order_release);
-  entry.last.store(last, std::memory_order_release);
+  if (!stays_timed) entry.last.store(last, std::memory_order_release);
   entry.labels.store(pack_labels(set, entry_check(place_word, last, changed_word, set, state), state),
                      std::memory_order_release);
 }
@@ -219,37 +222,45 @@ void SeriesPen::write_absent(SeriesNumber series) {
   write_entry(series, place_of(series), index_, last, SeriesState::kAbsent);
 }
 
+// Samples with times of their own cannot be told by the number of their scrape: the entry says how much of the chunk was
+// there before the scrape, until that is published.
+void SeriesPen::mark_timed(SeriesNumber series, std::uint32_t controls) {
+  const SeriesEntry& entry = ring_.entries[series];
+  const bool marked = state_of(own(entry.labels)) == SeriesState::kTimed &&
+                      static_cast<std::uint32_t>(own(entry.changed)) == index_;
+  if (!marked) write_entry(series, place_of(series), index_, controls, SeriesState::kTimed);
+}
+
 void SeriesPen::write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits) {
   read_state(series);
   Pen& pen = ring_.pens[series];
   Timed& timed = timed_[series];
-  SeriesEntry& entry = ring_.entries[series];
-  const std::uint64_t previous = own(entry.last);
   std::optional<LeftTimeline> left;
-  if (pen.chunk.mode != kTimedChunk) {
-    const SeriesPlace place = place_of(series);
-    if (pen.chunk.mode == kBareToTimed || pen.chunk.mode == kBare) open_first(series, bits);
-    if (pen.chunk.mode == kDetached) {
-      left = LeftTimeline{place.timeline, static_cast<std::uint32_t>(own(entry.changed))};
-    } else if (pen.chunk.mode != kFresh) {
-      // One that is absent has said so in its chunk.
-      left = LeftTimeline{timeline_, pen.chunk.absent != 0 ? index_ : pen.touched + 1};
-    }
-  } else {
+  if (pen.chunk.mode == kTimedChunk && place_of(series).timeline == timeline_) {
+    mark_timed(series, pen.chunk.controls);
     const ChunkLink head = place_of(series).head;
     const bool open = chunk_is_ours(series) && ring_.slots.writable(seat_, head.slot) && timed.coded_ms < time_ms;
     if (open && append_timed(ring_.slots.slot(head.slot), pen.chunk, {timed.coded_ms, timed.step_ms}, time_ms, bits,
-                             previous)) {
+                             timed.coded_bits)) {
       timed.step_ms = time_ms - timed.coded_ms;
       timed.coded_ms = time_ms;
-      write_entry(series, place_of(series), index_, bits, SeriesState::kTimed);
+      timed.coded_bits = bits;
       return;
+    }
+  } else if (pen.chunk.mode != kTimedChunk) {
+    if (pen.chunk.mode == kBareToTimed || pen.chunk.mode == kBare) open_first(series, bits);
+    if (pen.chunk.mode == kDetached) {
+      left = LeftTimeline{place_of(series).timeline, static_cast<std::uint32_t>(own(ring_.entries[series].changed))};
+    } else if (pen.chunk.mode != kFresh) {
+      // One that is absent has said so in its chunk.
+      left = LeftTimeline{timeline_, pen.chunk.absent != 0 ? index_ : pen.touched + 1};
     }
   }
   open_next(series, index_, bits, params_after(series, bits), left, time_ms);
   timed.step_ms = 0;
   timed.coded_ms = time_ms;
-  write_entry(series, place_of(series), index_, bits, SeriesState::kTimed);
+  timed.coded_bits = bits;
+  mark_timed(series, 0);
 }
 
 void SeriesPen::detach(SeriesNumber series, std::uint32_t end) {
@@ -306,14 +317,6 @@ void SeriesPen::erase_rest(Slot& slot, const ChunkPen& pen) {
   }
 }
 
-// Whether the chunk is the first of a series on a timeline which the entry says it has not come to yet: the process ended
-// after the chunk was linked. Its one scrape was never published.
-bool SeriesPen::is_begun(SeriesNumber series, const ChunkStart& start) const {
-  const SeriesPlace place = place_of(series);
-  return start.head.starts && start.left_index == static_cast<std::uint32_t>(own(ring_.entries[series].changed)) &&
-         ring_.timelines.known(place.timeline) && start.index + 1 >= ring_.timelines.count(place.timeline);
-}
-
 // Goes on with the chunk that the last process left open. False if it is not there or makes no sense.
 bool SeriesPen::adopt_chunk(SeriesNumber series, ChunkLink head, SeriesState state) {
   if (!ring_.slots.known(head)) return false;
@@ -338,17 +341,8 @@ bool SeriesPen::adopt_chunk(SeriesNumber series, ChunkLink head, SeriesState sta
   pen.chunk.mode = timed ? kTimedChunk : kChunk;
   pen.last = end.bits;
   erase_rest(slot, pen.chunk);
-  if (timed) timed_[series] = {end.time_ms, end.step_ms, end.time_ms};
-  const SeriesState now = timed ? SeriesState::kTimed : end.absent ? SeriesState::kAbsent : SeriesState::kPresent;
-  const SeriesEntry& entry = ring_.entries[series];
-  // The last event can be newer than the entry, if the process ended between the two.
-  const bool left = state == SeriesState::kLeft && !is_begun(series, start);
-  if (!left && (state != now || own(entry.last) != end.bits ||
-                (!timed && static_cast<std::uint32_t>(own(entry.changed)) != end.index))) {
-    write_entry(series, place_of(series), timed ? static_cast<std::uint32_t>(own(entry.changed)) : end.index, end.bits,
-                now);
-  }
-  if (left) pen.chunk.mode = kDetached;
+  if (timed) timed_[series] = {end.time_ms, end.step_ms, end.time_ms, end.bits};
+  if (state == SeriesState::kLeft) pen.chunk.mode = kDetached;
   return true;
 }
 

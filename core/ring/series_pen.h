@@ -42,6 +42,7 @@ class SeriesPen {
     std::int64_t time_ms = 0;
     std::int64_t step_ms = 0;
     std::int64_t coded_ms = 0;  // of the one that is in the chunk already
+    std::uint64_t coded_bits = 0;
   };
   std::unordered_map<SeriesNumber, Timed>& timed() { return timed_; }
 
@@ -50,6 +51,7 @@ class SeriesPen {
   void write_value(SeriesNumber series, std::uint64_t bits);
   void write_absent(SeriesNumber series);
   void write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits);
+  void mark_timed(SeriesNumber series, std::uint32_t controls);
   void begin_run(SeriesNumber series, std::uint64_t bits);
   void open_first(SeriesNumber series, std::uint64_t next_bits);
   bool chunk_is_ours(SeriesNumber series);
@@ -62,7 +64,6 @@ class SeriesPen {
   ChunkLink take_slot();
   void erase_rest(Slot& slot, const ChunkPen& pen);
   bool adopt_chunk(SeriesNumber series, ChunkLink head, SeriesState state);
-  bool is_begun(SeriesNumber series, const ChunkStart& start) const;
 
   RingState& ring_;
   const std::size_t seat_;

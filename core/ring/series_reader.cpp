@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/ring/chunk_decode.h"
 
@@ -83,6 +84,11 @@ class PartList {
       if (view.state == SeriesState::kPresent && view.changed < view.count) add_run(view.changed, view.last, end);
       return false;
     }
+    // Samples with times of their own, of a scrape that is not published yet.
+    const bool unpublished = view.state == SeriesState::kTimed && view.changed >= view.count;
+    count_ = view.count;
+    newest_ = true;
+    controls_ = unpublished ? static_cast<std::uint16_t>(view.last) : 0xffff;
     follow(std::move(*image), end);
     return true;
   }
@@ -134,13 +140,19 @@ class PartList {
   // Goes from a chunk back to where the window begins. `end` is the first scrape that is not the chunk's any more.
   void follow(SlotImage image, std::int64_t end) {
     for (std::uint32_t steps = 0; steps < ring_.slots.slots(); ++steps) {
-      const ChunkStart start = decode_start(image);
+      ChunkStart start = decode_start(image);
       bool more = true;
       if (start.head.timed) {
         more = start.time_ms > from_ms_;
-        if (start.time_ms <= to_ms_) add(Part::Kind::kTimed, start, image, {});
+        // The newest chunks may be of a scrape that is not published yet, in part or in whole.
+        const bool published = !newest_ || start.index < count_;
+        if (published && std::exchange(newest_, false)) {
+          start.head.controls = std::min(start.head.controls, controls_);
+        }
+        if (published && start.time_ms <= to_ms_) add(Part::Kind::kTimed, start, image, {});
         end = std::numeric_limits<std::uint32_t>::max();
       } else {
+        newest_ = false;
         // Scrapes below belonged to another timeline: so did the chunk.
         if (start.index < least_ || !ring_.timelines.known(timeline_)) return;
         const ScrapeRange range = within(start.index, end);
@@ -180,6 +192,10 @@ class PartList {
   ScrapeRange found_;
   std::uint32_t least_ = 0;
   bool burnt_ = false;
+  // Of the newest published chunk so many controls count, if its samples have times of their own.
+  bool newest_ = true;
+  std::uint16_t controls_ = 0xffff;
+  std::uint32_t count_ = 0;
 };
 
 // Writes samples out, each with the time of its scrape.
@@ -359,10 +375,12 @@ bool collect(const RingState& ring, SeriesNumber series, std::uint32_t generatio
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto view = view_series(ring, series, generation);
     if (!view) return false;
-    if (parts.collect(*view)) return true;
+    const bool whole = parts.collect(*view);
+    if (whole && view->state != SeriesState::kTimed) return true;
+    // A chunk with times of its own tells by the entry alone what of it is published.
     // What was not where the entry said was replaced if the entry says something else by now.
     const auto again = view_series(ring, series, generation);
-    if (again && again->place.head == view->place.head) return true;
+    if (again && again->place.head == view->place.head && (!whole || again->changed == view->changed)) return true;
   }
   return true;
 }

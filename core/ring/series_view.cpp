@@ -12,7 +12,8 @@ constexpr int kAttempts = 64;
 
 }  // namespace
 
-// The writer stores place, changed, last and labels in this order (SeriesPen::write_entry), each with release. The count
+// The writer stores place, changed, last and labels in this order (SeriesPen::write_entry), each with release; of a
+// series with times of its own last before changed. The count
 // of scrapes is read first, so that whatever a published scrape changed is seen below; what a later scrape changed has
 // a `changed` at or past the count, and is told apart by that.
 std::optional<SeriesView> view_series(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
@@ -28,11 +29,13 @@ std::optional<SeriesView> view_series(const RingState& ring, SeriesNumber series
     const std::uint64_t changed = entry.changed.load(std::memory_order_acquire);
     const std::uint64_t labels = entry.labels.load(std::memory_order_acquire);
     const std::uint64_t changed_again = entry.changed.load(std::memory_order_acquire);
+    // relaxed: of a series with times of its own it is stored before the `changed` that was acquired.
+    const std::uint64_t last_again = entry.last.load(std::memory_order_relaxed);
     if (changed >> 32 != generation) return std::nullopt;
     if (SeriesPlace::unpack(place_again).timeline != view.place.timeline || changed != changed_again) continue;
     // relaxed: a new chunk is linked before `changed` says so, and that was acquired.
     const std::uint64_t place_last = entry.place.load(std::memory_order_relaxed);
-    if (place_last != place_again) continue;
+    if (place_last != place_again || view.last != last_again) continue;
     view.place = SeriesPlace::unpack(place_last);
     view.changed = static_cast<std::uint32_t>(changed);
     view.state = state_of(labels);

@@ -162,12 +162,15 @@ void Timelines::publish(TimelineNumber number, std::uint32_t index) {
                 std::memory_order_relaxed);
   }
   store_count(number, index + 1);
+  // release: after the count.
+  entry.writing.store(0, std::memory_order_release);
 }
 
 void Timelines::burn(TimelineNumber number, std::uint32_t index) {
   // Without a page it has no time, and so no samples either.
   if (const auto view = page_of(number, index)) mark_burnt(*view, index);
   store_count(number, index + 1);
+  entries_[number].writing.store(0, std::memory_order_release);
 }
 
 void Timelines::mark_burnt(const PageView& view, std::uint32_t index) {

@@ -41,6 +41,12 @@ class Timelines {
 
   // The scrape at `time_ms` will be the next published. Its number: usually `next`, later if times must skip a page.
   std::uint32_t begin(TimelineNumber number, std::uint32_t next, std::int64_t time_ms);
+  // The samples of the next scrape are about to be written; until publish() a process that ends leaves some of them.
+  void begin_writing(TimelineNumber number) {
+    // release: whoever finds a sample of the scrape in the file finds this.
+    entry(number).writing.store(1, std::memory_order_release);
+  }
+  bool was_writing(TimelineNumber number) const { return entry(number).writing.load(std::memory_order_relaxed) != 0; }
   // Makes the scrape visible, after all its samples are in place.
   void publish(TimelineNumber number, std::uint32_t index);
   // The scrape will never be published, and nothing is at its time.
@@ -82,9 +88,8 @@ class Timelines {
   // After the machine was started anew: drops pages whose times are not what was published, and ends every timeline, as
   // their pages and those of the series need not have reached the disk together. Returns the pages dropped.
   std::uint64_t verify();
-  // After a start: puts together what is known in ordinary memory only. `torn`: the process before was ended in the
-  // middle of something.
-  void adopt(bool torn);
+  // After a start: puts together what is known in ordinary memory only.
+  void adopt();
   // Fills this ring's timelines, which were never used, from another ring's: the newest timelines and pages, as many as
   // there is room for. Returns the number here of each number there, kNoTimeline for those left behind.
   std::vector<TimelineNumber> take_over(const Timelines& other);

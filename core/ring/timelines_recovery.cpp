@@ -26,7 +26,7 @@ std::int64_t Timelines::newest_of(TimelineNumber number) const {
   return time.value_or(0);
 }
 
-void Timelines::adopt(bool torn) {
+void Timelines::adopt() {
   const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::int64_t, TimelineNumber>> by_age;
   for (std::uint32_t i = 0; i < geometry_.max_timelines; ++i) {
@@ -34,7 +34,7 @@ void Timelines::adopt(bool torn) {
     if (state_of(entries_[number]) == TimelineState::kFree) continue;
     unused_from_ = static_cast<TimelineNumber>(number + 1);
     set_state(number, first(number), TimelineState::kClosed);
-    torn_[number] = torn;
+    torn_[number] = was_writing(number);
     by_age.emplace_back(newest_of(number), number);
     const std::uint64_t identity = entries_[number].identity.load(std::memory_order_relaxed);
     if (identity != 0) by_identity_.insert_or_assign(identity, number);
