@@ -368,6 +368,7 @@ void MappedAppender::tidy_up() {
   } else if (!lock.try_lock()) {
     return;
   }
+  if (ring_.publishes++ == 0) ring_.first_ms = time_ms_;
   ring_.newest_ms = std::max(ring_.newest_ms, time_ms_);
   ring_.index.flush();
   sweep(ring_, kSweepSteps, seat_);

@@ -18,7 +18,8 @@ std::uint32_t generation_of(const RingState& ring, SeriesNumber series) {
   return static_cast<std::uint32_t>(ring.entries[series].changed.load(std::memory_order_acquire) >> 32);
 }
 
-// Whether a series has come to its end, and when. One that goes on has none.
+// Whether a series has come to its end, and when; the beginning of all time if nothing of it can be read any more. One
+// that goes on has none.
 std::optional<std::int64_t> ended_at(const RingState& ring, SeriesNumber series) {
   const auto view = view_series(ring, series, generation_of(ring, series));
   if (!view) return std::nullopt;
@@ -37,16 +38,38 @@ bool is_of(const RingState& ring, std::uint16_t owner, std::size_t seat) {
   return owner != kNoOwner && owner != kErasedOwner && ring.timeline_seats[owner - 1U] == seat + 1;
 }
 
-// Gives a series up if it ended before `before_ms`.
-void give_up_if_ended(RingState& ring, SeriesNumber series, std::int64_t before_ms, std::size_t seat) {
+// Whether targets may be on their way that the process before this one had: some minutes of samples, and some scrapes, as
+// a target that is behind in time says nothing of the others.
+bool starting(const RingState& ring) {
+  constexpr std::uint64_t kScrapes = 1000;
+  return ring.publishes < kScrapes || ring.newest_ms < ring.first_ms + kEndedForMs;
+}
+
+// The newest time that counts for a series: of its own timeline, as long as that goes on.
+std::int64_t now_of(const RingState& ring, SeriesNumber series) {
+  const auto timeline =
+      SeriesPlace::unpack(ring.entries[series].place.load(std::memory_order_acquire)).timeline;
+  if (!ring.timelines.known(timeline) || ring.timeline_seats[timeline] == 0) return ring.newest_ms;
+  const auto newest = ring.timelines.newest_before(timeline, ring.timelines.count(timeline));
+  return newest ? ring.timelines.time_of(timeline, *newest).value_or(ring.newest_ms) : ring.newest_ms;
+}
+
+enum class GiveUp { kUnreadable, kLongEnded };
+
+// Gives a series up of which nothing can be read, or one that ended long ago.
+void give_up(RingState& ring, SeriesNumber series, GiveUp which, std::size_t seat) {
   const std::uint64_t labels = ring.entries[series].labels.load(std::memory_order_acquire);
   const std::uint16_t owner = ring.pens[series].owner.load(std::memory_order_relaxed);
   if (state_of(labels) == SeriesState::kFree || owner == kErasedOwner) return;
+  // After a start its target may not have had its turn yet.
+  if (owner == kNoOwner && which == GiveUp::kLongEnded && starting(ring)) return;
   // One of the caller's own may have a sample waiting in the open scrape: it has come back.
   const auto timeline = static_cast<TimelineNumber>(owner - 1U);
   if (is_of(ring, owner, seat) && ring.pens[series].touched >= ring.timelines.count(timeline)) return;
   const auto ended = ended_at(ring, series);
-  if (!ended || *ended >= before_ms) return;
+  if (!ended) return;
+  const bool unreadable = *ended == std::numeric_limits<std::int64_t>::min();
+  if (!unreadable && (which == GiveUp::kUnreadable || *ended > now_of(ring, series) - kEndedForMs)) return;
   erase_series(ring, series, seat);
   ring.counters.reclaimed.fetch_add(1, std::memory_order_relaxed);
 }
@@ -89,12 +112,12 @@ void collect_erased(RingState& ring) {
 }
 
 void sweep(RingState& ring, std::uint64_t steps, std::size_t caller) {
-  const auto oldest = ring.slots.horizon_ms();
-  if (!oldest) return;
+  const bool overwrites = ring.slots.horizon_ms().has_value() || ring.timelines.pages_used() == ring.geometry.pages;
+  if (!overwrites) return;
   const SeriesNumber numbers = ring.index.numbers();
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(steps, numbers); ++i) {
     ring.sweep_at = (ring.sweep_at + 1) % numbers;
-    give_up_if_ended(ring, ring.sweep_at, *oldest, caller);
+    give_up(ring, ring.sweep_at, GiveUp::kUnreadable, caller);
   }
 }
 
@@ -103,7 +126,7 @@ void sweep_under_pressure(RingState& ring, std::size_t caller) {
   if (ring.newest_ms < ring.last_pressure_ms + kPressureEveryMs) return;
   ring.last_pressure_ms = ring.newest_ms;
   for (SeriesNumber series = 0; series < ring.index.numbers(); ++series) {
-    give_up_if_ended(ring, series, ring.newest_ms - kEndedForMs, caller);
+    give_up(ring, series, GiveUp::kLongEnded, caller);
   }
   // What is out of the postings now is free two epochs later, if no reader holds that up.
   for (int i = 0; i < 3; ++i) collect_erased(ring);

@@ -131,6 +131,8 @@ struct RingState {
   // After a start, the series that are present on each timeline, for when it is continued.
   std::vector<std::vector<SeriesNumber>> left_present;
   SeriesNumber sweep_at = 0;
+  std::uint64_t publishes = 0;  // since the start
+  std::int64_t first_ms = 0;    // of the first of them
   std::int64_t newest_ms = 0;
   std::int64_t last_pressure_ms = 0;
 };
