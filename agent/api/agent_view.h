@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -12,7 +13,7 @@
 #include "actions/remedy/run.h"
 #include "agent/config/load.h"
 #include "collector/scrape/scrape_pools.h"
-#include "core/ring/ring.h"
+#include "core/ring/mapped_ring.h"
 #include "core/time/clock.h"
 #include "rules/alert/rule_status.h"
 #include "rules/promql/engine.h"
@@ -30,6 +31,19 @@ struct AgentStatus {
   std::string listen;                 // the address in use
 };
 
+// How the ring is doing.
+struct RingStatus {
+  core::ring::RingUsage usage;
+  core::ring::RingRecovery recovery;  // at the start
+  std::string problem;                // empty: none
+
+  // The time that its samples span; 0 while it is empty.
+  core::Millis retention() const {
+    if (usage.oldest_ms == 0) return core::Millis(0);
+    return core::Millis(std::max<std::int64_t>(0, usage.newest_ms - usage.oldest_ms));
+  }
+};
+
 // What the API reads of a running agent and may ask of it. Implemented in agent/wiring.
 //
 // Thread safety: any thread.
@@ -44,6 +58,7 @@ class AgentView {
 
   virtual LoadedConfigPtr config() const = 0;
   virtual AgentStatus status() const = 0;
+  virtual RingStatus ring() const = 0;
   virtual std::vector<collector::scrape::PoolStatus> pools() const = 0;
   virtual std::vector<collector::scrape::TargetMetadata> metadata() const = 0;
   virtual std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const = 0;

@@ -26,6 +26,12 @@ std::string host_name() {
   return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
 }
 
+// The bound is a size; the time that it comes to is what is held now.
+std::string retention_text(const RingStatus& ring) {
+  const auto held = std::chrono::floor<std::chrono::seconds>(ring.retention());
+  return fmt::format("{}MiB, {} held", ring.usage.bytes_limit >> 20U, core::format_duration(held));
+}
+
 }  // namespace
 
 const BuildInfo& build_info() {
@@ -50,17 +56,17 @@ ApiResponse answer_flags(const AgentView& agent) {
 
 ApiResponse answer_runtime_info(const AgentView& agent) {
   const AgentStatus status = agent.status();
-  const auto usage = agent.reader().usage();
+  const RingStatus ring = agent.ring();
   std::error_code problem;
   const std::string folder = std::filesystem::current_path(problem).string();
   // The members that speak of Go are there for clients that expect them, with what comes nearest.
   return success(fmt::format(
       "{{\"startTime\":{},\"CWD\":{},\"hostname\":{},\"serverTime\":{},\"reloadConfigSuccess\":{},\"lastConfigTime\":{}"
       ","
-      "\"corruptionCount\":0,\"goroutineCount\":0,\"GOMAXPROCS\":0,\"GOMEMLIMIT\":0,\"GOGC\":\"\",\"GODEBUG\":\"\","
+      "\"corruptionCount\":{},\"goroutineCount\":0,\"GOMAXPROCS\":0,\"GOMEMLIMIT\":0,\"GOGC\":\"\",\"GODEBUG\":\"\","
       "\"storageRetention\":{}}}",
       json_time(status.started), json(folder), json(host_name()), json_time(agent.clock().wall_now()),
-      status.reload_successful, json_time(status.configured), json(fmt::format("{} MiB", usage.bytes_limit >> 20U))));
+      status.reload_successful, json_time(status.configured), ring.usage.damaged, json(retention_text(ring))));
 }
 
 ApiResponse answer_alertmanagers(const AgentView& agent) {

@@ -86,6 +86,26 @@ json json_of(const std::optional<actions::remedy::Pause>& pause) {
   return {{"paused", true}, {"reason", pause->reason}, {"who", pause->who}, {"since", json_time(pause->since)}};
 }
 
+json json_of(const RingStatus& ring) {
+  return {{"series", ring.usage.series},
+          {"seriesLimit", ring.usage.series_limit},
+          {"seriesRefused", ring.usage.series_refused},
+          {"seriesReclaimed", ring.usage.series_reclaimed},
+          {"damaged", ring.usage.damaged},
+          {"bytes", ring.usage.bytes},
+          {"bytesLimit", ring.usage.bytes_limit},
+          {"oldestMs", ring.usage.oldest_ms},
+          {"newestMs", ring.usage.newest_ms},
+          {"retentionSeconds", json_seconds(ring.retention())},
+          {"problem", ring.problem},
+          {"start",
+           {{"found", to_string(ring.recovery.found)},
+            {"series", ring.recovery.series},
+            {"seriesDropped", ring.recovery.series_dropped},
+            {"chunksDropped", ring.recovery.chunks_dropped},
+            {"timesDropped", ring.recovery.times_dropped}}}};
+}
+
 json notifications_json(const actions::notify::NotifierStatus& status) {
   json integrations = json::array();
   for (const auto& lane : status.integrations) {
@@ -136,7 +156,6 @@ ApiResponse outcome(const core::Result<void>& result) {
 
 ApiResponse answer_watch_status(const AgentView& agent) {
   const AgentStatus status = agent.status();
-  const auto usage = agent.reader().usage();
   return answer({{"version", build_info().version},
                  {"now", json_time(agent.clock().wall_now())},
                  {"started", json_time(status.started)},
@@ -148,13 +167,7 @@ ApiResponse answer_watch_status(const AgentView& agent) {
                    {"lastReloadSuccessful", status.reload_successful},
                    {"lastReloadError", status.reload_error},
                    {"warnings", agent.config()->warnings}}},
-                 {"ring",
-                  {{"series", usage.series},
-                   {"seriesLimit", usage.series_limit},
-                   {"bytes", usage.bytes},
-                   {"bytesLimit", usage.bytes_limit},
-                   {"oldestMs", usage.oldest_ms},
-                   {"newestMs", usage.newest_ms}}},
+                 {"ring", json_of(agent.ring())},
                  {"automation", json_of(agent.pause())},
                  {"receivers", notifications_json(agent.notifications())}});
 }

@@ -13,16 +13,24 @@ using core::config::Table;
 
 constexpr std::string_view kNotYet = "not yet part of this version";
 
-// The least that holds a day of one busy host.
-constexpr std::uint64_t kLeastRingBytes = 16ULL << 20;
+// Tables and labels take about this much of the file for each series: with less there is no room for samples.
+constexpr std::uint64_t kLeastBytesPerSeries = 256;
+
+std::string print(core::config::ByteSize size) { return core::config::Codec<core::config::ByteSize>::print(size); }
 
 Result<void> check_ring(const RingConfig& ring, const Node& node) {
-  if (ring.size.bytes < kLeastRingBytes) {
-    return core::fail(node.find("size").error(
-        "a ring has at least {}",
-        core::config::Codec<core::config::ByteSize>::print(core::config::ByteSize{kLeastRingBytes})));
+  if (ring.size.bytes < core::ring::kLeastMappedRingBytes) {
+    return core::fail(
+        node.find("size").error("a ring has at least {}", print({.bytes = core::ring::kLeastMappedRingBytes})));
   }
-  if (ring.max_series == 0) return core::fail(node.find("max_series").error("a ring holds at least one series"));
+  if (!ring.max_series) return {};
+  if (*ring.max_series == 0) return core::fail(node.find("max_series").error("a ring holds at least one series"));
+  const std::uint64_t most = ring.size.bytes / kLeastBytesPerSeries;
+  if (*ring.max_series > most) {
+    return core::fail(node.find("max_series")
+                          .error("a ring of {} holds at most {} series, one for each {} bytes", print(ring.size), most,
+                                 kLeastBytesPerSeries));
+  }
   return {};
 }
 
@@ -54,10 +62,18 @@ const Table<RingConfig>& RingConfig::fields() {
   static const auto table =
       Table<RingConfig>("ring", "The time-series ring: how much the agent remembers, and never more.")
           .field("size", &RingConfig::size,
-                 {.help = "Bytes for samples; the oldest go first.", .reloadable = false, .example = "512MiB"})
-          .field(
-              "max_series", &RingConfig::max_series,
-              {.help = "Series at once; further ones are refused and counted for their target.", .reloadable = false})
+                 {.help = "Bytes of its file: tables, labels and samples. The oldest samples go first.",
+                  .reloadable = false,
+                  .example = "512MiB"})
+          .field("max_series", &RingConfig::max_series,
+                 {.help = "Series at once; default: one for each 512 bytes of size. Further ones are refused and "
+                          "counted for their target.",
+                  .reloadable = false})
+          .field("lock_memory", &RingConfig::lock_memory,
+                 {.help = "Keeps all of it in memory, so that nothing waits for the disk to read it.",
+                  .reloadable = false})
+          .field("huge_pages", &RingConfig::huge_pages,
+                 {.help = "Asks for huge pages; the kernel may have none for files.", .reloadable = false})
           .check(check_ring);
   return table;
 }

@@ -14,6 +14,7 @@
 #include "collector/scrape/scrape_config.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
+#include "core/ring/mapped_ring.h"
 
 namespace agent {
 
@@ -26,8 +27,10 @@ struct GlobalSection {
 
 // `ring`: how much the agent remembers.
 struct RingConfig {
-  core::config::ByteSize size{512ULL << 20};
-  std::uint64_t max_series = 200'000;
+  core::config::ByteSize size{core::ring::MappedRingOptions{}.size_bytes};
+  std::optional<std::uint64_t> max_series;  // none: one for each kBytesPerSeriesDefault of the size
+  bool lock_memory = false;
+  bool huge_pages = false;
   bool operator==(const RingConfig&) const = default;
   static const core::config::Table<RingConfig>& fields();
 };

@@ -230,11 +230,17 @@ AgentStatus Agent::status() const {
   if (const auto why = components_->remediator().snapshot()->degraded; !why.empty()) {
     status.degraded.push_back("remediations: " + why);
   }
+  if (const auto why = components_->ring().problem(); !why.empty()) status.degraded.push_back("ring: " + why);
   const std::lock_guard lock(mutex_);
   status.reload_successful = reload_error_.empty();
   status.reload_error = reload_error_;
   status.configured = configured_;
   return status;
+}
+
+RingStatus Agent::ring() const {
+  const core::ring::MappedRing& ring = components_->ring();
+  return {.usage = ring.reader().usage(), .recovery = ring.recovery(), .problem = ring.problem()};
 }
 
 std::string Agent::metrics() const {

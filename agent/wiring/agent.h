@@ -46,6 +46,7 @@ class Agent final : public AgentView {
   std::stop_token stopping() const override { return stopping_.get_token(); }
   LoadedConfigPtr config() const override;
   AgentStatus status() const override;
+  RingStatus ring() const override;
   std::vector<collector::scrape::PoolStatus> pools() const override { return components_->pool_status(); }
   std::vector<collector::scrape::TargetMetadata> metadata() const override { return components_->metadata(); }
   std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const override {

@@ -11,6 +11,8 @@
 #include <mutex>
 #include <random>
 
+#include "agent/wiring/ring_file.h"
+
 namespace agent {
 namespace {
 
@@ -18,18 +20,11 @@ using core::Errc;
 using core::fail;
 using core::Result;
 
-// What a sample costs in the memory ring, and how many a ring of a size may hold.
-constexpr std::uint64_t kBytesPerSample = 24;
 constexpr std::size_t kMaxShards = 4;
 constexpr std::size_t kRuleThreads = 2;
 constexpr int kBackupsAskedMax = 16;
 // How long a stop waits for receivers to answer; what is not answered is sent again after the next start.
 constexpr core::Duration kFarewell = std::chrono::seconds(5);
-
-std::unique_ptr<core::ring::Ring> make_ring(const RingConfig& config) {
-  return core::ring::make_memory_ring(
-      {.max_series = config.max_series, .max_samples = config.size.bytes / kBytesPerSample});
-}
 
 rules::promql::EngineOptions engine_options(const LoadedConfig& config) {
   rules::promql::EngineOptions options;
@@ -68,12 +63,13 @@ std::function<double()> make_jitter() {
 
 }  // namespace
 
-Components::Components(const LoadedConfig& config, const core::Clock& clock)
+Components::Components(const LoadedConfig& config, const core::Clock& clock,
+                       std::unique_ptr<core::ring::MappedRing> ring)
     : clock_(clock),
       loop_(clock),
       http_(core::net::make_http_client(loop_, clock)),
       commands_(clock),
-      ring_(make_ring(config.settings.ring)),
+      ring_(std::move(ring)),
       engine_(ring_->reader(), clock, engine_options(config)),
       strand_(clock, "notify"),
       backup_requests_(clock, "backup-asked") {}
@@ -90,7 +86,9 @@ Components::~Components() {
 
 Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config, const DataDir& data,
                                                      const core::Clock& clock, const std::string& external_url) {
-  std::unique_ptr<Components> components(new Components(config, clock));
+  auto ring = open_ring(config.settings.ring, data.file("ring"));
+  if (!ring) return fail(ring.error());
+  std::unique_ptr<Components> components(new Components(config, clock, std::move(*ring)));
   if (auto opened = components->open_stores(config, data, external_url); !opened) return fail(opened.error());
   components->make_pools();
   return components;

@@ -20,7 +20,7 @@
 #include "core/net/http_client.h"
 #include "core/net/io_loop.h"
 #include "core/process/child_process.h"
-#include "core/ring/ring.h"
+#include "core/ring/mapped_ring.h"
 #include "core/time/clock.h"
 #include "rules/alert/alert_store.h"
 #include "rules/alert/rule_runner.h"
@@ -34,8 +34,8 @@ namespace agent {
 // Thread safety: open(), start(), reconfigure() and stop() on one thread; the parts as their own classes say.
 class Components {
  public:
-  // Opens stores and restores what they hold; nothing is scraped, evaluated or sent yet. `external_url` has no trailing
-  // slash.
+  // Opens the ring and the stores and restores what they hold; nothing is scraped, evaluated or sent yet.
+  // `external_url` has no trailing slash.
   static core::Result<std::unique_ptr<Components>> open(const LoadedConfig& config, const DataDir& data,
                                                         const core::Clock& clock, const std::string& external_url);
   ~Components();
@@ -50,6 +50,7 @@ class Components {
   void stop();
 
   core::net::IoLoop& loop() { return loop_; }
+  const core::ring::MappedRing& ring() const { return *ring_; }
   const core::ring::Reader& reader() const { return ring_->reader(); }
   const collector::scrape::ScrapePools& pools() const { return *pools_; }
   // The jobs of the configuration, and this host's own if it is measured.
@@ -65,7 +66,7 @@ class Components {
   core::Result<void> ask_for_backup(const std::string& name, const std::string& who);
 
  private:
-  Components(const LoadedConfig& config, const core::Clock& clock);
+  Components(const LoadedConfig& config, const core::Clock& clock, std::unique_ptr<core::ring::MappedRing> ring);
 
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
   void make_pools();
@@ -79,7 +80,7 @@ class Components {
   core::net::IoLoop loop_;
   std::unique_ptr<core::net::HttpClient> http_;
   core::process::ChildProcessRunner commands_;
-  std::unique_ptr<core::ring::Ring> ring_;
+  std::unique_ptr<core::ring::MappedRing> ring_;
   rules::promql::Engine engine_;
   AlertLog alert_log_;
   std::unique_ptr<rules::AlertStore> alert_store_;

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/api/status_api.h"
 #include "agent/metrics/process_metrics.h"
@@ -44,7 +46,8 @@ void append_agent(MetricText& text, const AgentView& agent) {
              as_double(status.degraded.size()));
 }
 
-void append_ring(MetricText& text, const core::ring::RingUsage& usage) {
+void append_ring(MetricText& text, const RingStatus& ring) {
+  const core::ring::RingUsage& usage = ring.usage;
   text.gauge("watchkeeper_ring_series", "Series in the ring.", as_double(usage.series));
   text.gauge("watchkeeper_ring_series_limit", "Series the ring may hold.", as_double(usage.series_limit));
   text.gauge("watchkeeper_ring_bytes", "Bytes the ring occupies.", as_double(usage.bytes));
@@ -53,6 +56,47 @@ void append_ring(MetricText& text, const core::ring::RingUsage& usage) {
                as_double(usage.samples_appended));
   text.gauge("watchkeeper_ring_oldest_timestamp_seconds", "The oldest sample in the ring; 0 while it is empty.",
              static_cast<double>(usage.oldest_ms) / 1000);
+  text.gauge("watchkeeper_ring_retention_seconds",
+             "From the oldest sample in the ring to the newest; 0 while it is empty.", seconds(ring.retention()));
+  text.counter("watchkeeper_ring_series_refused_total", "Times that there was no room for a series.",
+               as_double(usage.series_refused));
+  text.counter("watchkeeper_ring_series_reclaimed_total",
+               "Series given up: their samples were overwritten, or they had ended and made room.",
+               as_double(usage.series_reclaimed));
+  text.counter("watchkeeper_ring_damaged_total", "Series, chunks and pages of times dropped: their bytes were bad.",
+               as_double(usage.damaged));
+  text.gauge("watchkeeper_ring_problem", "Whether something keeps the ring from remembering; /-/ready has the reason.",
+             ring.problem.empty() ? 0 : 1);
+  text.gauge("watchkeeper_ring_start_info", "1, with how the ring was found at the start.", 1,
+             {{"found", std::string(to_string(ring.recovery.found))}});
+  text.gauge("watchkeeper_ring_start_series", "Series that were taken over at the start.",
+             as_double(ring.recovery.series));
+}
+
+// A target's series of refusals is there from its first scrape on: one that appeared with the first refusal would
+// itself find no room in the ring, and nobody would hear of it.
+void append_targets(MetricText& text, const std::vector<collector::scrape::PoolStatus>& pools) {
+  std::map<std::string, std::map<std::string, double>> by_health;
+  std::map<std::pair<std::string, std::string>, double> refused;
+  for (const auto& pool : pools) {
+    for (const char* const health : {"up", "down", "unknown"}) by_health[pool.job][health] += 0;
+    for (const auto& target : pool.active) {
+      ++by_health[pool.job][std::string(collector::scrape::to_string(target.health))];
+      // Added up, since relabelling may leave several targets with one instance.
+      refused[{pool.job, std::string(target.target.labels.get("instance"))}] +=
+          as_double(target.last_report.series_refused);
+    }
+  }
+  for (const auto& [job, counts] : by_health) {
+    for (const auto& [health, count] : counts) {
+      text.gauge("watchkeeper_targets", "Targets by health.", count, {{"scrape_job", job}, {"health", health}});
+    }
+  }
+  for (const auto& [target, count] : refused) {
+    text.gauge("watchkeeper_target_series_refused",
+               "Samples of the target's last scrape whose series found no room in the ring.", count,
+               {{"scrape_job", target.first}, {"scrape_instance", target.second}});
+  }
 }
 
 void append_scrapes(MetricText& text, const AgentView& agent, const collector::scrape::ScrapeStats& stats) {
@@ -75,17 +119,7 @@ void append_scrapes(MetricText& text, const AgentView& agent, const collector::s
            stats.series_refused},
           {"watchkeeper_scrape_target_errors_total", "Targets that could not be made.", stats.target_errors},
       }});
-  std::map<std::string, std::map<std::string, double>> targets;
-  for (const auto& pool : agent.pools()) {
-    for (const char* const health : {"up", "down", "unknown"}) targets[pool.job][health] += 0;
-    for (const auto& target : pool.active)
-      ++targets[pool.job][std::string(collector::scrape::to_string(target.health))];
-  }
-  for (const auto& [job, by_health] : targets) {
-    for (const auto& [health, count] : by_health) {
-      text.gauge("watchkeeper_targets", "Targets by health.", count, {{"scrape_job", job}, {"health", health}});
-    }
-  }
+  append_targets(text, agent.pools());
 }
 
 void append_rules(MetricText& text, const AgentView& agent, const rules::RuleCounters& counters) {
@@ -220,7 +254,7 @@ void append_requests(MetricText& text, const RequestCounts& counts) {
 
 void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCounters& counters) {
   append_agent(text, agent);
-  append_ring(text, agent.reader().usage());
+  append_ring(text, agent.ring());
   append_scrapes(text, agent, counters.scrape);
   append_rules(text, agent, counters.rules);
   append_notifications(text, agent.notifications());

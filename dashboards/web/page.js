@@ -147,7 +147,7 @@ function show(state) {
   fill("receivers", status.receivers.map(receiverItem), "Nobody is told: there are no receivers.");
   document.getElementById("footer").textContent =
     `Watchkeeper ${status.version}, ${status.configuration.file}, up ${Model.span(Model.secondsSince(status.now, status.started))}, ` +
-    `${status.ring.series} of ${status.ring.seriesLimit} series`;
+    `${status.ring.series} of ${status.ring.seriesLimit} series, ${Model.span(status.ring.retentionSeconds)} of history`;
 }
 
 async function refresh() {

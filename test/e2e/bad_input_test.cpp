@@ -101,7 +101,7 @@ TEST(CommandLine, UsageErrorsExitWithTwo) {
 
 TEST(Run, RefusesWhatItCannotHaveAndSaysWhat) {
   const fs::path work = test_support::fresh_folder("bad-run");
-  test_support::write_file(work / "empty.yml", "scrape_configs: []\n");
+  test_support::write_file(work / "empty.yml", "scrape_configs: []\nring: {size: 4MiB}\n");
   const std::string config = (work / "empty.yml").string();
 
   const Ended absent = run({"run", "--config", "/nowhere/x.yml", "--data-dir", (work / "d").string()});
@@ -126,11 +126,25 @@ TEST(Run, RefusesWhatItCannotHaveAndSaysWhat) {
   EXPECT_THAT(same_data.output, HasSubstr((work / "data").string()));
 }
 
+TEST(Run, RefusesAFileThatIsNoRingAndLeavesItAlone) {
+  const fs::path work = test_support::fresh_folder("bad-ring");
+  test_support::write_file(work / "w.yml", "ring: {size: 4MiB}\n");
+  const std::string notes(8192, 'n');
+  fs::create_directories(work / "data");
+  test_support::write_file(work / "data" / "ring", notes);
+  const Ended refused = run({"run", "--config", (work / "w.yml").string(), "--data-dir", (work / "data").string(),
+                             "--listen", "127.0.0.1:0"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.output, HasSubstr((work / "data" / "ring").string() + ": not a ring"));
+  EXPECT_EQ(test_support::read_file(work / "data" / "ring"), notes);
+}
+
 TEST(Run, ABadReloadKeepsWhatRanAndSaysSo) {
   const fs::path work = test_support::fresh_folder("bad-reload");
   const fs::path config = work / "watchkeeper.yml";
   const auto with_job = [](const std::string& name) {
-    return "scrape_configs:\n- job_name: " + name + "\n  static_configs: [{targets: ['127.0.0.1:1']}]\n";
+    return "scrape_configs:\n- job_name: " + name +
+           "\n  static_configs: [{targets: ['127.0.0.1:1']}]\nring: {size: 4MiB}\n";
   };
   test_support::write_file(config, with_job("one"));
   AgentProcess agent(config, work / "data");

@@ -70,6 +70,7 @@ class MainJob : public testing::Test {
            std::to_string(node_port_) +
            "']}]\n"
            "host: {interval: 1s, instance: here}\n"
+           "ring: {size: 16MiB}\n"
            "alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:" +
            std::to_string(alertmanager_port_) +
            "']}]}]}\n"

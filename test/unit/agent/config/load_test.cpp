@@ -35,8 +35,11 @@ INSTANTIATE_TEST_SUITE_P(
                 "w.yml:3:3: "},
         BadCase{"route: {receiver: nobody}\nreceivers: [{name: somebody}]\n", "w.yml:1:"},
         BadCase{"remediations:\n- {name: r, match: ['alertname=\"X\"'], steps: [{backup: none}]}\n", "none"},
-        BadCase{"ring: {size: 1MB}\n", "w.yml:1:14: a ring has at least 16MiB"},
+        BadCase{"ring: {size: 1MB}\n", "w.yml:1:14: a ring has at least 4MiB"},
         BadCase{"ring: {max_series: 0}\n", "w.yml:1:20: a ring holds at least one series"},
+        BadCase{"ring:\n  size: 4MiB\n  max_series: 16385\n",
+                "w.yml:3:15: a ring of 4MiB holds at most 16384 series, one for each 256 bytes"},
+        BadCase{"ring: {lock_memory: 1}\n", "w.yml:1:21: expected true or false"},
         BadCase{"api: {external_url: 'https://w.example/'}\n", "w.yml:1:21: expected a URL without a trailing slash"},
         BadCase{"api: {external_url: w}\n", "w.yml:1:21: "}, BadCase{"api: {auth: {}}\n", "w.yml:1:7: "},
         BadCase{"log: {level: loud}\n", "w.yml:1:14: expected one of debug, info, warn, error, got \"loud\""},
@@ -46,6 +49,18 @@ TEST(LoadTest, AnEmptyFileIsAConfiguration) {
   const auto config = load_config_text("", "w.yml");
   ASSERT_TRUE(config) << config.error().front().message;
   EXPECT_TRUE((*config)->jobs.empty());
+}
+
+TEST(LoadTest, ARingHasABoundOfItsOwnUnlessOneIsGiven) {
+  const auto plain = load_config_text("", "w.yml");
+  ASSERT_TRUE(plain);
+  EXPECT_EQ((*plain)->settings.ring.size.bytes, 512ULL << 20);
+  EXPECT_FALSE((*plain)->settings.ring.max_series.has_value());
+  const auto given =
+      load_config_text("ring: {size: 4MiB, max_series: 16384, lock_memory: true, huge_pages: true}\n", "w");
+  ASSERT_TRUE(given) << given.error().front().message;
+  EXPECT_EQ((*given)->settings.ring,
+            (RingConfig{.size = {4ULL << 20}, .max_series = 16384, .lock_memory = true, .huge_pages = true}));
 }
 
 TEST(LoadTest, JobsInheritWhatIsGlobal) {

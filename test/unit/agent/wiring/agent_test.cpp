@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace agent {
@@ -41,6 +42,7 @@ class AgentTest : public testing::Test {
     return Agent::start({.config_path = config_path(), .data_dir = data, .listen = ListenAddress{"127.0.0.1", 0}},
                         *config, clock_);
   }
+  std::string ring_path() const { return folder_ + "/data/ring"; }
   void start() {
     auto agent = try_start(folder_ + "/data");
     ASSERT_TRUE(agent) << agent.error().message;
@@ -55,7 +57,7 @@ class AgentTest : public testing::Test {
   }
 
   static constexpr const char* kGood =
-      "scrape_configs: [{job_name: one, static_configs: [{targets: ['127.0.0.1:1']}]}]\n";
+      "scrape_configs: [{job_name: one, static_configs: [{targets: ['127.0.0.1:1']}]}]\nring: {size: 4MiB}\n";
 
   const core::SystemClock clock_;
   const std::string folder_ = testing::TempDir() + "agent_test." + std::to_string(getpid());
@@ -70,9 +72,13 @@ TEST_F(AgentTest, ServesMetricsThatPromtoolTakes) {
   ASSERT_TRUE(metrics);
   EXPECT_EQ(metrics->get_header_value("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
   for (const char* const name :
-       {"watchkeeper_build_info{", "watchkeeper_config_last_reload_successful 1",
-        "watchkeeper_ring_series_limit 200000", "watchkeeper_targets{health=\"down\",scrape_job=\"one\"}",
-        "watchkeeper_automation_paused 0", "watchkeeper_http_requests_total{code=\"200\",handler=\"/api/v1/query\"} 1",
+       {"watchkeeper_build_info{", "watchkeeper_config_last_reload_successful 1", "watchkeeper_ring_series_limit 8192",
+        "watchkeeper_ring_retention_seconds ", "watchkeeper_ring_series_refused_total 0",
+        "watchkeeper_ring_series_reclaimed_total 0", "watchkeeper_ring_damaged_total 0", "watchkeeper_ring_problem 0",
+        "watchkeeper_ring_start_info{found=\"new\"} 1", "watchkeeper_ring_start_series 0",
+        "watchkeeper_target_series_refused{scrape_instance=\"127.0.0.1:1\",scrape_job=\"one\"} 0",
+        "watchkeeper_targets{health=\"down\",scrape_job=\"one\"}", "watchkeeper_automation_paused 0",
+        "watchkeeper_http_requests_total{code=\"200\",handler=\"/api/v1/query\"} 1",
         "watchkeeper_process_resident_memory_bytes "}) {
     EXPECT_THAT(metrics->body, HasSubstr(name));
   }
@@ -94,10 +100,44 @@ TEST_F(AgentTest, ABadReloadKeepsTheOldConfigurationAndShows) {
   EXPECT_THAT(get("/api/v1/scrape_pools")->body, HasSubstr(R"(["one"])"));
   EXPECT_EQ(get("/-/ready")->status, 200) << "what runs, runs";
 
-  write_config("scrape_configs: [{job_name: two}]\n");
+  write_config("scrape_configs: [{job_name: two}]\nring: {size: 4MiB}\n");
   EXPECT_EQ(post("/-/reload")->status, 200);
   EXPECT_THAT(get("/api/v1/scrape_pools")->body, HasSubstr(R"(["two"])"));
   EXPECT_THAT(get("/metrics")->body, HasSubstr("watchkeeper_config_last_reload_successful 1"));
+}
+
+TEST_F(AgentTest, ALostRingIsSaidEverywhere) {
+  start();
+  EXPECT_EQ(get("/-/ready")->status, 200);
+  fs::remove(ring_path());
+  const auto ready = get("/-/ready");
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(ready->status, 503);
+  EXPECT_THAT(ready->body, HasSubstr("ring: the ring's file " + ring_path() + " was removed"));
+  const std::string metrics = get("/metrics")->body;
+  EXPECT_THAT(metrics, HasSubstr("watchkeeper_ring_problem 1\n"));
+  EXPECT_THAT(metrics, HasSubstr("watchkeeper_degraded 1\n"));
+  const std::string status = get("/api/watchkeeper/v1/status")->body;
+  EXPECT_THAT(status, HasSubstr(R"("problem":"the ring's file )"));
+  EXPECT_THAT(status, HasSubstr(R"("degraded":["ring: the ring's file )"));
+}
+
+TEST_F(AgentTest, WhatIsNoRingIsRefusedAndLeftAlone) {
+  fs::create_directories(folder_ + "/data");
+  const std::string text = "somebody's notes\n";
+  std::ofstream(ring_path()) << text;
+  const auto refused = try_start(folder_ + "/data");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr(ring_path() + ": not a ring"));
+  std::ifstream stream(ring_path());
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(stream), {}), text);
+}
+
+TEST_F(AgentTest, ARingOfAnotherSizeWaitsForTheNextStart) {
+  start();
+  write_config("ring: {size: 8MiB, max_series: 99}\n");
+  EXPECT_EQ(post("/-/reload")->status, 200);
+  EXPECT_THAT(get("/metrics")->body, HasSubstr("watchkeeper_ring_series_limit 8192\n"));
 }
 
 TEST_F(AgentTest, PausesAndResumesAutomation) {
@@ -131,6 +171,17 @@ TEST_F(AgentTest, OneAgentADataDirectory) {
   const auto unwritable = try_start("/proc/watchkeeper");
   ASSERT_FALSE(unwritable);
   EXPECT_THAT(unwritable.error().message, HasSubstr("data directory /proc/watchkeeper: "));
+}
+
+TEST_F(AgentTest, SaysWhatItRemembers) {
+  start();
+  const auto status = get("/api/watchkeeper/v1/status");
+  ASSERT_TRUE(status);
+  EXPECT_THAT(status->body, HasSubstr(R"("seriesLimit":8192)"));
+  EXPECT_THAT(status->body, HasSubstr(R"("seriesRefused":0,"start":{"chunksDropped":0,"found":"new","series":0)"));
+  EXPECT_THAT(status->body, HasSubstr(R"("problem":"")"));
+  EXPECT_THAT(get("/api/v1/status/runtimeinfo")->body,
+              testing::ContainsRegex(R"("corruptionCount":0,.*"storageRetention":"[0-9]+MiB, [0-9]+s held")"));
 }
 
 }  // namespace
