@@ -75,12 +75,16 @@ std::span<const LabelRef> LabelStore::pairs(LabelRef set) const {
   return {first, record(set)->length};
 }
 
-Labels LabelStore::materialise(LabelRef set) const {
-  std::vector<Label> labels;
+std::optional<Labels> LabelStore::materialise(LabelRef set) const {
   const auto members = pairs(set);
+  if (members.empty()) return std::nullopt;
+  std::vector<Label> labels;
   labels.reserve(members.size());
   for (const LabelRef pair : members) {
-    labels.push_back({std::string(text(name_of(pair))), std::string(text(pair))});
+    const std::string_view name = text(name_of(pair));
+    const std::string_view value = text(pair);
+    if (name.empty() || value.empty()) return std::nullopt;
+    labels.push_back({std::string(name), std::string(value)});
   }
   return Labels::from_sorted(std::move(labels));
 }

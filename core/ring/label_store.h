@@ -58,7 +58,8 @@ class LabelStore {
   std::string_view text(LabelRef name_or_pair) const;
   LabelRef name_of(LabelRef pair) const;
   std::span<const LabelRef> pairs(LabelRef set) const;
-  Labels materialise(LabelRef set) const;
+  // None if the set, or one of its texts, is not there: bytes that were lost say nothing.
+  std::optional<Labels> materialise(LabelRef set) const;
   // Of what the labels say, not of where they lie: the same in every file. As it was when the set was made.
   std::uint32_t set_check(LabelRef set) const { return is(set, LabelKind::kSet) ? record(set)->check : 0; }
 

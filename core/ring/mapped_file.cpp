@@ -39,8 +39,10 @@ void pass_on(int signal, siginfo_t* info, void* context) {
     previous_action.sa_handler(signal);
     return;
   }
-  // Not ours: the instruction runs again, and this time the default action ends the process.
+  // Not ours: the instruction runs again, and this time the default action ends the process. A signal that was sent has
+  // no instruction to come back.
   sigaction(signal, &previous_action, nullptr);
+  if (info->si_code <= 0) raise(signal);
 }
 
 // Only what is safe in a signal handler: atomics and mmap, a plain system call.

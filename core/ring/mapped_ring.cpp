@@ -29,8 +29,10 @@ class MappedReader final : public Reader {
       const std::uint64_t labels = entry.labels.load(std::memory_order_acquire);
       if (set_of(labels) != each.set || state_of(labels) == SeriesState::kFree) continue;
       if (ring_.pens[each.series].owner.load(std::memory_order_acquire) == kErasedOwner) continue;
-      selected.push_back({make_ref(each.series, generation),
-                          std::make_shared<const Labels>(ring_.labels.materialise(each.set))});
+      auto materialised = ring_.labels.materialise(each.set);
+      if (!materialised) continue;
+      selected.push_back(
+          {make_ref(each.series, generation), std::make_shared<const Labels>(std::move(*materialised))});
     }
     return selected;
   }

@@ -68,7 +68,9 @@ class Migration {
     for (const auto& [newest_ms, each] : series) {
       const SeriesPlace place = SeriesPlace::unpack(own(from_.entries[each.series].place));
       if (timelines_[place.timeline] == kNoTimeline) continue;
-      const auto room = to_.index.make(from_.labels.materialise(each.set));
+      const auto labels = from_.labels.materialise(each.set);
+      if (!labels) continue;
+      const auto room = to_.index.make(*labels);
       if (!room) break;
       moved_.push_back({each.series, room->series, room->set, {}});
     }

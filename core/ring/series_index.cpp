@@ -37,10 +37,12 @@ std::optional<SeriesNumber> SeriesIndex::find(const Labels& labels) {
 }
 
 Result<SeriesIndex::Room> SeriesIndex::make(const Labels& labels) {
+  if (labels.empty()) return fail(Errc::kInvalid, "a series has at least one label");
   if (labels.size() > kLabelsPerSeriesMax) {
     return fail(Errc::kInvalid, "{} labels on one series: at most {}", labels.size(), kLabelsPerSeriesMax);
   }
   for (const Label& label : labels) {
+    if (label.name.empty()) return fail(Errc::kInvalid, "a label without a name");
     if (label.value.size() > kLabelTextMax || label.name.size() > kLabelTextMax) {
       return fail(Errc::kInvalid, "label {}: a text of {} bytes, at most {}", label.name.substr(0, 64),
                   std::max(label.name.size(), label.value.size()), kLabelTextMax);

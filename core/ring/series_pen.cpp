@@ -228,7 +228,7 @@ void SeriesPen::mark_timed(SeriesNumber series, std::uint32_t controls) {
   const SeriesEntry& entry = ring_.entries[series];
   const bool marked = state_of(own(entry.labels)) == SeriesState::kTimed &&
                       static_cast<std::uint32_t>(own(entry.changed)) == index_;
-  if (!marked) write_entry(series, place_of(series), index_, controls, SeriesState::kTimed);
+  write_entry(series, place_of(series), index_, marked ? own(entry.last) : controls, SeriesState::kTimed);
 }
 
 void SeriesPen::write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits) {
@@ -362,9 +362,7 @@ void SeriesPen::read_state(SeriesNumber series) {
   } else if (state == SeriesState::kPresent) {
     pen.chunk.mode = kBare;
     pen.chunk.index = static_cast<std::uint32_t>(own(entry.changed));
-    if (!place.head.none()) {
-      ring_.entries[series].place.store(SeriesPlace{ChunkLink{}, place.timeline}.pack(), std::memory_order_release);
-    }
+    if (!place.head.none()) write_entry(series, {ChunkLink{}, place.timeline}, pen.chunk.index, pen.last, state);
   } else {
     // What it had is lost; the next sample begins it anew.
     pen.chunk.mode = kFresh;
