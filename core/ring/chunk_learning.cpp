@@ -83,12 +83,6 @@ std::uint8_t ulp_index(std::span<const Difference> differences) {
 
 }  // namespace
 
-std::uint32_t signed_width(std::int64_t value) {
-  if (value == 0) return 0;
-  const auto folded = static_cast<std::uint64_t>(value ^ (value >> 63));
-  return 65U - static_cast<std::uint32_t>(std::countl_zero(folded));
-}
-
 std::uint8_t width_index(std::uint32_t width) {
   static constexpr auto table = [] {
     std::array<std::uint8_t, 65> built{};
@@ -188,7 +182,8 @@ ChunkParams learn_from(Domain domain, const Values& values) {
   return learn_params(domain, std::span(differences).first(count));
 }
 
-constexpr std::uint8_t kMature = 3;
+// A series has settled when it has learned from a whole chunk: looking again each time finds next to nothing more.
+constexpr std::uint8_t kMature = 1;
 
 }  // namespace
 

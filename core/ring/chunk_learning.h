@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -25,7 +26,10 @@ ChunkParams next_params(const SlotImage& last, std::uint64_t next_bits);
 ChunkParams first_params(std::uint64_t first_bits, std::uint64_t next_bits);
 
 // Signed bits that hold `value`: 0 for 0, 1 for -1, 2 for 1 and -2, ...
-std::uint32_t signed_width(std::int64_t value);
+inline std::uint32_t signed_width(std::int64_t value) {
+  const auto folded = static_cast<std::uint64_t>(value ^ (value >> 63));
+  return value == 0 ? 0U : 65U - static_cast<std::uint32_t>(std::countl_zero(folded));
+}
 // The smallest index into kWidths of at least `width`.
 std::uint8_t width_index(std::uint32_t width);
 

@@ -150,17 +150,58 @@ void put_coded(Slot& slot, const Coded& coded, std::uint32_t& data, std::uint32_
 
 // The count goes last: whoever sees it sees all it counts.
 void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::uint64_t bits, bool escaped) {
-  ChunkHead head = ChunkHead::unpack(own(slot.words[0]));
-  head.controls = static_cast<std::uint16_t>(controls);
-  head.check = check_step(head.check, index, bits);
-  head.escaped = head.escaped || escaped;
-  publish(slot.words[0], head.pack());
+  const std::uint64_t head = own(slot.words[0]);
+  const std::uint32_t check = check_step(static_cast<std::uint32_t>(head >> 32), index, bits);
+  // ChunkHead: the controls are replaced, the flags stay.
+  const std::uint64_t kept = head & ~(std::uint64_t{0xfff} << 16) & 0xffffffff;
+  publish(slot.words[0], kept | static_cast<std::uint64_t>(controls) << 16 |
+                             static_cast<std::uint64_t>(escaped) << 30 | static_cast<std::uint64_t>(check) << 32);
 }
 
 void note_value(ChunkPen& pen, const Coded& coded) {
   if (!coded.in_domain) return;
   pen.m = coded.mantissa.m;
   pen.ulps = static_cast<std::int8_t>(coded.mantissa.ulps);
+}
+
+// What most changes are: a few scrapes at most after the last one, in the chunk's domain, and near. The same as the
+// general way below, without going through its parts. False, and nothing done, for every other.
+bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
+  const std::uint32_t gap = index - pen.index - 1;
+  if (pen.absent != 0 || gap >= kShortRunLeast || bits == previous) return false;
+  const std::uint64_t word = own(slot.words[1]);
+  const Domain domain = domain_of(word >> 43 & 0x1f);
+  const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(bits));
+  if (!mantissa.exact) return false;
+  std::uint64_t distance = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(pen.m);
+  if (word >> 63 != 0) {
+    distance -= static_cast<std::uint64_t>(center_of(static_cast<std::uint32_t>(own(slot.words[2]) >> 32) & 0xffff));
+  }
+  const std::uint32_t needed = signed_width(static_cast<std::int64_t>(distance));
+  const std::uint32_t narrow = kWidths[word >> 48 & 0x1f];
+  const std::uint32_t width = needed <= narrow ? narrow : kWidths[word >> 53 & 0x1f];
+  if (needed > width) return false;
+  std::uint64_t field = distance + half(width);
+  std::uint32_t field_width = width;
+  if (domain.kind == DomainKind::kNear) {
+    const std::uint32_t ulp_width = kUlpWidths[word >> 58 & 0x7];
+    const auto ulps = static_cast<std::uint64_t>(static_cast<std::int64_t>(mantissa.ulps - pen.ulps));
+    if (!fits(ulps, ulp_width) || width + ulp_width > 64) return false;
+    if (width < 64) field = (field & ((std::uint64_t{1} << width) - 1)) | (ulps + half(ulp_width)) << width;
+    field_width += ulp_width;
+  }
+  std::uint32_t data = pen.data;
+  const std::uint32_t controls = pen.controls + gap;
+  if (data + field_width + 2 * (controls + 1) > kSlotBits) return false;
+  put_control(slot, controls, needed <= narrow ? kNarrow : kWide);
+  put(slot, data, field, field_width);
+  count_event(slot, controls + 1, index, bits, false);
+  pen.m = mantissa.m;
+  pen.ulps = static_cast<std::int8_t>(mantissa.ulps);
+  pen.index = index;
+  pen.data = data & 0x7ff;
+  pen.controls = (controls + 1) & 0x1ff;
+  return true;
 }
 
 std::uint32_t fold_check(std::uint32_t check, std::uint64_t word) {
@@ -216,6 +257,7 @@ void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen) {
 }
 
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
+  if (append_near(slot, pen, index, bits, previous)) [[likely]] return true;
   const ChunkParams params = unpack_params(own(slot.words[1]), own(slot.words[2]));
   const Lead lead = lead_to(pen, index);
   const Coded coded = code_value(params, pen, bits, previous);

@@ -158,8 +158,8 @@ bool SeriesPen::chunk_is_ours(SeriesNumber series) {
 }
 
 void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
-  read_state(series);
   Pen& pen = ring_.pens[series];
+  if (pen.chunk.mode == kUnread) [[unlikely]] read_state(series);
   const std::uint64_t previous = own(ring_.entries[series].last);
   switch (pen.chunk.mode) {
     case kDetached: {
