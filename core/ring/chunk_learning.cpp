@@ -64,13 +64,17 @@ Pair pair_around(std::span<const Difference> differences, std::int64_t center) {
   return best_pair(histogram);
 }
 
+// Of up to 15 of the differences, spread over all of them.
 std::int64_t median(std::span<const Difference> differences) {
-  std::array<std::int64_t, 64> values{};
-  const std::size_t count = std::min(differences.size(), values.size());
-  for (std::size_t i = 0; i < count; ++i) values[i] = differences[differences.size() - count + i].m;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(count / 2);
-  std::nth_element(values.begin(), middle, values.begin() + static_cast<std::ptrdiff_t>(count));
-  return *middle;
+  std::array<std::int64_t, 15> values;
+  const std::size_t step = (differences.size() + values.size() - 1) / values.size();
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < differences.size(); i += step) {
+    std::size_t at = count++;
+    for (; at > 0 && values[at - 1] > differences[i].m; --at) values[at] = values[at - 1];
+    values[at] = differences[i].m;
+  }
+  return values[count / 2];
 }
 
 std::uint8_t ulp_index(std::span<const Difference> differences) {

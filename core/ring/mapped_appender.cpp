@@ -34,7 +34,12 @@ AppendOutcome judge(const Sample& newest, const Sample& sample) {
 
 }  // namespace
 
-MappedAppender::MappedAppender(RingState& ring) : ring_(ring), seat_(take_seat(ring.seats)), writer_(ring, seat_) {}
+MappedAppender::MappedAppender(RingState& ring) 
+    : ring_(ring),
+      pens_(ring.pens),
+      max_series_(ring.geometry.max_series),
+      seat_(take_seat(ring.seats)),
+      writer_(ring, seat_) {}
 
 MappedAppender::~MappedAppender() {
   while (!timelines_.empty()) close_timeline(ref_of(timelines_.begin()->first));
@@ -218,20 +223,20 @@ void MappedAppender::begin(TimelineRef ref, std::int64_t time_ms) {
   appended_ = 0;
 }
 
-Pen* MappedAppender::pen_of(SeriesRef series, SeriesNumber& number) {
-  CHECK(open_ != nullptr, "append without begin()");
+inline Pen* MappedAppender::pen_of(SeriesRef series, SeriesNumber& number) {
   number = core::ring::number_of(series);
-  if (number >= ring_.geometry.max_series) return nullptr;
-  Pen& pen = ring_.pens[number];
+  if (number >= max_series_) [[unlikely]] return nullptr;
+  Pen& pen = pens_[number];
   const bool own = pen.owner.load(std::memory_order_seq_cst) == owner_ &&
                    pen.generation == static_cast<std::uint16_t>(generation_of(series));
   return own ? &pen : nullptr;
 }
 
 AppendOutcome MappedAppender::append(SeriesRef series, double value) {
+  CHECK(open_ != nullptr, "append without begin()");
   SeriesNumber number = 0;
   Pen* const pen = pen_of(series, number);
-  if (pen == nullptr) return AppendOutcome::kGone;
+  if (pen == nullptr) [[unlikely]] return AppendOutcome::kGone;
   const auto bits = std::bit_cast<std::uint64_t>(value);
   if (!is_run(pen->chunk.mode) || late_) [[unlikely]] {
     return append_first(number, *pen, bits);
@@ -246,7 +251,7 @@ AppendOutcome MappedAppender::append(SeriesRef series, double value) {
     if (bits == pen->last) return AppendOutcome::kAppended;
   }
   pen->last = bits;
-  staged_.push_back({bits, 0, number, StagedSample::Kind::kScrape});
+  staged_.push_back({bits, number, StagedSample::kScrape});
   return AppendOutcome::kAppended;
 }
 
@@ -270,7 +275,7 @@ void MappedAppender::stage(SeriesNumber series, Pen& pen, std::uint64_t bits) {
   pen.touched = index_;
   pen.last = bits;
   ++appended_;
-  staged_.push_back({bits, 0, series, StagedSample::Kind::kScrape});
+  staged_.push_back({bits, series, StagedSample::kScrape});
 }
 
 std::optional<Sample> MappedAppender::newest_of(SeriesNumber series) {
@@ -294,12 +299,14 @@ AppendOutcome MappedAppender::append_own_time(SeriesNumber series, Pen& pen, Sam
   if (pen.chunk.mode == kBare) pen.chunk.mode = kBareToTimed;
   if (pen.chunk.mode == kChunk) pen.chunk.mode = kChunkToTimed;
   pen.last = std::bit_cast<std::uint64_t>(sample.value);
-  staged_.push_back({pen.last, sample.time_ms, series, StagedSample::Kind::kOwnTime});
+  staged_.push_back({pen.last, series, StagedSample::kOwnTime + static_cast<std::uint32_t>(own_times_.size())});
+  own_times_.push_back(sample.time_ms);
   ++appended_;
   return AppendOutcome::kAppended;
 }
 
 AppendOutcome MappedAppender::append_at(SeriesRef series, Sample sample) {
+  CHECK(open_ != nullptr, "append without begin()");
   if (sample.time_ms == time_ms_) return append(series, sample.value);
   SeriesNumber number = 0;
   Pen* const pen = pen_of(series, number);
@@ -320,7 +327,7 @@ void MappedAppender::stage_absences() {
     if (pen.touched == index_) {
       ++present;
     } else {
-      staged_.push_back({0, 0, each, StagedSample::Kind::kAbsent});
+      staged_.push_back({0, each, StagedSample::kAbsence});
     }
   }
   series.resize(kept);
@@ -331,7 +338,7 @@ void MappedAppender::stage_absences() {
 void MappedAppender::count_changes(std::span<const StagedSample> samples) {
   for (const StagedSample& sample : samples) {
     const Pen& pen = ring_.pens[sample.series];
-    if (sample.kind == StagedSample::Kind::kScrape && !is_present(pen)) ++open_->present;
+    if (sample.kind == StagedSample::kScrape && !is_present(pen)) ++open_->present;
   }
 }
 
@@ -340,7 +347,7 @@ void MappedAppender::publish() {
   if (!late_ && still_present_ != open_->present) stage_absences();
   count_changes(staged_);
   ring_.timelines.begin_writing(open_->number);
-  writer_.write(staged_);
+  writer_.write(staged_, own_times_);
   open_->next = index_ + 1;
   if (late_) {
     // A scrape without a time: its samples have their own.
@@ -352,7 +359,9 @@ void MappedAppender::publish() {
   }
   open_->made = 0;
   staged_.clear();
+  own_times_.clear();
   if (staged_.capacity() > kStagedKept) staged_.shrink_to_fit();
+  if (own_times_.capacity() > kStagedKept) own_times_.shrink_to_fit();
   ring_.counters.appended.fetch_add(appended_, std::memory_order_relaxed);
   open_ = nullptr;
   Seat& seat = ring_.seats[seat_];

@@ -65,7 +65,9 @@ class MappedAppender final : public Appender {
   void give_to(OwnTimeline& timeline, SeriesNumber series);
 
   RingState& ring_;
-  std::size_t seat_ = 0;
+  Pen* const pens_;
+  const std::uint64_t max_series_;
+  const std::size_t seat_;
   SeriesPen writer_;
   std::unordered_map<TimelineNumber, OwnTimeline> timelines_;
   // Newest sample on an earlier timeline, of series that have none on this one yet.
@@ -81,6 +83,7 @@ class MappedAppender final : public Appender {
   std::uint64_t appended_ = 0;
   bool has_new_ = false;  // series that readers have not been shown
   std::vector<StagedSample> staged_;
+  std::vector<std::int64_t> own_times_;
 };
 
 }  // namespace core::ring

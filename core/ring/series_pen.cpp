@@ -38,7 +38,7 @@ void SeriesPen::begin(TimelineNumber timeline, std::uint32_t index, std::int64_t
   time_ms_ = time_ms;
 }
 
-void SeriesPen::write(std::span<const StagedSample> samples) {
+void SeriesPen::write(std::span<const StagedSample> samples, std::span<const std::int64_t> own_times) {
   for (std::size_t i = 0; i < samples.size(); ++i) {
     if (i % kLookEvery == 0) ring_.slots.look(seat_);
     if (i + kEntriesAhead < samples.size()) {
@@ -49,20 +49,16 @@ void SeriesPen::write(std::span<const StagedSample> samples) {
       const SeriesPlace place = place_of(samples[i + kSlotsAhead].series);
       if (ring_.slots.known(place.head)) prefetch_slot(ring_.slots.slot(place.head.slot));
     }
-    write_one(samples[i]);
+    const StagedSample& sample = samples[i];
+    if (sample.kind == StagedSample::kScrape) [[likely]] {
+      write_value(sample.series, sample.bits);
+    } else if (sample.kind == StagedSample::kAbsence) {
+      write_absent(sample.series);
+    } else {
+      write_timed(sample.series, own_times[sample.kind - StagedSample::kOwnTime], sample.bits);
+    }
   }
   ring_.slots.look_away(seat_);
-}
-
-void SeriesPen::write_one(const StagedSample& sample) {
-  switch (sample.kind) {
-    case StagedSample::Kind::kScrape:
-      return write_value(sample.series, sample.bits);
-    case StagedSample::Kind::kAbsent:
-      return write_absent(sample.series);
-    case StagedSample::Kind::kOwnTime:
-      return write_timed(sample.series, sample.time_ms, sample.bits);
-  }
 }
 
 SeriesPlace SeriesPen::place_of(SeriesNumber series) const {

@@ -8,13 +8,16 @@
 
 namespace core::ring {
 
-// A sample that waits for the end of its scrape.
+// What waits for the end of its scrape: a sample, or the absence of one.
 struct StagedSample {
+  static constexpr std::uint32_t kScrape = 0;   // at the time of the scrape
+  static constexpr std::uint32_t kAbsence = 1;
+  static constexpr std::uint32_t kOwnTime = 2;  // and above: at own_times[kind - kOwnTime]
   std::uint64_t bits = 0;
-  std::int64_t time_ms = 0;  // kOwnTime only
   SeriesNumber series = 0;
-  enum class Kind : std::uint32_t { kScrape, kOwnTime, kAbsent } kind = Kind::kScrape;
+  std::uint32_t kind = kScrape;
 };
+static_assert(sizeof(StagedSample) == 16);
 
 // Writes the samples of one appender into chunks and entries.
 //
@@ -26,7 +29,7 @@ class SeriesPen {
   // What follows belongs to this scrape.
   void begin(TimelineNumber timeline, std::uint32_t index, std::int64_t time_ms);
   // Writes all of them; none is visible until the scrape is published.
-  void write(std::span<const StagedSample> samples);
+  void write(std::span<const StagedSample> samples, std::span<const std::int64_t> own_times);
 
   // Finds out from entry and chunk where a series stands. Does nothing if that is known.
   void read_state(SeriesNumber series);
@@ -47,7 +50,6 @@ class SeriesPen {
   std::unordered_map<SeriesNumber, Timed>& timed() { return timed_; }
 
  private:
-  void write_one(const StagedSample& sample);
   void write_value(SeriesNumber series, std::uint64_t bits);
   void write_absent(SeriesNumber series);
   void write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits);
