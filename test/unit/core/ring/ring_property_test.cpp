@@ -296,6 +296,7 @@ class World {
       wanted = FoundState::kRebooted;
     }
     start();
+    SCOPED_TRACE(testing::Message() << "after a restart, found " << to_string(wanted));
     EXPECT_EQ(mapped_->recovery().found, wanted) << to_string(mapped_->recovery().found);
     check_all(ring_->reader(), plan_.memory);
   }
@@ -303,6 +304,7 @@ class World {
   // The file as it is now is what a process would leave that is killed now.
   void look_at_a_copy() {
     ++copies_;
+    SCOPED_TRACE("in a copy");
     const std::string copy = folder_.file("copy");
     std::filesystem::copy_file(path_, copy, std::filesystem::copy_options::overwrite_existing);
     const MappedRingOptions options{.path = copy, .size_bytes = plan_.size_bytes, .max_series = 1000, .boot_id = boot_};
@@ -312,6 +314,7 @@ class World {
     EXPECT_EQ((*killed)->recovery().series_dropped + (*killed)->recovery().chunks_dropped, 0U);
     check_all((*killed)->reader(), plan_.memory);
     killed->reset();
+    SCOPED_TRACE("opened again");
     auto again = open_mapped_ring(options);
     ASSERT_TRUE(again) << again.error().message;
     EXPECT_EQ((*again)->recovery().found, FoundState::kClean);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 
 #include "core/ring/mapped_ring.h"
 #include "test/unit/core/ring/ring_model.h"
@@ -105,6 +106,71 @@ TEST_F(RingRestart, AScrapeThatWasBeingWrittenIsAbsent) {
   EXPECT_TRUE(agree(of(*next, "a"), {{1000, 1}, {2000, 2}}));
   EXPECT_TRUE(agree(of(*next, "constant"), {{1000, 9}, {2000, 9}}));
   EXPECT_TRUE(agree(of(*next, "late"), {{1990, 1}}));
+}
+
+// A page holds the times of 1024 scrapes: whichever of them was the last one, what lies before it stays in reach.
+TEST_F(RingRestart, AKillMayFallBetweenAnyTwoScrapes) {
+  Life life = live();
+  const SeriesRef a = life.series("a");
+  const SeriesRef constant = life.series("constant");
+  Samples wanted;
+  for (std::int64_t n = 1; n <= 2060; ++n) {
+    wanted.push_back({n * 1000, static_cast<double>(n)});
+    scrape(*life.appender, life.timeline, n * 1000, {{a, n}, {constant, 1}});
+    if (n % 1024 > 3 && n % 1024 < 1021 && n % 100 != 0) continue;
+    const MappedRingOptions killed = killed_now();
+    {
+      Life next = live(killed);
+      EXPECT_TRUE(agree(of(*next.ring, "a"), wanted)) << n;
+      const SeriesRef again = next.series("a");
+      const SeriesRef constant_again = next.series("constant");
+      for (std::int64_t later = n + 2; later <= n + 4; ++later) {
+        scrape(*next.appender, next.timeline, later * 1000, {{again, later}, {constant_again, 1}});
+      }
+      Samples longer = wanted;
+      for (std::int64_t later = n + 2; later <= n + 4; ++later)
+        longer.push_back({later * 1000, static_cast<double>(later)});
+      ASSERT_TRUE(agree(of(*next.ring, "a"), longer)) << "killed after " << n << " scrapes";
+      ASSERT_EQ(of(*next.ring, "constant").size(), longer.size()) << "killed after " << n << " scrapes";
+      ASSERT_EQ(next.ring->reader().usage().oldest_ms, 1000) << "killed after " << n << " scrapes";
+    }
+    std::filesystem::remove(killed.path);
+  }
+}
+
+// After a reboot every byte is checked: what was written is always right, whichever scrape was the last one.
+TEST_F(RingRestart, ARebootMayFallBetweenAnyTwoScrapes) {
+  Life life = live();
+  const std::vector<std::string> names = {"a", "constant", "bits", "late", "late_bits", "gaps", "mixed"};
+  std::map<std::string, Samples> wanted;
+  for (std::int64_t n = 1; n <= 120; ++n) {
+    life.appender->begin(life.timeline, n * 1000);
+    const auto add = [&](const std::string& name, double value, std::int64_t early_ms) {
+      wanted[name].push_back({n * 1000 - early_ms, value});
+      ASSERT_EQ(life.appender->append_at(life.series(name), wanted[name].back()), AppendOutcome::kAppended);
+    };
+    const double bits = std::bit_cast<double>(ring_test::Random::mix(static_cast<std::uint64_t>(n)));
+    add("a", static_cast<double>(n), 0);
+    add("constant", 1, 0);
+    add("bits", bits, 0);
+    add("late", static_cast<double>(n / 7), 20 + n % 3);
+    add("late_bits", bits, 20);
+    if (n % 5 < 3) add("gaps", static_cast<double>(n / 4), 0);
+    add("mixed", static_cast<double>(n), n % 20 < 10 ? 0 : 7);
+    life.appender->publish();
+    MappedRingOptions rebooted = killed_now();
+    rebooted.boot_id = "second";
+    {
+      const auto ring = open_or_abort(rebooted);
+      EXPECT_EQ(ring->recovery().series_dropped, 0U) << "after " << n << " scrapes";
+      EXPECT_EQ(ring->recovery().chunks_dropped, 0U) << "after " << n << " scrapes";
+      EXPECT_EQ(ring->recovery().times_dropped, 0U) << "after " << n << " scrapes";
+      for (const std::string& name : names) {
+        ASSERT_TRUE(agree(of(*ring, name), wanted[name])) << name << " after " << n << " scrapes";
+      }
+    }
+    std::filesystem::remove(rebooted.path);
+  }
 }
 
 TEST_F(RingRestart, TheFileSaysHowItWasLeft) {

@@ -263,8 +263,8 @@ void run(Ring& ring, std::uint64_t seed) {
               static_cast<unsigned long long>(refused));
   EXPECT_GT(seen, 10'000U);
   EXPECT_EQ(usage.series_refused, refused);
-  // Hours pass here in a second, in which a reader that is interrupted in a selection keeps what was given up from being
-  // used again.
+  // Hours pass here in a second, in which a reader that is interrupted in a selection keeps what was given up from
+  // being used again.
   EXPECT_LT(refused, kWriters * kPassing * kScrapes * 3 / 4) << "ended series make room";
   EXPECT_GT(usage.series_reclaimed, 0U) << "nothing came to be overwritten: the test is too small";
 }
