@@ -132,6 +132,7 @@ bool RuleGroup::evaluate_rule(LiveRule& rule, WallTime slot, std::stop_token sto
 // The series to write; for an alerting rule also its new state, told to the sinks.
 core::Result<std::vector<SeriesSample>> RuleGroup::decide(LiveRule& rule, promql::QueryResult result, WallTime slot) {
   rule.found_series = rule.found_series || result.found_series;
+  rule.found_news = rule.found_news || is_news(result, slot);
   core::Result<promql::Vector> vector = to_vector(std::move(result.value));
   if (!vector) return core::fail(vector.error());
   if (rule.spec.kind == RuleKind::kRecording) return record(rule.spec, *vector, spec_.limit);
@@ -144,13 +145,20 @@ core::Result<std::vector<SeriesSample>> RuleGroup::decide(LiveRule& rule, promql
   return alert_series(held.alerts());
 }
 
-// Absence means nothing until the rule's selectors have found series again and had the time that the expression looks
-// back on; but no longer than the grace.
+// By age, not by date: a wall clock that was set since the start makes nothing new.
+bool RuleGroup::is_news(const promql::QueryResult& result, WallTime slot) const {
+  if (result.newest_ms == promql::kNoSample) return false;
+  return slot - core::from_unix_ms(result.newest_ms) <= environment_.clock.steady_now() - environment_.started_at;
+}
+
+// The ring may hold samples from before the start, but what became of their targets since nobody has looked yet.
+// Absence means nothing until the rule's selectors have found samples taken since then and had the time that the
+// expression looks back on; but no longer than the grace.
 Settling RuleGroup::settling(LiveRule& rule) const {
   if (!rule.settled) {
     const core::Duration running = environment_.clock.steady_now() - environment_.started_at;
     const Millis data_is_back = std::min(environment_.start_grace, rule.window + 2 * schedule_.interval());
-    rule.settled = running >= environment_.start_grace || (rule.found_series && running >= data_is_back);
+    rule.settled = running >= environment_.start_grace || (rule.found_news && running >= data_is_back);
   }
   return rule.settled ? Settling::kSettled : Settling::kSettling;
 }
@@ -181,6 +189,7 @@ void RuleGroup::take_over(RuleGroup& old) {
     rule.alerts.take_over(found->second->alerts);
     rule.series = std::exchange(found->second->series, {});
     rule.found_series = found->second->found_series && found->second->spec.query == rule.spec.query;
+    rule.found_news = found->second->found_news && found->second->spec.query == rule.spec.query;
     rule.settled = found->second->settled;
   }
   orphans_ = std::exchange(old.orphans_, {});

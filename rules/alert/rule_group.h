@@ -44,6 +44,7 @@ struct LiveRule {
   core::Duration evaluation_time{0};
   std::optional<core::WallTime> last_evaluation;
   bool found_series = false;
+  bool found_news = false;  // a sample that was taken since the agent's start
   bool settled = false;
 };
 
@@ -95,6 +96,7 @@ class RuleGroup {
             core::ring::TimelineRef timeline);
 
   bool evaluate_rule(LiveRule& rule, core::WallTime slot, std::stop_token stop);
+  bool is_news(const promql::QueryResult& result, core::WallTime slot) const;
   core::Result<std::vector<SeriesSample>> decide(LiveRule& rule, promql::QueryResult result, core::WallTime slot);
   Settling settling(LiveRule& rule) const;
   void fail(LiveRule& rule, std::string error, core::WallTime slot);

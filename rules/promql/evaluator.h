@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -40,10 +41,15 @@ struct QueryContext {
   std::uint64_t samples_held = 0;
   std::uint64_t samples_read = 0;
   bool found_series = false;
+  std::int64_t newest_ms = kNoSample;
 
   bool delayed() const { return options.name_removal == NameRemoval::kDelayed; }
   // kCancelled or kTimeout if the query has to end now. Cheap enough for every series.
   Status check_alive() const;
+  // Notes how new what was read is. REQUIRES: oldest first.
+  void note_newest(std::span<const Sample> samples) {
+    if (!samples.empty()) newest_ms = std::max(newest_ms, samples.back().time_ms);
+  }
   // Counts samples against the query's limit.
   Status hold(std::uint64_t samples);
 };

@@ -118,11 +118,13 @@ void Evaluator::read_chosen(const SelectedSeries& selected, const VectorSelector
     if (!newest || newest->time_ms <= minus(first_ref, lookback)) return;
     if (newest->time_ms <= first_ref) {
       buffer.push_back(*newest);
+      context_.note_newest(buffer);
       return;
     }
   }
   const std::int64_t last = smooth ? plus(last_ref, lookback) : last_ref;
   context_.reader.read(selected.ref, plus(minus(first_ref, lookback), 1), last, buffer);
+  context_.note_newest(buffer);
   if (smooth) erase_stale(buffer);
 }
 
@@ -202,6 +204,7 @@ void Evaluator::read_windows(core::ring::SeriesRef series, const WindowShape& sh
     const std::int64_t from = plus(minus(shape.start(grid_.at(first_step)), shape.before_ms), 1);
     const std::int64_t to = plus(shape.end(grid_.at(last_step)), shape.after_ms);
     context_.reader.read(series, from, to, samples);
+    context_.note_newest(samples);
   };
   const std::size_t last_step = grid_.size() - 1;
   const bool apart = !shape.at_ms && plus(shape.range_ms, plus(shape.before_ms, shape.after_ms)) <= grid_.step_ms;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <variant>
 #include <vector>
@@ -45,12 +46,16 @@ struct Annotations {
   bool empty() const { return warnings.empty() && infos.empty(); }
 };
 
+inline constexpr std::int64_t kNoSample = std::numeric_limits<std::int64_t>::min();
+
 struct QueryResult {
   Value value;
   Annotations annotations;
   std::uint64_t samples_read = 0;
   // False if no selector of the query found a series at all: such a rule watches nothing.
   bool found_series = false;
+  // The newest sample that a selector has read, a stale marker too; kNoSample if there was none.
+  std::int64_t newest_ms = kNoSample;
 };
 
 }  // namespace rules::promql

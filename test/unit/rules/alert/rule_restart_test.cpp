@@ -147,6 +147,25 @@ TEST_F(RuleScenario, AnEmptyRingResolvesNothing) {
   EXPECT_THAT(sink_.take(), ElementsAre("a firing->inactive")) << "there is data again, and it is well";
 }
 
+TEST_F(RuleScenario, ARingWithOldSamplesOnlyResolvesNothing) {
+  apply(kDownAtOnce);
+  set("a", 0);
+  run(seconds(20));
+  sink_.take();
+  // The process ends, its ring does not; the samples are out of reach of the expression when the next one begins.
+  runner_.reset();
+  clock_.advance(minutes(7));
+  values_.clear();
+  runner_.emplace(*engine_, *ring_, clock_, *store_, std::vector<AlertSink*>{&sink_}, options_);
+  apply(kDownAtOnce);
+  EXPECT_THAT(sink_.take(), ElementsAre("a firing->firing"));
+  run(minutes(3));
+  EXPECT_THAT(sink_.take(), testing::Each("a firing->firing"));
+  set("a", 1);
+  run(seconds(10));
+  EXPECT_THAT(sink_.take(), ElementsAre("a firing->inactive")) << "there is data again, and it is well";
+}
+
 TEST_F(RuleScenario, AfterTheGraceAbsenceIsBelieved) {
   apply(kDownAtOnce);
   set("a", 0);
