@@ -306,6 +306,21 @@ TEST(RingDamage, AFileThatIsNoRingIsRefusedAndLeftAlone) {
   expect_refused(options, Errc::kInvalid, "noise");
 }
 
+// A file of a later program: bytes 8 to 11 are the version (docs/formats/ring.md).
+TEST(RingDamage, AnUnknownVersionIsRefusedAndLeftAlone) {
+  const ring_test::RingFolder folder;
+  const MappedRingOptions options = small_ring(folder.file());
+  ring_test::open_or_abort(options).reset();
+  std::string bytes = file_bytes(options.path);
+  ++bytes[8];
+  write_bytes(options.path, bytes);
+  expect_refused(options, Errc::kInvalid, "another version");
+  EXPECT_NE(open_mapped_ring(options).error().message.find("version"), std::string::npos);
+  MappedRingOptions larger = options;
+  larger.size_bytes *= 2;
+  expect_refused(larger, Errc::kInvalid, "another version, for another size");
+}
+
 TEST(RingDamage, WhatIsNoFileIsRefused) {
   const ring_test::RingFolder folder;
   MappedRingOptions options = small_ring(folder.path() / "folder");

@@ -274,6 +274,32 @@ TEST_F(RingRestart, AMigratedRingGoesOn) {
   EXPECT_EQ(samples.back().time_ms, 200'000);
 }
 
+// A series that changed hands has its chunks where each of its writers put them, in no order of their places.
+TEST_F(RingRestart, AMigrationTakesOverSeriesThatChangedHands) {
+  Samples wanted;
+  Samples constant;
+  {
+    Life life = live();
+    const auto other = life.ring->make_appender();
+    const TimelineRef others = *other->open_timeline(43);
+    for (std::int64_t n = 1; n <= 400; ++n) {
+      Appender& by = n / 20 % 2 == 0 ? *life.appender : *other;
+      const TimelineRef timeline = n / 20 % 2 == 0 ? life.timeline : others;
+      wanted.push_back({n * 1000, std::bit_cast<double>(ring_test::Random::mix(static_cast<std::uint64_t>(n)))});
+      constant.push_back({n * 1000, static_cast<double>(n / 150)});
+      const SeriesRef a = *by.upsert(timeline, {{"__name__", "a"}});
+      const SeriesRef b = *by.upsert(timeline, {{"__name__", "constant"}});
+      scrape(by, timeline, n * 1000, {{a, wanted.back().value}, {b, constant.back().value}});
+    }
+    ASSERT_TRUE(agree(of(*life.ring, "a"), wanted));
+  }
+  options_.size_bytes *= 2;
+  const auto ring = open_or_abort(options_);
+  EXPECT_EQ(ring->recovery().found, FoundState::kMigrated);
+  EXPECT_TRUE(agree(of(*ring, "a"), wanted));
+  EXPECT_TRUE(agree(of(*ring, "constant"), constant));
+}
+
 TEST_F(RingRestart, TimesKeepTheirOrderOverARestart) {
   {
     Life life = live();
