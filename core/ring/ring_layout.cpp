@@ -35,8 +35,9 @@ Result<RingGeometry> RingGeometry::make(std::uint64_t file_bytes, std::uint64_t 
     return fail(Errc::kInvalid, "a ring of {} bytes has no room for {} series (ring.size, ring.max_series)", file_bytes,
                 max_series);
   };
-  // References are 32 bits; a slot's number has 27.
-  if (max_series == 0 || max_series > file_bytes / sizeof(SeriesEntry) || max_series >= (1ULL << 31)) return refuse();
+  // References are 32 bits, those of labels in granules of kLabelGranule bytes; a slot's number has 27.
+  constexpr std::uint64_t kSeriesMost = (1ULL << 32) / (kLabelBytesPerSeries / kLabelGranule) - 1;
+  if (max_series == 0 || max_series > file_bytes / sizeof(SeriesEntry) || max_series > kSeriesMost) return refuse();
   g.max_timelines = static_cast<std::uint32_t>(
       std::clamp(g.file_bytes / kBytesPerTimeline, kTimelinesLeast, kTimelinesMost));
   g.label_bytes = std::max<std::uint64_t>(aligned(max_series * kLabelBytesPerSeries), 16 * kRegionAlignment);

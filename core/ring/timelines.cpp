@@ -61,6 +61,7 @@ Result<Timelines::Opened> Timelines::open(std::uint64_t identity) {
       burn(*closed, count(*closed));
       torn_[*closed] = false;
     }
+    keep_page(*closed);
     return Opened{*closed, count(*closed), true};
   }
   const auto free = choose_free();
@@ -90,6 +91,18 @@ void Timelines::close(TimelineNumber number) {
   set_state(number, first(number), TimelineState::kClosed);
   closed_at_[number] = ++closings_;
   give_up_page(number);
+}
+
+// A timeline that is continued goes on in the page it has, which is its current one again: otherwise its newest times
+// would be the next to be given away.
+void Timelines::keep_page(TimelineNumber number) {
+  const std::uint32_t next = count(number);
+  if (slot_in_page(next) == 0 || !page_of(number, next)) return;
+  // relaxed: page_of() has found it.
+  const std::uint32_t page =
+      entries_[number].pages[page_number(next) % kPagesPerTimeline].load(std::memory_order_relaxed);
+  current_[page - 1] = true;
+  page_of_[number] = page;
 }
 
 void Timelines::give_up_page(TimelineNumber number) {

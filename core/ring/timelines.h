@@ -103,6 +103,7 @@ class Timelines {
   std::optional<TimelineNumber> find_closed(std::uint64_t identity) const;
   std::optional<TimelineNumber> choose_free() const;
   void set_state(TimelineNumber number, std::uint32_t first, TimelineState state);
+  void keep_page(TimelineNumber number);
   void give_up_page(TimelineNumber number);
   static void mark_burnt(const PageView& view, std::uint32_t index);
   std::uint32_t count_check(TimelineNumber number, std::uint32_t count) const;

@@ -32,11 +32,11 @@ Domain widen_domain(Domain domain, double value) {
   const Domain other = find_domain(value);
   if (other.kind == DomainKind::kBits) return other;
   const auto places = std::max(domain.places, other.places);
-  if (domain.kind == DomainKind::kDecimal && other.kind == DomainKind::kDecimal) return {DomainKind::kDecimal, places};
-  // What has n decimals is near to itself at any more places, as far as whole numbers reach.
-  const auto kind = DomainKind::kNear;
-  const auto thousands = static_cast<std::uint8_t>(std::min<int>((places + 2) / 3 * 3, kNearPlacesMax));
-  const Domain wide{kind, thousands};
+  Domain wide{DomainKind::kDecimal, places};
+  if (domain.kind == DomainKind::kNear || other.kind == DomainKind::kNear) {
+    // What has n decimals is near to itself at any more places, as far as whole numbers reach.
+    wide = {DomainKind::kNear, static_cast<std::uint8_t>(std::min<int>((places + 2) / 3 * 3, kNearPlacesMax))};
+  }
   return holds(wide, value) ? wide : Domain{};
 }
 

@@ -90,7 +90,8 @@ inline Mantissa mantissa_of(Domain domain, double value) {
   const double scaled = value * power;
   // Also false for NaN. Past 2^53 whole numbers have gaps.
   if (!(std::fabs(scaled) < 9007199254740992.0)) return {};
-  const auto m = static_cast<std::int64_t>(scaled + std::copysign(0.5, scaled));
+  // A little less than a half: past 2^52 a half would round an odd number up.
+  const auto m = static_cast<std::int64_t>(scaled + std::copysign(0x1.fffffffffffffp-2, scaled));
   const auto base = std::bit_cast<std::uint64_t>(decimal_value(m, power));
   const auto ulps = static_cast<std::int64_t>(bits - base);
   if (ulps == 0) return {m, 0, true};
@@ -100,7 +101,7 @@ inline Mantissa mantissa_of(Domain domain, double value) {
 
 // The domain with the fewest places that holds the value; kBits if none does it well.
 Domain find_domain(double value);
-// A domain that holds what `domain` held and `value` too, kBits at worst.
+// A domain that holds `value`, and what `domain` held as far as that is small enough for the places: kBits at worst.
 Domain widen_domain(Domain domain, double value);
 
 }  // namespace core::ring
