@@ -17,16 +17,15 @@ class BitSource {
 
   // The next `width` bits, 0 to 64 of them; past the limit the source is spent and gives zeros.
   std::uint64_t take(std::uint32_t width) {
-    const std::uint32_t at = position_;
+    const std::uint64_t bits = peek(position_) & mask(width);
     position_ += width;
-    if (position_ > limit_) [[unlikely]] {
-      position_ = kSpent;
-      return 0;
-    }
-    const std::uint32_t shift = at & 63;
-    const std::uint64_t low = image_[at >> 6] >> shift;
-    const std::uint64_t high = image_[(at >> 6) + 1] << 1 << (63 - shift);
-    return (low | high) & mask(width);
+    return spent() ? 0 : bits;
+  }
+  // The same without looking at the limit: whoever takes more than there is finds spent() true afterwards.
+  std::uint64_t take_quickly(std::uint32_t width) {
+    const std::uint64_t bits = peek(position_) & mask(width);
+    position_ += width;
+    return bits;
   }
   std::int64_t take_signed(std::uint32_t width) {
     if (width == 0) return 0;
@@ -34,12 +33,16 @@ class BitSource {
     return static_cast<std::int64_t>(raw << (64 - width)) >> (64 - width);
   }
 
-  bool spent() const { return position_ >= kSpent; }
+  bool spent() const { return position_ > limit_; }
   std::uint32_t position() const { return position_; }
 
  private:
-  // Far enough from the largest position for what is still added to it.
-  static constexpr std::uint32_t kSpent = 1U << 30;
+  std::uint64_t peek(std::uint32_t at) const {
+    // Past the end it reads the last words over again: a position can be no more than a few thousand.
+    const std::uint32_t word = std::min<std::uint32_t>(at >> 6, kSlotWords - 1);
+    const std::uint32_t shift = at & 63;
+    return image_[word] >> shift | image_[word + 1] << 1 << (63 - shift);
+  }
   static std::uint64_t mask(std::uint32_t width) {
     return width >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
   }
@@ -106,7 +109,7 @@ struct Steps {
   std::uint32_t width[3];
   std::uint64_t add[3];
   std::uint32_t ulp_width[3];
-  std::uint32_t ulp_half;
+  std::uint32_t ulp_half[3];
 };
 
 inline Steps steps_of(const ChunkParams& params) {
@@ -115,8 +118,8 @@ inline Steps steps_of(const ChunkParams& params) {
   const std::uint32_t narrow = kWidths[params.narrow];
   const std::uint32_t wide = kWidths[params.wide];
   const std::uint32_t ulp = params.domain.kind == DomainKind::kNear ? kUlpWidths[params.ulps] : 0U;
-  return {{0, narrow, wide}, {0, center - half(narrow), center - half(wide)}, {0, ulp, ulp},
-          ulp == 0 ? 0U : 1U << (ulp - 1)};
+  const std::uint32_t ulp_half = ulp == 0 ? 0U : 1U << (ulp - 1);
+  return {{0, narrow, wide}, {0, center - half(narrow), center - half(wide)}, {0, ulp, ulp}, {0, ulp_half, ulp_half}};
 }
 
 template <DomainKind kKind>
@@ -138,7 +141,7 @@ inline void take_value(BitSource& source, const Steps& steps, Domain domain, std
     const std::uint64_t raw = source.take(steps.width[control]);
     end.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end.m) + raw + steps.add[control]);
     end.ulps += static_cast<std::int32_t>(source.take(steps.ulp_width[control])) -
-                static_cast<std::int32_t>(steps.ulp_half);
+                static_cast<std::int32_t>(steps.ulp_half[control]);
   } else {
     const std::uint64_t escape = source.take(kEscapeBits);
     if (escape == kRaw) {
@@ -156,10 +159,11 @@ inline void take_value(BitSource& source, const Steps& steps, Domain domain, std
 
 }  // namespace chunk_detail
 
-// Walks the events of a chunk. The sink gets, in order,
-//   one(index, value)        a sample
-//   run(index, count)        `count` samples with the value of the one before
-//   absent(index)            no sample here nor after, until the next one()
+// Walks the events of a chunk. The sink says with first() from which scrape on it wants samples, and gets, in order,
+//   one(index, value)           a sample; a sink with kMantissas gets mantissa(index, m) instead, where the value is m in
+//                               the chunk's domain
+//   run(index, count, value)    samples of one value; they may begin before first()
+//   absent(index)               no sample here nor after, until the next one
 // and may return false to stop.
 template <DomainKind kKind, bool kChecked, class Sink>
 class ChunkWalk {
@@ -167,20 +171,21 @@ class ChunkWalk {
   ChunkWalk(const SlotImage& image, const ChunkStart& start, Sink& sink)
       : image_(image),
         sink_(sink),
+        first_(sink.first()),
         controls_(start.head.controls),
         power_(kPowersOfTen[start.params.domain.places]),
+        whole_(start.params.domain.places == 0),
         steps_(chunk_detail::steps_of(start.params)),
         source_(image, start.data, kSlotBits - 2 * std::min<std::uint32_t>(start.head.controls, kSlotBits / 2)) {
     end_.index = start.index;
     end_.m = start.m;
     end_.ulps = start.ulps;
-    value_ = chunk_detail::value_in<kKind>(power_, start.m, start.ulps);
-    if constexpr (kChecked) end_.check = check_step(start_check(start), start.index, bits());
+    if constexpr (kChecked) end_.check = check_step(start.head.check, start.index, std::bit_cast<std::uint64_t>(value()));
   }
 
   ChunkEnd walk() {
-    bool more = controls_ <= (kSlotBits - kStreamBegin) / 2 && sink_.one(end_.index, value_);
-    if (controls_ > (kSlotBits - kStreamBegin) / 2) end_.damaged = true;
+    end_.damaged = controls_ > (kSlotBits - kStreamBegin) / 2;
+    bool more = !end_.damaged && (end_.index < first_ || emit());
     for (std::uint32_t done = 0; more && done < controls_; done += 32) {
       std::uint64_t word = image_[kSlotWords - 1 - done / 32];
       const std::uint32_t here = std::min<std::uint32_t>(32, controls_ - done);
@@ -188,58 +193,70 @@ class ChunkWalk {
         const auto control = static_cast<std::uint32_t>(word >> 62);
         more = control == kEscape ? escape() : step(control);
       }
+      more = more && !source_.spent();
     }
     if (source_.spent()) end_.damaged = true;
-    end_.bits = bits();
+    end_.bits = std::bit_cast<std::uint64_t>(value());
     end_.data = source_.position();
     return end_;
   }
 
-  // Binds what the chunk says to whose it is; the caller folds the series into `head.check` of the start.
-  static std::uint32_t start_check(const ChunkStart& start) { return start.head.check; }
-
  private:
-  std::uint64_t bits() const { return std::bit_cast<std::uint64_t>(value_); }
+  double value() const {
+    if (raw_held_) return raw_;
+    if constexpr (kKind == DomainKind::kDecimal) {
+      // A division by one would be exact as well, but not as quick.
+      if (whole_) return static_cast<double>(end_.m);
+    }
+    return chunk_detail::value_in<kKind>(power_, end_.m, end_.ulps);
+  }
 
+  // Three controls of four lead here, in no order: nothing in it depends on which.
   bool step(std::uint32_t control) {
-    const std::uint64_t raw = source_.take(steps_.width[control]);
+    const std::uint64_t raw = source_.take_quickly(steps_.width[control]);
     end_.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end_.m) + raw + steps_.add[control]);
     if constexpr (kKind == DomainKind::kNear) {
-      const auto ulps = static_cast<std::uint32_t>(source_.take(steps_.ulp_width[control]));
-      end_.ulps += static_cast<std::int32_t>(ulps) - (control == kSame ? 0 : static_cast<std::int32_t>(steps_.ulp_half));
+      const auto ulps = static_cast<std::uint32_t>(source_.take_quickly(steps_.ulp_width[control]));
+      end_.ulps += static_cast<std::int32_t>(ulps - steps_.ulp_half[control]);
     }
-    // An unchanged sample repeats the bits, which need not be those of m: the value before may have been an escape.
-    if (control != kSame) value_ = chunk_detail::value_in<kKind>(power_, end_.m, end_.ulps);
+    // An unchanged sample repeats the bits, which need not be those of m: the one before may have been an escape.
+    if (raw_held_ && control != kSame) raw_held_ = false;
     return sample(control != kSame);
   }
 
   bool sample(bool event) {
-    if (returning_) {
-      returning_ = false;
-      end_.absent = false;
+    if (end_.absent) [[unlikely]] {
+      // No sample while it is absent, but the one with which it returns.
+      if (!returning_) {
+        end_.damaged = true;
+        return false;
+      }
+      returning_ = end_.absent = false;
       event = true;
     } else {
       ++end_.index;
     }
     if constexpr (kChecked) {
-      if (event) end_.check = check_step(end_.check, end_.index, bits());
+      if (event) end_.check = check_step(end_.check, end_.index, std::bit_cast<std::uint64_t>(value()));
     }
-    // A wrong number of samples would follow from either.
-    if (end_.absent || source_.spent()) [[unlikely]] {
-      end_.damaged = true;
-      return false;
+    return end_.index < first_ || emit();
+  }
+
+  bool emit() {
+    if constexpr (Sink::kMantissas && kKind == DomainKind::kDecimal) {
+      if (!raw_held_) return sink_.mantissa(end_.index, end_.m);
     }
-    return sink_.one(end_.index, value_);
+    return sink_.one(end_.index, value());
   }
 
   bool run(std::uint64_t count) {
-    if (end_.absent || returning_ || source_.spent() || end_.index + count > 0xfffffff0U) {
+    if (end_.absent || source_.spent() || end_.index + count > 0xfffffff0U) {
       end_.damaged = true;
       return false;
     }
     const std::uint32_t first = end_.index + 1;
     end_.index += static_cast<std::uint32_t>(count);
-    return sink_.run(first, static_cast<std::uint32_t>(count));
+    return end_.index < first_ || sink_.run(first, static_cast<std::uint32_t>(count), value());
   }
 
   bool escape() {
@@ -251,15 +268,16 @@ class ChunkWalk {
       case kLongRun:
         return run(source_.take(32) + kLongRunLeast);
       case kRaw:
-        value_ = std::bit_cast<double>(source_.take(64));
-        return sample(true);
+        raw_ = std::bit_cast<double>(source_.take(64));
+        raw_held_ = true;
+        return !source_.spent() && sample(true);
       case kFar: {
         const auto width = static_cast<std::uint32_t>(source_.take(kFarWidthBits)) + 1;
         const auto difference = static_cast<std::uint64_t>(source_.take_signed(width));
         end_.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end_.m) + difference);
         if constexpr (kKind == DomainKind::kNear) end_.ulps = static_cast<std::int32_t>(source_.take_signed(8));
-        value_ = chunk_detail::value_in<kKind>(power_, end_.m, end_.ulps);
-        return sample(true);
+        raw_held_ = false;
+        return !source_.spent() && sample(true);
       }
       case kAbsent:
         if (end_.absent) break;
@@ -283,13 +301,26 @@ class ChunkWalk {
 
   const SlotImage& image_;
   Sink& sink_;
-  std::uint32_t controls_;
-  double power_;
-  chunk_detail::Steps steps_;
+  const std::uint32_t first_;
+  const std::uint32_t controls_;
+  const double power_;
+  const bool whole_;
+  const chunk_detail::Steps steps_;
   BitSource source_;
-  double value_ = 0;
+  double raw_ = 0;
+  bool raw_held_ = false;  // the value is raw_, whatever m says
   bool returning_ = false;
   ChunkEnd end_;
+};
+
+// For a walk whose end is all that matters.
+struct NoSink {
+  static constexpr bool kMantissas = false;
+  std::uint32_t first() const { return 0xffffffff; }
+  bool one(std::uint32_t, double) { return true; }
+  bool run(std::uint32_t, std::uint32_t, double) { return true; }
+  bool absent(std::uint32_t) { return true; }
+  bool timed(std::int64_t, double) { return true; }
 };
 
 // REQUIRES: not a timed chunk. kChecked computes ChunkEnd::check as well, from the seed in start.head.check.

@@ -147,12 +147,14 @@ struct Values {
   void add(std::uint64_t value) {
     if (count < bits.size() && (count == 0 || bits[count - 1] != value)) bits[count++] = value;
   }
+  static constexpr bool kMantissas = false;
+  std::uint32_t first() const { return 0; }
   bool one(std::uint32_t, double value) {
     add(std::bit_cast<std::uint64_t>(value));
     return true;
   }
   bool timed(std::int64_t, double value) { return one(0, value); }
-  bool run(std::uint32_t, std::uint32_t) { return true; }
+  bool run(std::uint32_t, std::uint32_t, double) { return true; }
   bool absent(std::uint32_t) { return true; }
 };
 

@@ -13,13 +13,6 @@ namespace {
 // relaxed throughout: nobody else is there.
 std::uint64_t own(const Word& word) { return word.load(std::memory_order_relaxed); }
 
-struct NoSink {
-  bool one(std::uint32_t, double) { return true; }
-  bool run(std::uint32_t, std::uint32_t) { return true; }
-  bool absent(std::uint32_t) { return true; }
-  bool timed(std::int64_t, double) { return true; }
-};
-
 // Of the new ring's slots so many are filled at most: the rest is for what is appended first.
 constexpr std::uint64_t kFilledEighths = 7;
 

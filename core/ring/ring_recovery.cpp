@@ -14,13 +14,6 @@ namespace {
 // relaxed throughout: nobody else is there yet.
 std::uint64_t own(const Word& word) { return word.load(std::memory_order_relaxed); }
 
-struct NoSink {
-  bool one(std::uint32_t, double) { return true; }
-  bool run(std::uint32_t, std::uint32_t) { return true; }
-  bool absent(std::uint32_t) { return true; }
-  bool timed(std::int64_t, double) { return true; }
-};
-
 class Recovery {
  public:
   Recovery(RingState& ring, RingRecovery& found) : ring_(ring), found_(found) {}

@@ -23,13 +23,6 @@ void prefetch_slot(const Slot& slot) {
   __builtin_prefetch(&slot.words[8], 1);
 }
 
-struct NoSink {
-  bool one(std::uint32_t, double) { return true; }
-  bool run(std::uint32_t, std::uint32_t) { return true; }
-  bool absent(std::uint32_t) { return true; }
-  bool timed(std::int64_t, double) { return true; }
-};
-
 }  // namespace
 
 void SeriesPen::begin(TimelineNumber timeline, std::uint32_t index, std::int64_t time_ms) {

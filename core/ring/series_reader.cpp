@@ -201,40 +201,39 @@ class PartList {
 // Writes samples out, each with the time of its scrape.
 class SampleSink {
  public:
+  static constexpr bool kMantissas = false;
   SampleSink(const RingState& ring, std::int64_t from_ms, std::int64_t to_ms, std::vector<Sample>& out)
       : timelines_(ring.timelines), from_ms_(from_ms), to_ms_(to_ms), out_(out) {}
 
-  void begin(const Part& part) {
+  void begin(const Part& part, double) {
     timeline_ = part.timeline;
     first_ = static_cast<std::uint32_t>(part.range.first);
     last_ = static_cast<std::uint32_t>(part.range.last);
     if (part.kind == Part::Kind::kTimed) return;
-    leave_page();
-    page_ = kNoPage;
+    stop_ = 0;
     used_ = out_.size();
     out_.resize(used_ + (last_ - first_ + 1));
     next_ = out_.data() + used_;
   }
-  // What follows the last event of the part: its value, up to the end.
-  void end(const Part& part, std::uint32_t index, double value, bool absent) {
-    if (!absent && index < last_) run_of(std::max(index + 1, first_), last_, value);
-    if (part.kind != Part::Kind::kTimed) finish_part();
-  }
-  void finish_part() {
+  void end() {
     used_ = static_cast<std::size_t>(next_ - out_.data());
     out_.resize(used_);
     leave_page();
   }
 
+  std::uint32_t first() const { return first_; }
+  std::uint32_t last() const { return last_; }
   bool one(std::uint32_t index, double value) {
-    value_ = value;
-    if (index > last_) return false;
-    if (index >= first_) put(index, value);
+    if (index >= stop_ && !turn_to(index)) [[unlikely]] return index <= last_;
+    const std::uint32_t word = times_[index % kTimesPerPage].load(std::memory_order_acquire);
+    *next_ = {base_ms_ + word, value};
+    // Of a scrape that was not published nothing stays.
+    next_ += (word & kBurnt) == 0 ? 1 : 0;
     return true;
   }
-  bool run(std::uint32_t index, std::uint32_t count) {
-    const std::uint32_t last = index + count - 1;
-    if (last >= first_) run_of(std::max(index, first_), std::min(last, last_), value_);
+  bool run(std::uint32_t index, std::uint32_t count, double value) {
+    const std::uint32_t last = std::min(index + count - 1, last_);
+    for (std::uint32_t i = std::max(index, first_); i <= last; ++i) one(i, value);
     return last < last_;
   }
   bool absent(std::uint32_t index) { return index <= last_; }
@@ -245,25 +244,14 @@ class SampleSink {
   }
 
  private:
-  static constexpr std::uint32_t kNoPage = ~std::uint32_t{0};
-
-  void put(std::uint32_t index, double value) {
-    if (index / kTimesPerPage != page_) [[unlikely]] {
-      if (!turn_to(index)) return;
-    }
-    const std::uint32_t word = times_[index % kTimesPerPage].load(std::memory_order_acquire);
-    if ((word & kBurnt) == 0) *next_++ = {base_ms_ + word, value};
-  }
-  void run_of(std::uint32_t first, std::uint32_t last, double value) {
-    for (std::uint32_t index = first; index <= last; ++index) put(index, value);
-  }
-
+  // Past the last scrape that is asked for, or on the next page, whose times may not be there any more.
   bool turn_to(std::uint32_t index) {
+    if (index > last_) return false;
     leave_page();
-    page_ = kNoPage;
+    stop_ = 0;
     view_ = timelines_.page_of(timeline_, index);
     if (!view_) return false;
-    page_ = index / kTimesPerPage;
+    stop_ = std::min<std::uint64_t>((std::uint64_t{index} / kTimesPerPage + 1) * kTimesPerPage, std::uint64_t{last_} + 1);
     times_ = view_->times->data();
     base_ms_ = view_->base_ms;
     return true;
@@ -286,10 +274,9 @@ class SampleSink {
   TimelineNumber timeline_ = kNoTimeline;
   std::uint32_t first_ = 0;
   std::uint32_t last_ = 0;
-  std::size_t used_ = 0;  // samples of parts before this one
+  std::uint64_t stop_ = 0;  // the scrape from which on times_ says nothing
+  std::size_t used_ = 0;    // samples of parts before this one
   Sample* next_ = nullptr;
-  double value_ = 0;
-  std::uint32_t page_ = kNoPage;
   std::optional<Timelines::PageView> view_;
   const std::atomic<std::uint32_t>* times_ = nullptr;
   std::int64_t base_ms_ = 0;
@@ -298,23 +285,41 @@ class SampleSink {
 // Folds samples as those of a counter, by the numbers of their scrapes; times are looked up at the end.
 class CounterSink {
  public:
-  void begin(const Part& part) {
+  static constexpr bool kMantissas = true;
+
+  void begin(const Part& part, double power) {
     first_ = static_cast<std::uint32_t>(part.range.first);
     last_ = static_cast<std::uint32_t>(part.range.last);
     timeline_ = part.timeline;
+    power_ = power;
+    counting_ = false;
   }
-  void end(const Part&, std::uint32_t index, double value, bool absent) {
-    if (!absent && index < last_) add(std::max(index + 1, first_), last_, value);
-  }
-  bool one(std::uint32_t index, double value) {
-    value_ = value;
+  void end() { settle(); }
+
+  std::uint32_t first() const { return first_; }
+  std::uint32_t last() const { return last_; }
+  // Whole numbers and decimals fall when their mantissas fall: the values themselves are made at both ends only.
+  bool mantissa(std::uint32_t index, std::int64_t m) {
     if (index > last_) return false;
-    if (index >= first_) add(index, index, value);
+    if (!counting_) {
+      one(index, decimal_value(m, power_));
+      counting_ = true;
+    } else {
+      if (m < m_) [[unlikely]] folded_.lost_to_resets += decimal_value(m_, power_);
+      ++folded_.count;
+      last_index_ = index;
+    }
+    m_ = m;
     return true;
   }
-  bool run(std::uint32_t index, std::uint32_t count) {
+  bool one(std::uint32_t index, double value) {
+    if (index > last_) return false;
+    add(index, index, value);
+    return true;
+  }
+  bool run(std::uint32_t index, std::uint32_t count, double value) {
     const std::uint32_t last = index + count - 1;
-    if (last >= first_) add(std::max(index, first_), std::min(last, last_), value_);
+    if (last >= first_) add(std::max(index, first_), std::min(last, last_), value);
     return last < last_;
   }
   bool absent(std::uint32_t index) { return index <= last_; }
@@ -331,7 +336,13 @@ class CounterSink {
   }
 
  private:
+  // What was counted by mantissas ends in a value.
+  void settle() {
+    if (counting_) folded_.last.value = decimal_value(m_, power_);
+    counting_ = false;
+  }
   void add(std::uint32_t first, std::uint32_t last, double value) {
+    settle();
     if (is_stale(value)) return;
     if (folded_.count == 0) {
       folded_.first.value = value;
@@ -349,7 +360,9 @@ class CounterSink {
   CounterWindow folded_;
   std::uint32_t first_ = 0;
   std::uint32_t last_ = 0;
-  double value_ = 0;
+  double power_ = 1;
+  bool counting_ = false;  // by mantissas, the last of which is m_
+  std::int64_t m_ = 0;
   TimelineNumber timeline_ = kNoTimeline;
   TimelineNumber first_timeline_ = kNoTimeline;
   TimelineNumber last_timeline_ = kNoTimeline;
@@ -359,15 +372,19 @@ class CounterSink {
 
 template <class Sink>
 void walk(const Part& part, Sink& sink) {
-  sink.begin(part);
   if (part.kind == Part::Kind::kRun) {
-    const double value = std::bit_cast<double>(part.bits);
-    if (sink.one(part.first, value)) sink.end(part, part.first, value, false);
-    else sink.end(part, part.first, value, true);
+    sink.begin(part, 1);
+    sink.run(part.first, sink.last() - part.first + 1, std::bit_cast<double>(part.bits));
+    sink.end();
     return;
   }
+  sink.begin(part, kPowersOfTen[part.start.params.domain.places]);
   const ChunkEnd end = walk_chunk<false>(part.image, part.start, sink);
-  sink.end(part, end.index, std::bit_cast<double>(end.bits), end.absent || end.damaged);
+  // What follows the last event is its value, up to the end of the part.
+  if (!end.absent && !end.damaged && end.index < sink.last()) {
+    sink.run(end.index + 1, sink.last() - end.index, std::bit_cast<double>(end.bits));
+  }
+  sink.end();
 }
 
 // False if the series is not there.
@@ -395,7 +412,7 @@ void read_samples(const RingState& ring, SeriesNumber series, std::uint32_t gene
   SampleSink sink(ring, from_ms, to_ms, out);
   parts.each([&](const Part& part) {
     if (part.kind != Part::Kind::kTimed) return walk(part, sink);
-    sink.begin(part);
+    sink.begin(part, 1);
     walk_timed<false>(part.image, part.start, sink);
   });
   // acquire: with what was read before it. The entry may have become another series' meanwhile.
