@@ -25,28 +25,49 @@ struct Stretch {
   bool operator==(const Stretch&) const = default;
 };
 
-// What a chunk says; runs may be millions of scrapes long, so that they are not spelt out.
+// What a chunk says from scrape `from` on; runs may be millions of scrapes long, so that they are not spelt out.
 struct Stretches {
+  static constexpr bool kMantissas = false;
+  std::uint32_t from = 0;
   std::vector<Stretch> all;
 
-  void add(std::uint32_t index, std::uint64_t bits) {
+  void add(std::uint32_t index, std::uint32_t last, std::uint64_t bits) {
+    if (last < from) return;
+    index = std::max(index, from);
     if (!all.empty() && all.back().last + 1 == index && all.back().bits == bits) {
-      ++all.back().last;
+      all.back().last = last;
     } else {
-      all.push_back({index, index, bits});
+      all.push_back({index, last, bits});
     }
   }
+  std::uint32_t first() const { return from; }
   bool one(std::uint32_t index, double value) {
-    add(index, std::bit_cast<std::uint64_t>(value));
+    add(index, index, std::bit_cast<std::uint64_t>(value));
     return true;
   }
-  bool run(std::uint32_t index, std::uint32_t count) {
-    EXPECT_EQ(all.back().last + 1, index);
-    all.back().last += count;
+  bool many(std::uint32_t index, const double* values, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) one(index + i, values[i]);
+    return true;
+  }
+  bool run(std::uint32_t index, std::uint32_t count, double value) {
+    add(index, index + count - 1, std::bit_cast<std::uint64_t>(value));
     return true;
   }
   bool absent(std::uint32_t index) {
-    EXPECT_EQ(all.back().last + 1, index);
+    if (!all.empty()) {
+      EXPECT_EQ(all.back().last + 1, index);
+    }
+    return true;
+  }
+};
+
+// The same from a walk that gives decimals as whole numbers.
+struct MantissaStretches : Stretches {
+  static constexpr bool kMantissas = true;
+  double power = 1;
+  bool mantissa(std::uint32_t index, std::int64_t m) { return one(index, decimal_value(m, power)); }
+  bool mantissas(std::uint32_t index, const std::int64_t* ms, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) mantissa(index + i, ms[i]);
     return true;
   }
 };
@@ -115,7 +136,7 @@ class Writing {
 
   void open() {
     open_chunk(slot_, opening_, pen_);
-    wanted_.add(opening_.index, opening_.bits);
+    wanted_.add(opening_.index, opening_.index, opening_.bits);
   }
 
   // False if there was no room; nothing has changed then.
@@ -133,7 +154,7 @@ class Writing {
       if (bits == last_ && !absent) bits ^= 1;
       done = append_value(slot_, pen_, index, bits, last_);
       if (done && !absent) wanted_.all.back().last = index - 1;
-      if (done) wanted_.add(index, bits);
+      if (done) wanted_.add(index, index, bits);
       if (done) last_ = bits;
     }
     if (!done) {
@@ -171,14 +192,32 @@ class Writing {
     EXPECT_EQ(end.data, pen_.data);
     EXPECT_EQ(start.head.controls, pen_.controls);
     EXPECT_TRUE(unused_bits_are_zero(*image, pen_));
-    Stretches unchecked;
-    (void)walk_chunk<false>(*image, start, unchecked);
-    EXPECT_EQ(unchecked.all, wanted_.all);
+    check_from(*image, start, 0);
+    check_from(*image, start, wanted_.all[random_.below(wanted_.all.size())].first);
+    check_from(*image, start, wanted_.all[random_.below(wanted_.all.size())].last);
   }
 
   const Slot& slot() const { return slot_; }
 
  private:
+  // What a reader gets that asks for the scrapes from `from` on.
+  void check_from(const SlotImage& image, const ChunkStart& start, std::uint32_t from) const {
+    Stretches wanted;
+    wanted.from = from;
+    for (const Stretch& each : wanted_.all) wanted.add(each.first, each.last, each.bits);
+    Stretches got;
+    MantissaStretches whole;
+    got.from = whole.from = from;
+    whole.power = kPowersOfTen[start.params.domain.places];
+    const ChunkEnd end = walk_chunk<false>(image, start, got);
+    (void)walk_chunk<false>(image, start, whole);
+    EXPECT_EQ(got.all, wanted.all);
+    EXPECT_EQ(whole.all, wanted.all);
+    EXPECT_FALSE(end.damaged);
+    EXPECT_EQ(end.index, pen_.index);
+    EXPECT_EQ(end.bits, last_);
+  }
+
   // Around each limit of the lengths of runs.
   std::uint32_t gap() {
     if (!random_.one_in(3)) return 0;
@@ -294,24 +333,34 @@ TEST(ChunkCodec, ASourceOfBitsGivesZerosPastItsLimit) {
 
 // Counts what it is told.
 struct Counts {
+  static constexpr bool kMantissas = false;
+  std::uint32_t from = 0;
   std::uint64_t samples = 0;
   std::uint64_t runs = 0;
+  std::uint32_t first() const { return from; }
   bool one(std::uint32_t, double) { return ++samples != 0; }
-  bool run(std::uint32_t, std::uint32_t) { return ++runs != 0; }
+  bool many(std::uint32_t, const double*, std::uint32_t count) { return (samples += count) != 0; }
+  bool run(std::uint32_t, std::uint32_t, double) { return ++runs != 0; }
   bool absent(std::uint32_t) { return true; }
   bool timed(std::int64_t, double) { return ++samples != 0; }
 };
 
-void decode_anyhow(const SlotImage& image) {
+template <bool kChecked>
+void decode_anyhow_as(const SlotImage& image) {
   const ChunkStart start = decode_start(image);
   Counts counts;
   const ChunkEnd end =
-      start.head.timed ? walk_timed<true>(image, start, counts) : walk_chunk<true>(image, start, counts);
+      start.head.timed ? walk_timed<kChecked>(image, start, counts) : walk_chunk<kChecked>(image, start, counts);
   ASSERT_LE(counts.samples + counts.runs, start.head.controls + 1U);
   if (!end.damaged) {
     ASSERT_LE(end.data + 2U * start.head.controls, kSlotBits);
   }
-  (void)next_params(image, start.head.check);
+}
+
+void decode_anyhow(const SlotImage& image) {
+  decode_anyhow_as<true>(image);
+  decode_anyhow_as<false>(image);
+  (void)next_params(image, image[7]);
 }
 
 TEST(ChunkCodec, AnyBytesAreDecodedWithinBounds) {
