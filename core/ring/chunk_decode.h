@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "core/ring/chunk_format.h"
 
@@ -17,15 +19,9 @@ class BitSource {
 
   // The next `width` bits, 0 to 64 of them; past the limit the source is spent and gives zeros.
   std::uint64_t take(std::uint32_t width) {
-    const std::uint64_t bits = peek(position_) & mask(width);
+    const std::uint64_t bits = peek(image_, position_) & mask(width);
     position_ += width;
     return spent() ? 0 : bits;
-  }
-  // The same without looking at the limit: whoever takes more than there is finds spent() true afterwards.
-  std::uint64_t take_quickly(std::uint32_t width) {
-    const std::uint64_t bits = peek(position_) & mask(width);
-    position_ += width;
-    return bits;
   }
   std::int64_t take_signed(std::uint32_t width) {
     if (width == 0) return 0;
@@ -35,18 +31,29 @@ class BitSource {
 
   bool spent() const { return position_ > limit_; }
   std::uint32_t position() const { return position_; }
+  void go_to(std::uint32_t position) { position_ = position; }
 
- private:
-  std::uint64_t peek(std::uint32_t at) const {
-    // Past the end it reads the last words over again: a position can be no more than a few thousand.
+  bool has(std::uint32_t bits) const { return position_ + bits <= limit_; }
+
+  // At least kShort bits at a position within the slot, in one load.
+  static constexpr std::uint32_t kShort = 57;
+  static std::uint64_t peek_short(const SlotImage& image, std::uint32_t at) {
+    std::uint64_t word = 0;
+    // The file is little-endian, as are the machines that this runs on.
+    std::memcpy(&word, reinterpret_cast<const unsigned char*>(image.data()) + (at >> 3), sizeof(word));
+    return word >> (at & 7);
+  }
+  // The 64 bits at a position, whatever is taken. Past the end these are the last words over again.
+  static std::uint64_t peek(const SlotImage& image, std::uint32_t at) {
     const std::uint32_t word = std::min<std::uint32_t>(at >> 6, kSlotWords - 1);
     const std::uint32_t shift = at & 63;
-    return image_[word] >> shift | image_[word + 1] << 1 << (63 - shift);
+    return image[word] >> shift | image[word + 1] << 1 << (63 - shift);
   }
   static std::uint64_t mask(std::uint32_t width) {
     return width >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
   }
 
+ private:
   const SlotImage& image_;
   std::uint32_t position_;
   std::uint32_t limit_;
@@ -68,23 +75,43 @@ struct ChunkStart {
   std::uint64_t value_bits() const { return std::bit_cast<std::uint64_t>(value_of(params.domain, m, ulps)); }
 };
 
-inline ChunkStart decode_start(const SlotImage& image) {
-  ChunkStart start;
+// Field by field into the place where it is wanted: a copy of what was just written would wait for it.
+inline void decode_start_into(ChunkStart& start, const SlotImage& image) {
   start.head = ChunkHead::unpack(image[0]);
   start.previous = unpack_previous(image[1]);
   start.params = unpack_params(image[1], image[2]);
   start.index = static_cast<std::uint32_t>(image[2]);
-  BitSource source(image, kStreamBegin, kSlotBits);
-  if (start.params.has_center) source.take(kCenterBits);
-  if (start.head.starts) {
-    start.left_timeline = static_cast<std::uint16_t>(source.take(kStartsTimelineBits));
-    start.left_index = static_cast<std::uint32_t>(source.take(kStartsIndexBits));
+  std::uint32_t at = kStreamBegin + (start.params.has_center ? kCenterBits : 0);
+  if (start.head.starts) [[unlikely]] {
+    const std::uint64_t left = BitSource::peek_short(image, at);
+    start.left_timeline = static_cast<std::uint16_t>(left);
+    start.left_index = static_cast<std::uint32_t>(left >> kStartsTimelineBits);
+    at += kStartsTimelineBits + kStartsIndexBits;
+  } else {
+    start.left_timeline = kNoTimeline;
+    start.left_index = 0;
   }
-  if (start.head.timed) start.time_ms = static_cast<std::int64_t>(source.take(64));
-  const auto width = static_cast<std::uint32_t>(source.take(kFarWidthBits)) + 1;
-  start.m = source.take_signed(width);
-  if (start.params.domain.kind == DomainKind::kNear) start.ulps = static_cast<std::int32_t>(source.take_signed(8));
-  start.data = source.position();
+  start.time_ms = 0;
+  if (start.head.timed) [[unlikely]] {
+    start.time_ms = static_cast<std::int64_t>(BitSource::peek(image, at));
+    at += 64;
+  }
+  const auto width = static_cast<std::uint32_t>(BitSource::peek_short(image, at) & BitSource::mask(kFarWidthBits)) + 1;
+  at += kFarWidthBits;
+  const std::uint64_t m = width <= BitSource::kShort ? BitSource::peek_short(image, at) : BitSource::peek(image, at);
+  start.m = static_cast<std::int64_t>(m << (64 - width)) >> (64 - width);
+  at += width;
+  start.ulps = 0;
+  if (start.params.domain.kind == DomainKind::kNear) {
+    start.ulps = static_cast<std::int8_t>(BitSource::peek_short(image, at));
+    at += 8;
+  }
+  start.data = at;
+}
+
+inline ChunkStart decode_start(const SlotImage& image) {
+  ChunkStart start;
+  decode_start_into(start, image);
   return start;
 }
 
@@ -108,8 +135,10 @@ namespace chunk_detail {
 struct Steps {
   std::uint32_t width[3];
   std::uint64_t add[3];
+  std::uint64_t mask[3];
   std::uint32_t ulp_width[3];
   std::uint32_t ulp_half[3];
+  std::uint32_t ulp_mask[3];
 };
 
 inline Steps steps_of(const ChunkParams& params) {
@@ -119,7 +148,13 @@ inline Steps steps_of(const ChunkParams& params) {
   const std::uint32_t wide = kWidths[params.wide];
   const std::uint32_t ulp = params.domain.kind == DomainKind::kNear ? kUlpWidths[params.ulps] : 0U;
   const std::uint32_t ulp_half = ulp == 0 ? 0U : 1U << (ulp - 1);
-  return {{0, narrow, wide}, {0, center - half(narrow), center - half(wide)}, {0, ulp, ulp}, {0, ulp_half, ulp_half}};
+  const auto ulp_mask = static_cast<std::uint32_t>(BitSource::mask(ulp));
+  return {{0, narrow, wide},
+          {0, center - half(narrow), center - half(wide)},
+          {0, BitSource::mask(narrow), BitSource::mask(wide)},
+          {0, ulp, ulp},
+          {0, ulp_half, ulp_half},
+          {0, ulp_mask, ulp_mask}};
 }
 
 template <DomainKind kKind>
@@ -160,8 +195,9 @@ inline void take_value(BitSource& source, const Steps& steps, Domain domain, std
 }  // namespace chunk_detail
 
 // Walks the events of a chunk. The sink says with first() from which scrape on it wants samples, and gets, in order,
-//   one(index, value)           a sample; a sink with kMantissas gets mantissa(index, m) instead, where the value is m in
-//                               the chunk's domain
+//   many(index, values, count)  samples of so many scrapes in a row; a sink with kMantissas gets mantissas(index, ms, count)
+//                               instead, where a value is m in the chunk's domain, if that is decimal
+//   one(index, value)           a sample
 //   run(index, count, value)    samples of one value; they may begin before first()
 //   absent(index)               no sample here nor after, until the next one
 // and may return false to stop.
@@ -186,14 +222,20 @@ class ChunkWalk {
   ChunkEnd walk() {
     end_.damaged = controls_ > (kSlotBits - kStreamBegin) / 2;
     bool more = !end_.damaged && (end_.index < first_ || emit());
-    for (std::uint32_t done = 0; more && done < controls_; done += 32) {
-      std::uint64_t word = image_[kSlotWords - 1 - done / 32];
-      const std::uint32_t here = std::min<std::uint32_t>(32, controls_ - done);
-      for (std::uint32_t i = 0; i < here && more; ++i, word <<= 2) {
+    for (std::uint32_t done = 0; more && done < controls_;) {
+      const std::uint64_t word = image_[kSlotWords - 1 - done / 32] << 2 * (done % 32);
+      const std::uint32_t here = std::min<std::uint32_t>(32 - done % 32, controls_ - done);
+      // The check has a step for each event, so that a checked walk goes one by one.
+      const bool alone = kChecked || end_.absent || raw_held_ || steps_.width[kWide] > BitSource::kShort;
+      const std::uint32_t plain = alone ? 0 : std::min(here, plain_controls(word));
+      if (plain > 0 && source_.has(bits_of(word, plain))) {
+        more = batch(word, plain);
+        done += plain;
+      } else {
         const auto control = static_cast<std::uint32_t>(word >> 62);
         more = control == kEscape ? escape() : step(control);
+        ++done;
       }
-      more = more && !source_.spent();
     }
     if (source_.spent()) end_.damaged = true;
     end_.bits = std::bit_cast<std::uint64_t>(value());
@@ -211,12 +253,72 @@ class ChunkWalk {
     return chunk_detail::value_in<kKind>(power_, end_.m, end_.ulps);
   }
 
-  // Three controls of four lead here, in no order: nothing in it depends on which.
+  // How many controls, from the top of the word on, come before the next escape.
+  static std::uint32_t plain_controls(std::uint64_t word) {
+    const std::uint64_t escapes = word & word << 1 & 0xaaaaaaaaaaaaaaaaULL;
+    return static_cast<std::uint32_t>(std::countl_zero(escapes)) / 2;
+  }
+
+  // The data of so many controls from the top of the word on, none of which is an escape.
+  std::uint32_t bits_of(std::uint64_t word, std::uint32_t count) const {
+    const std::uint64_t taken = count == 32 ? word : word >> (64 - 2 * count);
+    const auto narrow = static_cast<std::uint32_t>(std::popcount(taken & 0x5555555555555555ULL));
+    const auto wide = static_cast<std::uint32_t>(std::popcount(taken & 0xaaaaaaaaaaaaaaaaULL));
+    return narrow * (steps_.width[kNarrow] + steps_.ulp_width[kNarrow]) +
+           wide * (steps_.width[kWide] + steps_.ulp_width[kWide]);
+  }
+
+  // Decodes up to 32 controls that are no escapes, with everything in registers: nothing depends on which of the three a
+  // control is, and nothing is written but the row of results. REQUIRES: their data are within the limit.
+  bool batch(std::uint64_t word, std::uint32_t count) {
+    std::array<std::int64_t, 32> ms;
+    std::array<std::int32_t, 32> all_ulps;
+    const chunk_detail::Steps steps = steps_;
+    std::uint32_t position = source_.position();
+    auto m = static_cast<std::uint64_t>(end_.m);
+    std::int32_t ulps = end_.ulps;
+    for (std::uint32_t i = 0; i < count; ++i, word <<= 2) {
+      const std::uint64_t control = word >> 62;
+      m += (BitSource::peek_short(image_, position) & steps.mask[control]) + steps.add[control];
+      position += steps.width[control];
+      ms[i] = static_cast<std::int64_t>(m);
+      if constexpr (kKind == DomainKind::kNear) {
+        const auto field =
+            static_cast<std::uint32_t>(BitSource::peek_short(image_, position) & steps.ulp_mask[control]);
+        ulps += static_cast<std::int32_t>(field - steps.ulp_half[control]);
+        position += steps.ulp_width[control];
+        all_ulps[i] = ulps;
+      }
+    }
+    const std::uint32_t index = end_.index + 1;
+    source_.go_to(position);
+    end_.index += count;
+    end_.m = static_cast<std::int64_t>(m);
+    end_.ulps = ulps;
+    if (end_.index < first_) return true;
+    const std::uint32_t skipped = index < first_ ? first_ - index : 0;
+    return emit_many(index + skipped, ms.data() + skipped, all_ulps.data() + skipped, count - skipped);
+  }
+
+  bool emit_many(std::uint32_t index, const std::int64_t* ms, const std::int32_t* ulps, std::uint32_t count) {
+    if constexpr (Sink::kMantissas && kKind == DomainKind::kDecimal) return sink_.mantissas(index, ms, count);
+    std::array<double, 32> values;
+    if (kKind == DomainKind::kDecimal && whole_) {
+      // A division by one would be exact as well, but not as quick.
+      for (std::uint32_t i = 0; i < count; ++i) values[i] = static_cast<double>(ms[i]);
+    } else {
+      for (std::uint32_t i = 0; i < count; ++i) {
+        values[i] = chunk_detail::value_in<kKind>(power_, ms[i], kKind == DomainKind::kNear ? ulps[i] : 0);
+      }
+    }
+    return sink_.many(index, values.data(), count);
+  }
+
   bool step(std::uint32_t control) {
-    const std::uint64_t raw = source_.take_quickly(steps_.width[control]);
+    const std::uint64_t raw = source_.take(steps_.width[control]);
     end_.m = static_cast<std::int64_t>(static_cast<std::uint64_t>(end_.m) + raw + steps_.add[control]);
     if constexpr (kKind == DomainKind::kNear) {
-      const auto ulps = static_cast<std::uint32_t>(source_.take_quickly(steps_.ulp_width[control]));
+      const auto ulps = static_cast<std::uint32_t>(source_.take(steps_.ulp_width[control]));
       end_.ulps += static_cast<std::int32_t>(ulps - steps_.ulp_half[control]);
     }
     // An unchanged sample repeats the bits, which need not be those of m: the one before may have been an escape.
@@ -243,9 +345,6 @@ class ChunkWalk {
   }
 
   bool emit() {
-    if constexpr (Sink::kMantissas && kKind == DomainKind::kDecimal) {
-      if (!raw_held_) return sink_.mantissa(end_.index, end_.m);
-    }
     return sink_.one(end_.index, value());
   }
 
@@ -318,6 +417,7 @@ struct NoSink {
   static constexpr bool kMantissas = false;
   std::uint32_t first() const { return 0xffffffff; }
   bool one(std::uint32_t, double) { return true; }
+  bool many(std::uint32_t, const double*, std::uint32_t) { return true; }
   bool run(std::uint32_t, std::uint32_t, double) { return true; }
   bool absent(std::uint32_t) { return true; }
   bool timed(std::int64_t, double) { return true; }

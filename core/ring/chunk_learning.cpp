@@ -153,6 +153,10 @@ struct Values {
     add(std::bit_cast<std::uint64_t>(value));
     return true;
   }
+  bool many(std::uint32_t, const double* values, std::uint32_t more) {
+    for (std::uint32_t i = 0; i < more; ++i) add(std::bit_cast<std::uint64_t>(values[i]));
+    return true;
+  }
   bool timed(std::int64_t, double value) { return one(0, value); }
   bool run(std::uint32_t, std::uint32_t, double) { return true; }
   bool absent(std::uint32_t) { return true; }

@@ -311,14 +311,18 @@ bool append_timed(Slot& slot, ChunkPen& pen, const TimedStep& before, std::int64
   return true;
 }
 
-std::optional<SlotImage> copy_slot(const Slot& slot, std::uint16_t generation, std::uint16_t mask) {
-  SlotImage image{};
+bool copy_slot_into(SlotImage& image, const Slot& slot, std::uint16_t generation, std::uint16_t mask) {
   // acquire, each pairing with the writer's release: see publish() above.
   for (std::size_t i = 0; i < kSlotWords; ++i) image[i] = slot.words[i].load(std::memory_order_acquire);
   // relaxed: the loads above keep it behind them.
   const std::uint64_t again = slot.words[0].load(std::memory_order_relaxed);
   const std::uint16_t before = ChunkHead::unpack(image[0]).generation;
-  if ((before & mask) != generation || ChunkHead::unpack(again).generation != before) return std::nullopt;
+  return (before & mask) == generation && ChunkHead::unpack(again).generation == before;
+}
+
+std::optional<SlotImage> copy_slot(const Slot& slot, std::uint16_t generation, std::uint16_t mask) {
+  SlotImage image{};
+  if (!copy_slot_into(image, slot, generation, mask)) return std::nullopt;
   return image;
 }
 

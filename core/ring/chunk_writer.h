@@ -63,6 +63,8 @@ bool append_timed(Slot& slot, ChunkPen& pen, const TimedStep& before, std::int64
 // A copy that is whole if the slot's generation is still `generation`, as far as `mask` goes, afterwards; none if it was
 // recycled.
 std::optional<SlotImage> copy_slot(const Slot& slot, std::uint16_t generation, std::uint16_t mask = 0xffff);
+// The same into `image`, whose last word is left as it is; whether it is whole.
+bool copy_slot_into(SlotImage& image, const Slot& slot, std::uint16_t generation, std::uint16_t mask = 0xffff);
 inline std::optional<SlotImage> copy_previous(const Slot& slot, const PreviousChunk& previous) {
   return copy_slot(slot, previous.link.generation, kLinkGenerations);
 }

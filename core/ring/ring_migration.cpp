@@ -70,23 +70,32 @@ class Migration {
   }
 
   void list_chunks() {
-    for (std::uint32_t i = 0; i < moved_.size(); ++i) {
-      const ChunkLink head = SeriesPlace::unpack(own(from_.entries[moved_[i].from].place)).head;
-      if (!from_.slots.known(head)) continue;
-      auto image = copy_slot(from_.slots.slot(head.slot), head.generation);
-      std::uint32_t slot = head.slot;
-      for (std::uint32_t steps = 0; image && steps < from_.slots.slots(); ++steps) {
-        chunks_.push_back({age_of(slot), slot, i});
-        const PreviousChunk previous = unpack_previous((*image)[1]);
-        if (!from_.slots.known(previous.link)) break;
-        slot = previous.link.slot;
-        image = copy_previous(from_.slots.slot(slot), previous);
-      }
-    }
-    std::sort(chunks_.begin(), chunks_.end(), [](const OldChunk& a, const OldChunk& b) { return a.age < b.age; });
+    for (std::uint32_t i = 0; i < moved_.size(); ++i) list_chunks_of(i);
+    std::stable_sort(chunks_.begin(), chunks_.end(), [](const OldChunk& a, const OldChunk& b) { return a.age < b.age; });
     const std::uint64_t room = std::uint64_t{to_.slots.slots()} / 8 * kFilledEighths;
     if (chunks_.size() > room) {
       chunks_.erase(chunks_.begin(), chunks_.end() - static_cast<std::ptrdiff_t>(room));
+    }
+  }
+
+  // Oldest first. Two writers fill their segments side by side, so that a series which went from one to the other and
+  // back has chunks whose places are not in their order: each counts as no older than the one before it.
+  void list_chunks_of(std::uint32_t moved) {
+    const ChunkLink head = SeriesPlace::unpack(own(from_.entries[moved_[moved].from].place)).head;
+    if (!from_.slots.known(head)) return;
+    std::vector<std::uint32_t> slots;
+    auto image = copy_slot(from_.slots.slot(head.slot), head.generation);
+    if (image) slots.push_back(head.slot);
+    while (image && slots.size() < from_.slots.slots()) {
+      const PreviousChunk previous = unpack_previous((*image)[1]);
+      if (!from_.slots.known(previous.link)) break;
+      image = copy_previous(from_.slots.slot(previous.link.slot), previous);
+      if (image) slots.push_back(previous.link.slot);
+    }
+    std::uint32_t age = 0;
+    for (auto slot = slots.rbegin(); slot != slots.rend(); ++slot) {
+      age = std::max(age, age_of(*slot));
+      chunks_.push_back({age, *slot, moved});
     }
   }
 

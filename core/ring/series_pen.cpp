@@ -83,6 +83,8 @@ ChunkLink SeriesPen::take_slot() {
     ring_.slots.look(seat_);
   }
   const std::uint32_t slot = next_slot_++;
+  // The segments were written a round of the ring ago: the next slot is on its way when it is wanted.
+  if (next_slot_ + 1 < slots_end_) prefetch_slot(ring_.slots.slot(next_slot_ + 1));
   // relaxed: the segment is this writer's.
   const ChunkHead before = ChunkHead::unpack(own(ring_.slots.slot(slot).words[0]));
   return {slot, static_cast<std::uint16_t>(before.generation + 1)};

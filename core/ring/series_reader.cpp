@@ -24,7 +24,7 @@ struct Part {
   std::uint32_t first = 0;   // kRun
   std::uint64_t bits = 0;    // kRun
   ChunkStart start;
-  SlotImage image;
+  SlotImage image{};
 };
 
 // The scrapes in a window of time, remembered for the next series of the same target in the same query.
@@ -36,13 +36,19 @@ struct FoundRange {
   std::int64_t to_ms = -1;
   ScrapeRange range;
   bool burnt = false;  // a scrape among them was not published
+  std::int64_t first_ms = 0;  // of the first and the last of them, if none is burnt
+  std::int64_t last_ms = 0;
 };
+
+FoundRange& remembered_range(TimelineNumber timeline) {
+  constexpr std::size_t kRemembered = 8;
+  thread_local std::array<FoundRange, kRemembered> remembered;
+  return remembered[timeline % kRemembered];
+}
 
 const FoundRange& find_range(const RingState& ring, TimelineNumber timeline, std::uint32_t count, std::int64_t from_ms,
                              std::int64_t to_ms) {
-  constexpr std::size_t kRemembered = 8;
-  thread_local std::array<FoundRange, kRemembered> remembered;
-  FoundRange& found = remembered[timeline % kRemembered];
+  FoundRange& found = remembered_range(timeline);
   if (found.instance == ring.instance && found.timeline == timeline && found.count == count &&
       found.from_ms == from_ms && found.to_ms == to_ms) {
     // The oldest page may have been given away since.
@@ -50,9 +56,13 @@ const FoundRange& find_range(const RingState& ring, TimelineNumber timeline, std
       return found;
     }
   }
-  found = {ring.instance, timeline, count, from_ms, to_ms, ring.timelines.find(timeline, count, from_ms, to_ms), false};
+  found = {ring.instance, timeline, count, from_ms, to_ms, ring.timelines.find(timeline, count, from_ms, to_ms),
+           false,         0,        0};
   for (std::int64_t index = found.range.first; index <= found.range.last && !found.burnt; ++index) {
-    found.burnt = !ring.timelines.time_of(timeline, static_cast<std::uint32_t>(index));
+    const auto time = ring.timelines.time_of(timeline, static_cast<std::uint32_t>(index));
+    found.burnt = !time;
+    if (index == found.range.first) found.first_ms = time.value_or(0);
+    found.last_ms = time.value_or(0);
   }
   return found;
 }
@@ -78,8 +88,15 @@ class PartList {
       if (view.state == SeriesState::kPresent) add_run(view.changed, view.last, end);
       return true;
     }
-    auto image = copy_slot(ring_.slots.slot(view.place.head.slot), view.place.head.generation);
-    if (!image) {
+    // It changed last before the window, whose samples all have one value then.
+    if (view.state == SeriesState::kPresent && view.changed < found_.first && view.changed < view.count &&
+        view.changed >= least_) {
+      add_run(view.changed, view.last, end);
+      return true;
+    }
+    Part& head = parts_.emplace_back();
+    if (!copy_slot_into(head.image, ring_.slots.slot(view.place.head.slot), view.place.head.generation)) {
+      parts_.pop_back();
       // The entry still has the newest run.
       if (view.state == SeriesState::kPresent && view.changed < view.count) add_run(view.changed, view.last, end);
       return false;
@@ -89,11 +106,20 @@ class PartList {
     count_ = view.count;
     newest_ = true;
     controls_ = unpublished ? static_cast<std::uint16_t>(view.last) : 0xffff;
-    follow(std::move(*image), end);
+    follow(end);
     return true;
   }
 
   bool burnt() const { return burnt_; }
+  // The time of a scrape of the window: mostly its first or its last, which were looked up when it was found.
+  std::optional<std::int64_t> time_of(const RingState& ring, TimelineNumber timeline, std::uint32_t index) const {
+    const FoundRange& found = remembered_range(timeline);
+    const bool same = found.instance == ring.instance && found.timeline == timeline && found.from_ms == from_ms_ &&
+                      found.to_ms == to_ms_;
+    if (same && index == found.range.first) return found.first_ms;
+    if (same && index == found.range.last) return found.last_ms;
+    return ring.timelines.time_of(timeline, index);
+  }
   bool timed() const {
     return std::any_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.kind == Part::Kind::kTimed; });
   }
@@ -137,51 +163,55 @@ class PartList {
     part.bits = bits;
   }
 
-  // Goes from a chunk back to where the window begins. `end` is the first scrape that is not the chunk's any more.
-  void follow(SlotImage image, std::int64_t end) {
+  // Goes from the chunk in the newest part back to where the window begins. `end` is the first scrape that is not the
+  // chunk's any more.
+  void follow(std::int64_t end) {
     for (std::uint32_t steps = 0; steps < ring_.slots.slots(); ++steps) {
-      ChunkStart start = decode_start(image);
+      Part& part = parts_.back();
+      ChunkStart& start = part.start;
+      decode_start_into(start, part.image);
+      part.timeline = timeline_;
       bool more = true;
+      bool wanted = true;
       if (start.head.timed) {
+        part.kind = Part::Kind::kTimed;
         more = start.time_ms > from_ms_;
         // The newest chunks may be of a scrape that is not published yet, in part or in whole.
         const bool published = !newest_ || start.index < count_;
         if (published && std::exchange(newest_, false)) {
           start.head.controls = std::min(start.head.controls, controls_);
         }
-        if (published && start.time_ms <= to_ms_) add(Part::Kind::kTimed, start, image, {});
+        wanted = published && start.time_ms <= to_ms_;
         end = std::numeric_limits<std::uint32_t>::max();
       } else {
         newest_ = false;
+        part.kind = Part::Kind::kChunk;
+        part.range = within(start.index, end);
         // Scrapes below belonged to another timeline: so did the chunk.
-        if (start.index < least_ || !ring_.timelines.known(timeline_)) return;
-        const ScrapeRange range = within(start.index, end);
-        if (!range.empty()) add(Part::Kind::kChunk, start, image, range);
+        const bool ours = start.index >= least_ && ring_.timelines.known(timeline_);
+        wanted = ours && !part.range.empty();
         // Even if this timeline has nothing that early, the one before it may. But what lies before a time that is lost
         // is lost as well: a series has no holes that its target did not have.
-        more = (start.head.starts || found_.first < start.index) &&
+        more = ours && (start.head.starts || found_.first < start.index) &&
                ring_.timelines.page_of(timeline_, start.index).has_value();
         end = start.index;
       }
-      if (!more || !ring_.slots.known(start.previous.link)) return;
+      const std::uint32_t previous = start.previous.link.slot;
+      const std::uint16_t generation = start.previous.link.generation;
       if (start.head.starts) {
         timeline_ = start.left_timeline;
         end = start.left_index;
-        enter_timeline(ring_.timelines.known(timeline_) ? ring_.timelines.count(timeline_) : 0);
       }
-      auto before = copy_previous(ring_.slots.slot(start.previous.link.slot), start.previous);
-      if (!before) return;
-      image = std::move(*before);
+      const bool moved = start.head.starts;
+      if (!wanted) parts_.pop_back();
+      if (!more || previous >= ring_.slots.slots()) return;
+      if (moved) enter_timeline(ring_.timelines.known(timeline_) ? ring_.timelines.count(timeline_) : 0);
+      Part& before = parts_.emplace_back();
+      if (!copy_slot_into(before.image, ring_.slots.slot(previous), generation, kLinkGenerations)) {
+        parts_.pop_back();
+        return;
+      }
     }
-  }
-
-  void add(Part::Kind kind, const ChunkStart& start, const SlotImage& image, ScrapeRange range) {
-    Part& part = parts_.emplace_back();
-    part.kind = kind;
-    part.timeline = timeline_;
-    part.range = range;
-    part.start = start;
-    part.image = image;
   }
 
   const RingState& ring_;
@@ -223,18 +253,13 @@ class SampleSink {
 
   std::uint32_t first() const { return first_; }
   std::uint32_t last() const { return last_; }
-  bool one(std::uint32_t index, double value) {
-    if (index >= stop_ && !turn_to(index)) [[unlikely]] return index <= last_;
-    const std::uint32_t word = times_[index % kTimesPerPage].load(std::memory_order_acquire);
-    *next_ = {base_ms_ + word, value};
-    // Of a scrape that was not published nothing stays.
-    next_ += (word & kBurnt) == 0 ? 1 : 0;
-    return true;
+  bool one(std::uint32_t index, double value) { return many(index, &value, 1); }
+  bool many(std::uint32_t index, const double* values, std::uint32_t count) {
+    return put(index, count, [values](std::uint32_t i) { return values[i]; });
   }
   bool run(std::uint32_t index, std::uint32_t count, double value) {
-    const std::uint32_t last = std::min(index + count - 1, last_);
-    for (std::uint32_t i = std::max(index, first_); i <= last; ++i) one(i, value);
-    return last < last_;
+    const std::uint32_t begin = std::max(index, first_);
+    return put(begin, count - (begin - index), [value](std::uint32_t) { return value; });
   }
   bool absent(std::uint32_t index) { return index <= last_; }
   bool timed(std::int64_t time_ms, double value) {
@@ -244,6 +269,32 @@ class SampleSink {
   }
 
  private:
+  template <class ValueAt>
+  bool put(std::uint32_t index, std::uint32_t count, ValueAt value_at) {
+    for (std::uint32_t done = 0; done < count;) {
+      const std::uint32_t at = index + done;
+      if (at > last_) return false;
+      const bool there = at < stop_ || turn_to(at);
+      const std::uint64_t page_end = (std::uint64_t{at} / kTimesPerPage + 1) * kTimesPerPage;
+      const std::uint64_t end = std::min({page_end, std::uint64_t{last_} + 1, std::uint64_t{index} + count});
+      const auto here = static_cast<std::uint32_t>(end - at);
+      if (there) {
+        const std::atomic<std::uint32_t>* const times = times_ + at % kTimesPerPage;
+        const std::int64_t base_ms = base_ms_;
+        Sample* next = next_;
+        for (std::uint32_t i = 0; i < here; ++i) {
+          const std::uint32_t word = times[i].load(std::memory_order_acquire);
+          *next = {base_ms + word, value_at(done + i)};
+          // Of a scrape that was not published nothing stays.
+          next += (word & kBurnt) == 0 ? 1 : 0;
+        }
+        next_ = next;
+      }
+      done += here;
+    }
+    return true;
+  }
+
   // Past the last scrape that is asked for, or on the next page, whose times may not be there any more.
   bool turn_to(std::uint32_t index) {
     if (index > last_) return false;
@@ -292,29 +343,33 @@ class CounterSink {
     last_ = static_cast<std::uint32_t>(part.range.last);
     timeline_ = part.timeline;
     power_ = power;
-    counting_ = false;
   }
-  void end() { settle(); }
+  void end() {}
 
   std::uint32_t first() const { return first_; }
   std::uint32_t last() const { return last_; }
-  // Whole numbers and decimals fall when their mantissas fall: the values themselves are made at both ends only.
-  bool mantissa(std::uint32_t index, std::int64_t m) {
+  // Whole numbers and decimals fall when their mantissas fall: values are made at both ends and where one falls.
+  bool mantissas(std::uint32_t index, const std::int64_t* ms, std::uint32_t count) {
     if (index > last_) return false;
-    if (!counting_) {
-      one(index, decimal_value(m, power_));
-      counting_ = true;
-    } else {
-      if (m < m_) [[unlikely]] folded_.lost_to_resets += decimal_value(m_, power_);
-      ++folded_.count;
-      last_index_ = index;
+    const std::uint32_t wanted = std::min(count, last_ - index + 1);
+    add(index, index, decimal_value(ms[0], power_));
+    for (std::uint32_t i = 1; i < wanted; ++i) {
+      if (ms[i] < ms[i - 1]) [[unlikely]] folded_.lost_to_resets += decimal_value(ms[i - 1], power_);
     }
-    m_ = m;
-    return true;
+    folded_.count += wanted - 1;
+    folded_.last.value = decimal_value(ms[wanted - 1], power_);
+    last_index_ = index + wanted - 1;
+    return wanted == count;
   }
   bool one(std::uint32_t index, double value) {
     if (index > last_) return false;
     add(index, index, value);
+    return true;
+  }
+  bool many(std::uint32_t index, const double* values, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (!one(index + i, values[i])) return false;
+    }
     return true;
   }
   bool run(std::uint32_t index, std::uint32_t count, double value) {
@@ -324,11 +379,12 @@ class CounterSink {
   }
   bool absent(std::uint32_t index) { return index <= last_; }
 
-  bool finish(const Timelines& timelines, CounterWindow& out) const {
+  // False if a time was lost meanwhile.
+  bool finish(const RingState& ring, const PartList& parts, CounterWindow& out) const {
     out = folded_;
     if (folded_.count == 0) return true;
-    const auto first = timelines.time_of(first_timeline_, first_index_);
-    const auto last = timelines.time_of(last_timeline_, last_index_);
+    const auto first = parts.time_of(ring, first_timeline_, first_index_);
+    const auto last = parts.time_of(ring, last_timeline_, last_index_);
     if (!first || !last) return false;
     out.first.time_ms = *first;
     out.last.time_ms = *last;
@@ -336,13 +392,7 @@ class CounterSink {
   }
 
  private:
-  // What was counted by mantissas ends in a value.
-  void settle() {
-    if (counting_) folded_.last.value = decimal_value(m_, power_);
-    counting_ = false;
-  }
   void add(std::uint32_t first, std::uint32_t last, double value) {
-    settle();
     if (is_stale(value)) return;
     if (folded_.count == 0) {
       folded_.first.value = value;
@@ -361,8 +411,6 @@ class CounterSink {
   std::uint32_t first_ = 0;
   std::uint32_t last_ = 0;
   double power_ = 1;
-  bool counting_ = false;  // by mantissas, the last of which is m_
-  std::int64_t m_ = 0;
   TimelineNumber timeline_ = kNoTimeline;
   TimelineNumber first_timeline_ = kNoTimeline;
   TimelineNumber last_timeline_ = kNoTimeline;
@@ -444,7 +492,7 @@ bool fold_counter(const RingState& ring, SeriesNumber series, std::uint32_t gene
   if (parts.burnt() || parts.timed()) return false;
   CounterSink sink;
   parts.each([&](const Part& part) { walk(part, sink); });
-  return sink.finish(ring.timelines, out);
+  return sink.finish(ring, parts, out);
 }
 
 }  // namespace core::ring
