@@ -24,7 +24,8 @@ std::uint32_t hash_text(std::uint32_t seed, std::string_view text) {
     text.remove_prefix(8);
   }
   std::uint64_t tail = 0;
-  std::memcpy(&tail, text.data(), text.size());
+  // An empty text may be no address at all, which memcpy() must not be given.
+  if (!text.empty()) std::memcpy(&tail, text.data(), text.size());
   hash = (hash ^ tail) * 0xc4ceb9fe1a85ec53ULL;
   return static_cast<std::uint32_t>(hash ^ hash >> 29 ^ hash >> 47);
 }
