@@ -278,7 +278,7 @@ TEST(ChunkCodec, ATimedChunkSaysWhatWasWrittenIntoIt) {
     opening.self = {9, 3};
     opening.bits = std::bit_cast<std::uint64_t>(source.next());
     opening.params = any_params(random, std::bit_cast<double>(opening.bits));
-    opening.time_ms = random.between(-(1LL << 62), 1LL << 62);
+    opening.time_ms = random.between(-(1LL << 61), 1LL << 61);
     open_chunk(slot, opening, pen);
     std::vector<Sample> wanted{{*opening.time_ms, std::bit_cast<double>(opening.bits)}};
     TimedStep before{*opening.time_ms, 0};

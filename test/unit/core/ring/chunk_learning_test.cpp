@@ -93,7 +93,8 @@ TEST(ChunkLearning, PicksWhatTryingEverythingPicks) {
         random.one_in(2) ? 0 : random.between(-(1LL << random.below(40)), 1LL << random.below(40));
     const std::uint64_t spread = random.below(50);
     for (std::uint64_t left = 1 + random.below(15); left > 0; --left) {
-      const std::int64_t far = random.one_in(8) ? static_cast<std::int64_t>(random.bits() >> random.below(64)) : 0;
+      const std::int64_t far =
+          random.one_in(8) ? static_cast<std::int64_t>(random.bits() >> (2 + random.below(62))) : 0;
       differences.push_back({around + far + random.between(-(1LL << spread), 1LL << spread), 0});
     }
     const ChunkParams params = learn_params({DomainKind::kDecimal, 0}, differences);
