@@ -198,11 +198,12 @@ Result<SeriesRef> MappedAppender::take_from_other(OwnTimeline& timeline, SeriesN
   if (!made) return made;
   const auto old_generation =
       static_cast<std::uint32_t>(ring_.entries[series].changed.load(std::memory_order_acquire) >> 32);
-  const auto newest = find_newest(ring_, series, old_generation);
+  // The newest sample after the view: at least as new as what the view has, so that the order of times holds.
   const auto view = view_series(ring_, series, old_generation);
+  const auto newest = find_newest(ring_, series, old_generation);
+  // In this order: a process that ends between the two leaves both, and the next one chooses.
+  if (view && view->state != SeriesState::kNew) writer_.take_over(core::ring::number_of(*made), *view);
   erase_series(ring_, series, seat_);
-  if (!view || view->state == SeriesState::kNew) return made;
-  writer_.take_over(core::ring::number_of(*made), *view);
   if (newest) before_[core::ring::number_of(*made)] = *newest;
   return made;
 }

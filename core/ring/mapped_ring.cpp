@@ -28,7 +28,7 @@ class MappedReader final : public Reader {
       const auto generation = static_cast<std::uint32_t>(entry.changed.load(std::memory_order_acquire) >> 32);
       const std::uint64_t labels = entry.labels.load(std::memory_order_acquire);
       if (set_of(labels) != each.set || state_of(labels) == SeriesState::kFree) continue;
-      if (ring_.pens[each.series].owner.load(std::memory_order_acquire) == kErasedOwner) continue;
+      if (ring_.is_erased(each.series)) continue;
       auto materialised = ring_.labels.materialise(each.set);
       if (!materialised) continue;
       selected.push_back(

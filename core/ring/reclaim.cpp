@@ -78,6 +78,8 @@ void give_up(RingState& ring, SeriesNumber series, GiveUp which, std::size_t sea
 
 void erase_series(RingState& ring, SeriesNumber series, std::size_t caller) {
   Pen& pen = ring.pens[series];
+  // Before the owner is taken away: a writer that knows of that has readers know of this.
+  ring.erased[series / 64].fetch_or(std::uint64_t{1} << (series % 64), std::memory_order_seq_cst);
   const std::uint16_t owner = pen.owner.exchange(kErasedOwner, std::memory_order_seq_cst);
   std::function<bool()> busy;
   if (owner != kNoOwner && owner != kErasedOwner) {
@@ -108,6 +110,8 @@ void collect_erased(RingState& ring) {
     pen.chunk = ChunkPen{};
     pen.touched = 0;
     pen.owner.store(kNoOwner, std::memory_order_seq_cst);
+    // After the generation has changed: the old references find nothing either way.
+    ring.erased[series / 64].fetch_and(~(std::uint64_t{1} << (series % 64)), std::memory_order_seq_cst);
   });
 }
 

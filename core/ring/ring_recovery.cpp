@@ -44,7 +44,11 @@ class Recovery {
     if (state > SeriesState::kTimed) return false;
     const std::uint32_t check =
         entry_check(own(entry.place), own(entry.last), own(entry.changed), set_of(labels), state);
-    if (checked && check != (labels >> 32 & 0xffffff)) return false;
+    if (check != (labels >> 32 & 0xffffff)) {
+      if (checked) return false;
+      // The process ended between a value and its check. Nothing else can have happened to it on a machine that runs on.
+      entry.labels.store(pack_labels(set_of(labels), check, state), std::memory_order_relaxed);
+    }
     const SeriesPlace place = SeriesPlace::unpack(own(entry.place));
     if (!ring_.timelines.known(place.timeline)) return false;
     if (!ring_.labels.adopt(set_of(labels), checked)) return false;

@@ -94,6 +94,7 @@ RingState::RingState(std::unique_ptr<MappedFile> mapped, const RingGeometry& sha
       labels(file->data() + shape.labels_at, shape.label_bytes),
       index(labels, entries, shape.max_series),
       pens(map_pens(shape.max_series)),
+      erased(new std::atomic<std::uint64_t>[shape.max_series / 64 + 1]()),
       instance(next_instance()),
       timeline_seats(shape.max_timelines, 0),
       series_of_timeline(shape.max_timelines, 0),

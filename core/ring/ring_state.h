@@ -122,7 +122,15 @@ struct RingState {
   SeriesIndex index;
   RingCounters counters;
   Pen* const pens;          // one a series, in memory that is only there once it is touched
+  // A bit for each series that was given up. Its writer may not know yet and write to its entry once more: readers look
+  // here, where only erase_series() and collect_erased() write.
+  const std::unique_ptr<std::atomic<std::uint64_t>[]> erased;
   const std::uint64_t instance;  // tells rings of one process apart
+
+  bool is_erased(SeriesNumber series) const {
+    // acquire: pairs with erase_series(), through the owner that the writer saw before it published.
+    return (erased[series / 64].load(std::memory_order_acquire) >> (series % 64) & 1) != 0;
+  }
 
   std::mutex index_mutex;  // for index and labels, and for giving series to writers
   // Below: under index_mutex.

@@ -39,7 +39,7 @@ std::optional<SeriesView> view_series(const RingState& ring, SeriesNumber series
     view.place = SeriesPlace::unpack(place_last);
     view.changed = static_cast<std::uint32_t>(changed);
     view.state = state_of(labels);
-    if (view.state == SeriesState::kFree) return std::nullopt;
+    if (view.state == SeriesState::kFree || ring.is_erased(series)) return std::nullopt;
     return view;
   }
   return std::nullopt;
