@@ -117,7 +117,7 @@ inline ChunkStart decode_start(const SlotImage& image) {
 
 // Where decoding a chunk has come to: all that a writer needs to go on with it.
 struct ChunkEnd {
-  std::uint32_t index = 0;  // of the last sample, or of the first one that is absent
+  std::uint32_t index = 0;   // of the last sample, or of the first one that is absent
   std::int64_t time_ms = 0;  // timed: of the last sample
   std::int64_t step_ms = 0;  // timed: between the last two
   std::uint64_t bits = 0;    // of the last sample
@@ -195,7 +195,8 @@ inline void take_value(BitSource& source, const Steps& steps, Domain domain, std
 }  // namespace chunk_detail
 
 // Walks the events of a chunk. The sink says with first() from which scrape on it wants samples, and gets, in order,
-//   many(index, values, count)  samples of so many scrapes in a row; a sink with kMantissas gets mantissas(index, ms, count)
+//   many(index, values, count)  samples of so many scrapes in a row; a sink with kMantissas gets mantissas(index, ms,
+//   count)
 //                               instead, where a value is m in the chunk's domain, if that is decimal
 //   one(index, value)           a sample
 //   run(index, count, value)    samples of one value; they may begin before first()
@@ -216,7 +217,8 @@ class ChunkWalk {
     end_.index = start.index;
     end_.m = start.m;
     end_.ulps = start.ulps;
-    if constexpr (kChecked) end_.check = check_step(start.head.check, start.index, std::bit_cast<std::uint64_t>(value()));
+    if constexpr (kChecked)
+      end_.check = check_step(start.head.check, start.index, std::bit_cast<std::uint64_t>(value()));
   }
 
   ChunkEnd walk() {
@@ -268,8 +270,8 @@ class ChunkWalk {
            wide * (steps_.width[kWide] + steps_.ulp_width[kWide]);
   }
 
-  // Decodes up to 32 controls that are no escapes, with everything in registers: nothing depends on which of the three a
-  // control is, and nothing is written but the row of results. REQUIRES: their data are within the limit.
+  // Decodes up to 32 controls that are no escapes, with everything in registers: nothing depends on which of the three
+  // a control is, and nothing is written but the row of results. REQUIRES: their data are within the limit.
   bool batch(std::uint64_t word, std::uint32_t count) {
     std::array<std::int64_t, 32> ms;
     std::array<std::int32_t, 32> all_ulps;
@@ -344,9 +346,7 @@ class ChunkWalk {
     return end_.index < first_ || emit();
   }
 
-  bool emit() {
-    return sink_.one(end_.index, value());
-  }
+  bool emit() { return sink_.one(end_.index, value()); }
 
   bool run(std::uint64_t count) {
     if (end_.absent || source_.spent() || end_.index + count > 0xfffffff0U) {
@@ -460,8 +460,8 @@ ChunkEnd walk_timed(const SlotImage& image, const ChunkStart& start, Sink& sink)
         end.step_ms = static_cast<std::int64_t>(source.take(64));
       }
     }
-    end.time_ms = static_cast<std::int64_t>(static_cast<std::uint64_t>(end.time_ms) +
-                                            static_cast<std::uint64_t>(end.step_ms));
+    end.time_ms =
+        static_cast<std::int64_t>(static_cast<std::uint64_t>(end.time_ms) + static_cast<std::uint64_t>(end.step_ms));
     const auto control = static_cast<std::uint32_t>(image[kSlotWords - 1 - i / 32] >> (62 - 2 * (i % 32)) & 3);
     chunk_detail::take_value(source, steps, start.params.domain, control, end);
     if (end.damaged || source.spent()) break;

@@ -51,9 +51,12 @@ struct ChunkHead {
            static_cast<std::uint64_t>(check) << 32;
   }
   static ChunkHead unpack(std::uint64_t word) {
-    return {static_cast<std::uint16_t>(word),         static_cast<std::uint16_t>(word >> 16 & 0xfff),
-            (word >> 28 & 1) != 0,                    (word >> 29 & 1) != 0,
-            (word >> 30 & 1) != 0,                    static_cast<std::uint32_t>(word >> 32)};
+    return {static_cast<std::uint16_t>(word),
+            static_cast<std::uint16_t>(word >> 16 & 0xfff),
+            (word >> 28 & 1) != 0,
+            (word >> 29 & 1) != 0,
+            (word >> 30 & 1) != 0,
+            static_cast<std::uint32_t>(word >> 32)};
   }
 };
 
@@ -74,12 +77,12 @@ std::uint32_t center_code(std::int64_t center);
 // How the differences of a chunk are coded. Learned from the chunk before; nothing adapts while decoding.
 struct ChunkParams {
   Domain domain;
-  std::uint8_t narrow = 0;      // index into kWidths: control 1
-  std::uint8_t wide = 0;        // index into kWidths: control 2
-  std::uint8_t ulps = 0;        // index into kUlpWidths, kNear only
-  std::uint8_t age = 0;         // chunks this series has learned from, 3 at most
+  std::uint8_t narrow = 0;  // index into kWidths: control 1
+  std::uint8_t wide = 0;    // index into kWidths: control 2
+  std::uint8_t ulps = 0;    // index into kUlpWidths, kNear only
+  std::uint8_t age = 0;     // chunks this series has learned from, 3 at most
   bool has_center = false;
-  std::uint16_t center = 0;     // as center_code()
+  std::uint16_t center = 0;  // as center_code()
   bool operator==(const ChunkParams&) const = default;
 };
 

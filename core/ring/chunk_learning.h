@@ -12,8 +12,8 @@ namespace core::ring {
 
 // One change of a series' value, in a domain.
 struct Difference {
-  std::int64_t m = 0;      // from the sample before
-  std::int32_t ulps = 0;   // likewise
+  std::int64_t m = 0;     // from the sample before
+  std::int32_t ulps = 0;  // likewise
 };
 
 // Parameters for differences like these: the pair of widths, and the middle, that take the fewest bits. Without any,

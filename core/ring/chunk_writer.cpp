@@ -154,8 +154,8 @@ void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::u
   const std::uint32_t check = check_step(static_cast<std::uint32_t>(head >> 32), index, bits);
   // ChunkHead: the controls are replaced, the flags stay.
   const std::uint64_t kept = head & ~(std::uint64_t{0xfff} << 16) & 0xffffffff;
-  publish(slot.words[0], kept | static_cast<std::uint64_t>(controls) << 16 |
-                             static_cast<std::uint64_t>(escaped) << 30 | static_cast<std::uint64_t>(check) << 32);
+  publish(slot.words[0], kept | static_cast<std::uint64_t>(controls) << 16 | static_cast<std::uint64_t>(escaped) << 30 |
+                             static_cast<std::uint64_t>(check) << 32);
 }
 
 void note_value(ChunkPen& pen, const Coded& coded) {
@@ -257,7 +257,8 @@ void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen) {
 }
 
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
-  if (append_near(slot, pen, index, bits, previous)) [[likely]] return true;
+  if (append_near(slot, pen, index, bits, previous)) [[likely]]
+    return true;
   const ChunkParams params = unpack_params(own(slot.words[1]), own(slot.words[2]));
   const Lead lead = lead_to(pen, index);
   const Coded coded = code_value(params, pen, bits, previous);

@@ -12,7 +12,7 @@ namespace core::ring {
 // What the writer of a series knows of its open chunk. Never in the file: after a start it is found again by decoding.
 struct ChunkPen {
   std::int64_t m = 0;
-  std::uint32_t index = 0;        // the scrape that was coded last; the first absent one, if it is absent
+  std::uint32_t index = 0;      // the scrape that was coded last; the first absent one, if it is absent
   std::uint32_t data : 11 = 0;  // where the next data go
   std::uint32_t controls : 9 = 0;
   std::uint32_t absent : 1 = 0;
@@ -44,9 +44,9 @@ std::uint32_t chunk_seed(std::uint32_t owner_check, std::uint32_t slot, const Sl
 // Fills the slot anew with a chunk of one sample. REQUIRES: params.domain holds the value.
 void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen);
 
-// Adds the value of scrape `index`, with a run of unchanged samples before it if scrapes lie between; `previous` are the
-// bits of the sample before. False, and nothing is written, if there is no room.
-// REQUIRES: index > pen.index; >= if absent. The value differs from the one before, or the series was absent.
+// Adds the value of scrape `index`, with a run of unchanged samples before it if scrapes lie between; `previous` are
+// the bits of the sample before. False, and nothing is written, if there is no room. REQUIRES: index > pen.index; >= if
+// absent. The value differs from the one before, or the series was absent.
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous);
 // From scrape `index` on there is no sample. REQUIRES: as above, and not absent already.
 bool append_absent(Slot& slot, ChunkPen& pen, std::uint32_t index);
@@ -60,8 +60,8 @@ struct TimedStep {
 bool append_timed(Slot& slot, ChunkPen& pen, const TimedStep& before, std::int64_t time_ms, std::uint64_t bits,
                   std::uint64_t previous);
 
-// A copy that is whole if the slot's generation is still `generation`, as far as `mask` goes, afterwards; none if it was
-// recycled.
+// A copy that is whole if the slot's generation is still `generation`, as far as `mask` goes, afterwards; none if it
+// was recycled.
 std::optional<SlotImage> copy_slot(const Slot& slot, std::uint16_t generation, std::uint16_t mask = 0xffff);
 // The same into `image`, whose last word is left as it is; whether it is whole.
 bool copy_slot_into(SlotImage& image, const Slot& slot, std::uint16_t generation, std::uint16_t mask = 0xffff);

@@ -102,8 +102,8 @@ std::optional<LabelRef> LabelStore::find_name(std::string_view name) const {
 }
 
 std::optional<LabelRef> LabelStore::find_pair(std::string_view name, std::string_view value) const {
-  const LabelRef found = pairs_.find(
-      hash_pair(name, value), [&](LabelRef ref) { return text(ref) == value && text(name_of(ref)) == name; });
+  const LabelRef found = pairs_.find(hash_pair(name, value),
+                                     [&](LabelRef ref) { return text(ref) == value && text(name_of(ref)) == name; });
   return found == 0 ? std::nullopt : std::optional(found);
 }
 

@@ -23,13 +23,13 @@ using LabelRef = std::uint32_t;
 enum class LabelKind : std::uint16_t { kFree = 0, kName = 1, kPair = 2, kSet = 3 };
 
 struct LabelRecord {
-  std::uint32_t check;  // over kind, length, name and what follows
+  std::uint32_t check;   // over kind, length, name and what follows
   std::uint16_t length;  // bytes of text; pairs of a set
   LabelKind kind;
   // Below, only of names and pairs; a set is followed by the references of its pairs, in the order of their names.
-  std::uint32_t uses;    // counted anew at every start
-  std::uint32_t name;    // a pair's name
-  std::uint32_t hash;    // of the text and a pair's name; made anew at every start
+  std::uint32_t uses;  // counted anew at every start
+  std::uint32_t name;  // a pair's name
+  std::uint32_t hash;  // of the text and a pair's name; made anew at every start
 };
 static_assert(sizeof(LabelRecord) == 20);
 inline constexpr std::size_t kSetHeaderBytes = 8;

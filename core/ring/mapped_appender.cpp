@@ -34,7 +34,7 @@ AppendOutcome judge(const Sample& newest, const Sample& sample) {
 
 }  // namespace
 
-MappedAppender::MappedAppender(RingState& ring) 
+MappedAppender::MappedAppender(RingState& ring)
     : ring_(ring),
       pens_(ring.pens),
       max_series_(ring.geometry.max_series),
@@ -191,8 +191,8 @@ Result<SeriesRef> MappedAppender::take_series(OwnTimeline& timeline, SeriesNumbe
   return make_ref(series, generation);
 }
 
-// Another thread may be writing to it at this moment, so that nothing of its entry or its chunk may be touched: the series
-// goes on under another number, with its chunks behind it, and the old number is given up.
+// Another thread may be writing to it at this moment, so that nothing of its entry or its chunk may be touched: the
+// series goes on under another number, with its chunks behind it, and the old number is given up.
 Result<SeriesRef> MappedAppender::take_from_other(OwnTimeline& timeline, SeriesNumber series, const Labels& labels) {
   auto made = make_series(timeline, labels);
   if (!made) return made;
@@ -226,7 +226,8 @@ void MappedAppender::begin(TimelineRef ref, std::int64_t time_ms) {
 
 inline Pen* MappedAppender::pen_of(SeriesRef series, SeriesNumber& number) {
   number = core::ring::number_of(series);
-  if (number >= max_series_) [[unlikely]] return nullptr;
+  if (number >= max_series_) [[unlikely]]
+    return nullptr;
   Pen& pen = pens_[number];
   const bool own = pen.owner.load(std::memory_order_seq_cst) == owner_ &&
                    pen.generation == static_cast<std::uint16_t>(generation_of(series));
@@ -237,7 +238,8 @@ AppendOutcome MappedAppender::append(SeriesRef series, double value) {
   CHECK(open_ != nullptr, "append without begin()");
   SeriesNumber number = 0;
   Pen* const pen = pen_of(series, number);
-  if (pen == nullptr) [[unlikely]] return AppendOutcome::kGone;
+  if (pen == nullptr) [[unlikely]]
+    return AppendOutcome::kGone;
   const auto bits = std::bit_cast<std::uint64_t>(value);
   if (!is_run(pen->chunk.mode) || late_) [[unlikely]] {
     return append_first(number, *pen, bits);

@@ -53,8 +53,7 @@ void on_sigbus(int signal, siginfo_t* info, void* context) {
     const std::uintptr_t end = each.end.load(std::memory_order_acquire);
     if (end == 0 || address >= end || address < each.begin.load(std::memory_order_relaxed)) continue;
     void* const page = reinterpret_cast<void*>(address / page_bytes * page_bytes);
-    void* const empty =
-        mmap(page, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    void* const empty = mmap(page, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (empty == MAP_FAILED) break;
     LostPages* const lost = each.lost.load(std::memory_order_relaxed);
     lost->count.fetch_add(1, std::memory_order_relaxed);
@@ -69,7 +68,7 @@ void install_handler() {
   static std::once_flag once;
   std::call_once(once, [] {
     page_bytes = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_sigbus;
     action.sa_flags = SA_SIGINFO;
     sigemptyset(&action.sa_mask);
@@ -128,9 +127,9 @@ Result<std::unique_ptr<MappedFile>> MappedFile::create(const std::string& path, 
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (descriptor < 0) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));
   std::unique_ptr<MappedFile> file(new MappedFile(path, descriptor));
-  auto ready = take_lock(descriptor, path)
-                   .and_then([&] { return reserve(descriptor, path, bytes); })
-                   .and_then([&] { return file->map(options); });
+  auto ready = take_lock(descriptor, path).and_then([&] { return reserve(descriptor, path, bytes); }).and_then([&] {
+    return file->map(options);
+  });
   if (!ready) {
     unlink(path.c_str());
     return fail(ready.error());
@@ -150,7 +149,7 @@ Result<std::unique_ptr<MappedFile>> MappedFile::open(const std::string& path, co
 }
 
 Result<void> MappedFile::map(const Options& options) {
-  struct stat status {};
+  struct stat status{};
   if (fstat(descriptor_, &status) != 0) return fail(Errc::kFailed, "{}: {}", path_, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, "{}: not a regular file", path_);
   if (status.st_size == 0) return fail(Errc::kInvalid, "{}: empty, not a ring", path_);
@@ -179,12 +178,13 @@ MappedFile::~MappedFile() {
 std::string MappedFile::problem() const {
   // relaxed: a number that only grows.
   const std::uint64_t lost = lost_.count.load(std::memory_order_relaxed);
-  struct stat status {};
+  struct stat status{};
   const bool known = fstat(descriptor_, &status) == 0;
   if (known && static_cast<std::uint64_t>(status.st_size) < size_) {
-    return fmt::format("the ring's file {} was cut to {} of {} bytes: what was in the rest is lost, and what comes is "
-                       "kept until the agent ends",
-                       path_, status.st_size, size_);
+    return fmt::format(
+        "the ring's file {} was cut to {} of {} bytes: what was in the rest is lost, and what comes is "
+        "kept until the agent ends",
+        path_, status.st_size, size_);
   }
   if (lost > 0) {
     return fmt::format("{} pages of the ring's file {} could not be read or written: a full or failing disk", lost,

@@ -11,8 +11,8 @@
 
 namespace core::ring {
 
-// Pages of a mapping that the kernel could not bring: the file was cut short, or its disk failed. SIGBUS, which would end
-// the process, puts empty memory in their place and counts them here.
+// Pages of a mapping that the kernel could not bring: the file was cut short, or its disk failed. SIGBUS, which would
+// end the process, puts empty memory in their place and counts them here.
 struct LostPages {
   std::atomic<std::uint64_t> count{0};
 };

@@ -31,8 +31,7 @@ class MappedReader final : public Reader {
       if (ring_.is_erased(each.series)) continue;
       auto materialised = ring_.labels.materialise(each.set);
       if (!materialised) continue;
-      selected.push_back(
-          {make_ref(each.series, generation), std::make_shared<const Labels>(std::move(*materialised))});
+      selected.push_back({make_ref(each.series, generation), std::make_shared<const Labels>(std::move(*materialised))});
     }
     return selected;
   }
@@ -57,8 +56,8 @@ class MappedReader final : public Reader {
     RingUsage usage;
     usage.series = ring_.index.live();
     usage.series_limit = ring_.geometry.max_series;
-    usage.chunk_bytes = ring_.slots.segments_used() * kSlotsPerSegment * kSlotBytes +
-                        ring_.timelines.pages_used() * sizeof(TimePage);
+    usage.chunk_bytes =
+        ring_.slots.segments_used() * kSlotsPerSegment * kSlotBytes + ring_.timelines.pages_used() * sizeof(TimePage);
     usage.bytes_limit = ring_.geometry.file_bytes;
     {
       const std::lock_guard lock(ring_.index_mutex);
@@ -168,6 +167,7 @@ std::string_view to_string(FoundState state) {
 }
 
 Result<std::unique_ptr<MappedRing>> open_mapped_ring(const MappedRingOptions& options) {
+  if (options.path.empty()) return fail(Errc::kInvalid, "a ring needs the path of its file");
   const auto shape = RingGeometry::make(options.size_bytes, max_series_of(options));
   if (!shape) return fail(shape.error());
   const std::string boot_id = boot_id_of(options);

@@ -28,21 +28,21 @@ struct MappedRingOptions {
 
 // How the ring that was found in the file had been left.
 enum class FoundState {
-  kNew,        // there was none
-  kClean,      // closed in order
-  kKilled,     // its process ended in the middle of something; nothing published is lost
-  kRebooted,   // the machine was started anew since: everything was checked
-  kMigrated,   // of another size: what fits was taken over, the newest first
+  kNew,       // there was none
+  kClean,     // closed in order
+  kKilled,    // its process ended in the middle of something; nothing published is lost
+  kRebooted,  // the machine was started anew since: everything was checked
+  kMigrated,  // of another size: what fits was taken over, the newest first
 };
 
 std::string_view to_string(FoundState state);
 
 struct RingRecovery {
   FoundState found = FoundState::kNew;
-  std::uint64_t series = 0;           // taken over
-  std::uint64_t series_dropped = 0;   // their bytes were bad
-  std::uint64_t chunks_dropped = 0;   // likewise
-  std::uint64_t times_dropped = 0;    // pages of scrape times, likewise
+  std::uint64_t series = 0;          // taken over
+  std::uint64_t series_dropped = 0;  // their bytes were bad
+  std::uint64_t chunks_dropped = 0;  // likewise
+  std::uint64_t times_dropped = 0;   // pages of scrape times, likewise
 };
 
 // A ring in a file that is mapped into memory: fixed in size, and what was published survives the process. The format
@@ -54,9 +54,9 @@ class MappedRing : public Ring {
   virtual const RingRecovery& recovery() const = 0;
 };
 
-// Opens the ring in the file, or makes one. The disk must have room for all of it (kLimitExceeded); a file that is not a
-// ring, or of a version this program does not know, is refused and left as it is (kInvalid); one that is open elsewhere
-// is refused (kUnavailable).
+// Opens the ring in the file, or makes one. The disk must have room for all of it (kLimitExceeded); a file that is not
+// a ring, or of a version this program does not know, is refused and left as it is (kInvalid); one that is open
+// elsewhere is refused (kUnavailable).
 Result<std::unique_ptr<MappedRing>> open_mapped_ring(const MappedRingOptions& options);
 
 // What a ring takes at most, in its file and in ordinary memory together.

@@ -104,10 +104,9 @@ void Postings::append_all(std::vector<SeriesNumber>& out) const { decode(all_beg
 
 std::pair<std::size_t, std::size_t> Postings::places_of(std::string_view name) const {
   const auto name_of = [&](const Pair& pair) { return labels_.text(labels_.name_of(pair.pair)); };
-  const auto first = std::partition_point(pairs_.begin(), pairs_.end(),
-                                          [&](const Pair& pair) { return name_of(pair) < name; });
-  const auto last =
-      std::partition_point(first, pairs_.end(), [&](const Pair& pair) { return name_of(pair) == name; });
+  const auto first =
+      std::partition_point(pairs_.begin(), pairs_.end(), [&](const Pair& pair) { return name_of(pair) < name; });
+  const auto last = std::partition_point(first, pairs_.end(), [&](const Pair& pair) { return name_of(pair) == name; });
   return {static_cast<std::size_t>(first - pairs_.begin()), static_cast<std::size_t>(last - pairs_.begin())};
 }
 

@@ -38,8 +38,8 @@ bool is_of(const RingState& ring, std::uint16_t owner, std::size_t seat) {
   return owner != kNoOwner && owner != kErasedOwner && ring.timeline_seats[owner - 1U] == seat + 1;
 }
 
-// Whether targets may be on their way that the process before this one had: some minutes of samples, and some scrapes, as
-// a target that is behind in time says nothing of the others.
+// Whether targets may be on their way that the process before this one had: some minutes of samples, and some scrapes,
+// as a target that is behind in time says nothing of the others.
 bool starting(const RingState& ring) {
   constexpr std::uint64_t kScrapes = 1000;
   return ring.publishes < kScrapes || ring.newest_ms < ring.first_ms + kEndedForMs;
@@ -47,8 +47,7 @@ bool starting(const RingState& ring) {
 
 // The newest time that counts for a series: of its own timeline, as long as that goes on.
 std::int64_t now_of(const RingState& ring, SeriesNumber series) {
-  const auto timeline =
-      SeriesPlace::unpack(ring.entries[series].place.load(std::memory_order_acquire)).timeline;
+  const auto timeline = SeriesPlace::unpack(ring.entries[series].place.load(std::memory_order_acquire)).timeline;
   if (!ring.timelines.known(timeline) || ring.timeline_seats[timeline] == 0) return ring.newest_ms;
   const auto newest = ring.timelines.newest_before(timeline, ring.timelines.count(timeline));
   return newest ? ring.timelines.time_of(timeline, *newest).value_or(ring.newest_ms) : ring.newest_ms;

@@ -49,9 +49,9 @@ class Appender {
   // Its series stay readable until their samples are overwritten; the reference must not be used again.
   virtual void close_timeline(TimelineRef timeline) = 0;
 
-  // The series with these labels, made if need be, and tied to `timeline`. Readers see a new one from the next publish()
-  // on, if not before. kLimitExceeded past the series limit: the
-  // caller counts and reports that for its target.
+  // The series with these labels, made if need be, and tied to `timeline`. Readers see a new one from the next
+  // publish() on, if not before. kLimitExceeded past the series limit: the caller counts and reports that for its
+  // target.
   virtual Result<SeriesRef> upsert(TimelineRef timeline, const Labels& labels) = 0;
 
   // REQUIRES: no scrape is open. `time_ms` is not earlier than the timeline's last; an earlier one makes every sample
@@ -81,7 +81,7 @@ struct RingUsage {
   std::uint64_t series_refused = 0;    // upserts that found no room, since the start
   std::uint64_t series_reclaimed = 0;  // series given up since the start: their samples were overwritten, or ended
                                        // ones made room
-  std::uint64_t damaged = 0;           // series, chunks and pages of times dropped since the start: their bytes were bad
+  std::uint64_t damaged = 0;  // series, chunks and pages of times dropped since the start: their bytes were bad
 };
 
 // What a counter did over a window, stale markers left out: what rate(), increase() and the like need of its samples.
@@ -126,7 +126,8 @@ class Ring {
   virtual ~Ring() = default;
   virtual std::unique_ptr<Appender> make_appender() = 0;
   virtual const Reader& reader() const = 0;
-  // What keeps it from remembering as it should, in words for a person: a lost file, a disk that is full. Empty: nothing.
+  // What keeps it from remembering as it should, in words for a person: a lost file, a disk that is full. Empty:
+  // nothing.
   virtual std::string problem() const { return {}; }
 };
 

@@ -38,8 +38,8 @@ Result<RingGeometry> RingGeometry::make(std::uint64_t file_bytes, std::uint64_t 
   // References are 32 bits, those of labels in granules of kLabelGranule bytes; a slot's number has 27.
   constexpr std::uint64_t kSeriesMost = (1ULL << 32) / (kLabelBytesPerSeries / kLabelGranule) - 1;
   if (max_series == 0 || max_series > file_bytes / sizeof(SeriesEntry) || max_series > kSeriesMost) return refuse();
-  g.max_timelines = static_cast<std::uint32_t>(
-      std::clamp(g.file_bytes / kBytesPerTimeline, kTimelinesLeast, kTimelinesMost));
+  g.max_timelines =
+      static_cast<std::uint32_t>(std::clamp(g.file_bytes / kBytesPerTimeline, kTimelinesLeast, kTimelinesMost));
   g.label_bytes = std::max<std::uint64_t>(aligned(max_series * kLabelBytesPerSeries), 16 * kRegionAlignment);
   g.series_at = kRegionAlignment;
   g.labels_at = g.series_at + aligned(max_series * sizeof(SeriesEntry));
@@ -47,16 +47,15 @@ Result<RingGeometry> RingGeometry::make(std::uint64_t file_bytes, std::uint64_t 
   g.page_entries_at = g.timelines_at + aligned(g.max_timelines * sizeof(TimelineEntry));
   if (g.page_entries_at >= g.file_bytes) return refuse();
   const std::uint64_t rest = g.file_bytes - g.page_entries_at;
-  g.pages = static_cast<std::uint32_t>(
-      std::max(rest / kTimesShare / sizeof(TimePage), g.max_timelines + kSparePages));
+  g.pages = static_cast<std::uint32_t>(std::max(rest / kTimesShare / sizeof(TimePage), g.max_timelines + kSparePages));
   g.pages_at = g.page_entries_at + aligned(g.pages * sizeof(PageEntry));
   g.segment_times_at = g.pages_at + g.pages * sizeof(TimePage);
   if (g.segment_times_at + kRegionAlignment >= g.file_bytes) return refuse();
   const std::uint64_t bytes = g.file_bytes - g.segment_times_at - kRegionAlignment;
   const std::uint64_t segments = bytes / (kSlotsPerSegment * kSlotBytes + sizeof(Word));
   if (segments < kSegmentsLeast) return refuse();
-  g.segments = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(segments, (ChunkLink::kNoSlot - 1) / kSlotsPerSegment));
+  g.segments =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(segments, (ChunkLink::kNoSlot - 1) / kSlotsPerSegment));
   g.slots_at = g.segment_times_at + aligned(g.segments * sizeof(Word));
   return g;
 }

@@ -76,9 +76,9 @@ inline std::uint32_t entry_check(std::uint64_t place, std::uint64_t last, std::u
 // One timeline: how many scrapes were published, and which pages hold their times.
 struct TimelineEntry {
   Word identity;
-  Word span;   // the first scrape 32 that is this timeline's: those before belonged to another one in its place;
-               // state 8 << 56
-  Word count;  // scrapes published, 32; check 32 << 32
+  Word span;     // the first scrape 32 that is this timeline's: those before belonged to another one in its place;
+                 // state 8 << 56
+  Word count;    // scrapes published, 32; check 32 << 32
   Word writing;  // 1 while the samples of the next scrape are being written
   std::array<Word, 4> reserved;
   std::array<std::atomic<std::uint32_t>, kPagesPerTimeline> pages;  // page + 1 of scrape >> 10, modulo

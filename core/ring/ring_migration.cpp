@@ -71,7 +71,8 @@ class Migration {
 
   void list_chunks() {
     for (std::uint32_t i = 0; i < moved_.size(); ++i) list_chunks_of(i);
-    std::stable_sort(chunks_.begin(), chunks_.end(), [](const OldChunk& a, const OldChunk& b) { return a.age < b.age; });
+    std::stable_sort(chunks_.begin(), chunks_.end(),
+                     [](const OldChunk& a, const OldChunk& b) { return a.age < b.age; });
     const std::uint64_t room = std::uint64_t{to_.slots.slots()} / 8 * kFilledEighths;
     if (chunks_.size() > room) {
       chunks_.erase(chunks_.begin(), chunks_.end() - static_cast<std::ptrdiff_t>(room));
@@ -116,8 +117,7 @@ class Migration {
     start = decode_start(image);
     start.head.check = chunk_seed(to_.labels.set_check(moved.set), slot, image);
     NoSink sink;
-    const ChunkEnd end =
-        head.timed ? walk_timed<true>(image, start, sink) : walk_chunk<true>(image, start, sink);
+    const ChunkEnd end = head.timed ? walk_timed<true>(image, start, sink) : walk_chunk<true>(image, start, sink);
     head.check = end.check;
     image[0] = head.pack();
     for (std::size_t i = 0; i < kSlotWords; ++i) {

@@ -46,7 +46,8 @@ class Recovery {
         entry_check(own(entry.place), own(entry.last), own(entry.changed), set_of(labels), state);
     if (check != (labels >> 32 & 0xffffff)) {
       if (checked) return false;
-      // The process ended between a value and its check. Nothing else can have happened to it on a machine that runs on.
+      // The process ended between a value and its check. Nothing else can have happened to it on a machine that runs
+      // on.
       entry.labels.store(pack_labels(set_of(labels), check, state), std::memory_order_relaxed);
     }
     const SeriesPlace place = SeriesPlace::unpack(own(entry.place));
@@ -70,9 +71,9 @@ class Recovery {
     if (state == SeriesState::kPresent) ring_.left_present[timeline].push_back(series);
   }
 
-  // The process ended while a scrape of this series' timeline was being written. What of it is in the chunk stays there:
-  // the number of that scrape is burnt when the timeline is continued. But the entry has to agree with the chunk, and
-  // samples with times of their own have to go.
+  // The process ended while a scrape of this series' timeline was being written. What of it is in the chunk stays
+  // there: the number of that scrape is burnt when the timeline is continued. But the entry has to agree with the
+  // chunk, and samples with times of their own have to go.
   void mend_torn(SeriesNumber series) {
     SeriesEntry& entry = ring_.entries[series];
     const SeriesPlace place = SeriesPlace::unpack(own(entry.place));
@@ -114,6 +115,10 @@ class Recovery {
     auto earlier = ring_.slots.known(link) ? copy_slot(ring_.slots.slot(link.slot), link.generation) : std::nullopt;
     if (!earlier) return rewrite(series, {ChunkLink{}, place.timeline}, 0, 0, SeriesState::kNew);
     const ChunkStart earlier_start = decode_start(*earlier);
+    if (earlier_start.head.timed && timeline != place.timeline) {
+      // Of another timeline's scrapes, whose numbers say nothing here: they were published before the series came.
+      return rewrite(series, {link, timeline}, 0, 0, SeriesState::kTimed);
+    }
     if (earlier_start.head.timed) {
       // It may have been written to in the same scrape, or itself be of it.
       rewrite(series, {link, timeline}, changed, own(entry.last), SeriesState::kTimed);
@@ -174,8 +179,7 @@ class Recovery {
       const auto newest = find_newest(ring_, each, generation);
       return newest ? newest->time_ms : std::numeric_limits<std::int64_t>::min();
     };
-    const bool newer =
-        leads_to(series, known) || (!leads_to(known, series) && newest_of(series) > newest_of(known));
+    const bool newer = leads_to(series, known) || (!leads_to(known, series) && newest_of(series) > newest_of(known));
     if (!newer) {
       forget(series);
       return true;
@@ -234,8 +238,7 @@ class Recovery {
     const std::uint32_t wanted = start.head.check;
     start.head.check = chunk_seed(owner_check, slot, image);
     NoSink sink;
-    const ChunkEnd end =
-        start.head.timed ? walk_timed<true>(image, start, sink) : walk_chunk<true>(image, start, sink);
+    const ChunkEnd end = start.head.timed ? walk_timed<true>(image, start, sink) : walk_chunk<true>(image, start, sink);
     if (end.damaged || end.check != wanted) return std::nullopt;
     return end;
   }
@@ -273,7 +276,8 @@ class Recovery {
   void lose_head(SeriesNumber series) {
     SeriesEntry& entry = ring_.entries[series];
     const SeriesPlace place{ChunkLink{}, SeriesPlace::unpack(own(entry.place)).timeline};
-    rewrite(series, place, static_cast<std::uint32_t>(own(entry.changed)), own(entry.last), state_of(own(entry.labels)));
+    rewrite(series, place, static_cast<std::uint32_t>(own(entry.changed)), own(entry.last),
+            state_of(own(entry.labels)));
   }
 
   void rewrite(SeriesNumber series, const SeriesPlace& place, std::uint32_t changed, std::uint64_t last,

@@ -13,8 +13,8 @@ namespace {
 
 // Zeros that take no memory until they are touched.
 Pen* map_pens(std::uint64_t count) {
-  void* const memory = mmap(nullptr, count * sizeof(Pen), PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const memory =
+      mmap(nullptr, count * sizeof(Pen), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   CHECK(memory != MAP_FAILED, "address space for the writers' side of the series");
   return static_cast<Pen*>(memory);
 }
@@ -24,8 +24,8 @@ std::uint64_t next_instance() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-// Segments before the head that are closed to writers, so that a writer which is held up does not write into a slot that
-// has become another's: an eighth of the ring.
+// Segments before the head that are closed to writers, so that a writer which is held up does not write into a slot
+// that has become another's: an eighth of the ring.
 constexpr std::uint32_t kGuardShare = 8;
 
 }  // namespace

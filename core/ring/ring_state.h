@@ -26,10 +26,10 @@ inline constexpr std::uint16_t kNoOwner = 0;
 inline constexpr std::uint16_t kErasedOwner = 0xffff;
 inline std::uint16_t owner_of(TimelineNumber timeline) { return static_cast<std::uint16_t>(timeline + 1); }
 
-// What the writer of a series keeps in ordinary memory: half a cache line, so that a sample which changes nothing touches
-// no other. The owner's, but for `owner`. All zeros is what it begins with.
+// What the writer of a series keeps in ordinary memory: half a cache line, so that a sample which changes nothing
+// touches no other. The owner's, but for `owner`. All zeros is what it begins with.
 struct Pen {
-  std::uint64_t last = 0;     // bits of the newest sample
+  std::uint64_t last = 0;  // bits of the newest sample
   ChunkPen chunk;
   std::uint32_t touched = 0;  // the newest scrape with a sample
   // Whose it is: the timeline that its samples are appended on. seq_cst where it is taken away and where its writer
@@ -41,20 +41,20 @@ static_assert(sizeof(Pen) == 32);
 
 // ChunkPen::mode.
 enum PenMode : std::uint32_t {
-  kUnread = 0,        // nothing is known yet: the entry and its chunk have to be looked at
-  kFresh = 1,         // no sample yet
-  kBare = 2,          // one run so far, all of it in the entry
-  kChunk = 3,         // a chunk is open
-  kDetached = 4,      // the next sample opens a chunk on another timeline
-  kTimedChunk = 5,    // a timed chunk is open, or will be
-  kBareToTimed = 6,   // kBare and kChunk with samples waiting that have times of their own
+  kUnread = 0,       // nothing is known yet: the entry and its chunk have to be looked at
+  kFresh = 1,        // no sample yet
+  kBare = 2,         // one run so far, all of it in the entry
+  kChunk = 3,        // a chunk is open
+  kDetached = 4,     // the next sample opens a chunk on another timeline
+  kTimedChunk = 5,   // a timed chunk is open, or will be
+  kBareToTimed = 6,  // kBare and kChunk with samples waiting that have times of their own
   kChunkToTimed = 7,
 };
 
 // An appender's place in the ring.
 struct alignas(64) Seat {
   std::atomic<bool> taken{false};
-  std::atomic<std::uint64_t> round{0};              // odd between begin() and the end of publish()
+  std::atomic<std::uint64_t> round{0};                 // odd between begin() and the end of publish()
   std::atomic<std::uint64_t> view{~std::uint64_t{0}};  // SlotRing: what it took the ring's head for when it last looked
 };
 
@@ -64,7 +64,8 @@ struct alignas(64) Seat {
 // Thread safety: take_segment() and limit() by appenders; the rest by any thread.
 class SlotRing {
  public:
-  SlotRing(std::byte* file, const RingGeometry& geometry, Superblock& superblock, std::array<Seat, kAppendersMax>& seats);
+  SlotRing(std::byte* file, const RingGeometry& geometry, Superblock& superblock,
+           std::array<Seat, kAppendersMax>& seats);
 
   Slot& slot(std::uint32_t number) const { return slots_[number]; }
   bool known(ChunkLink link) const { return link.slot < geometry_.slots(); }
@@ -92,7 +93,7 @@ class SlotRing {
   Word* const segment_times_;
   std::array<Seat, kAppendersMax>& seats_;
   std::array<std::uint64_t, kAppendersMax> looked_{};  // each its appender's own
-  const std::uint32_t guard_;  // segments before the head that are not written to any more
+  const std::uint32_t guard_;                          // segments before the head that are not written to any more
 };
 
 struct RingCounters {
@@ -121,7 +122,7 @@ struct RingState {
   LabelStore labels;
   SeriesIndex index;
   RingCounters counters;
-  Pen* const pens;          // one a series, in memory that is only there once it is touched
+  Pen* const pens;  // one a series, in memory that is only there once it is touched
   // A bit for each series that was given up. Its writer may not know yet and write to its entry once more: readers look
   // here, where only erase_series() and collect_erased() write.
   const std::unique_ptr<std::atomic<std::uint64_t>[]> erased;
@@ -145,7 +146,8 @@ struct RingState {
   std::int64_t last_pressure_ms = 0;
 };
 
-// What a series' entry says, read so that it fits together; none if it is not (or no more) the series of that generation.
+// What a series' entry says, read so that it fits together; none if it is not (or no more) the series of that
+// generation.
 struct SeriesView {
   SeriesPlace place;
   std::uint64_t last = 0;
@@ -161,9 +163,7 @@ std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& vie
 inline SeriesRef make_ref(SeriesNumber series, std::uint32_t generation) {
   return SeriesRef{(std::uint64_t{generation} << 32) | (series + 1)};
 }
-inline SeriesNumber number_of(SeriesRef ref) {
-  return static_cast<std::uint32_t>(static_cast<std::uint64_t>(ref)) - 1;
-}
+inline SeriesNumber number_of(SeriesRef ref) { return static_cast<std::uint32_t>(static_cast<std::uint64_t>(ref)) - 1; }
 inline std::uint32_t generation_of(SeriesRef ref) {
   return static_cast<std::uint32_t>(static_cast<std::uint64_t>(ref) >> 32);
 }

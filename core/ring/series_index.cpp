@@ -211,7 +211,8 @@ void SeriesIndex::take_from(const Postings& level, std::span<const MatchedPairs>
     const std::uint64_t word = own(each);
     if (state_of(word) == SeriesState::kFree) continue;
     const auto pairs = labels_.pairs(core::ring::set_of(word));
-    const bool all = std::all_of(matched.begin(), matched.end(), [&](const MatchedPairs& m) { return m.accepts(pairs); });
+    const bool all =
+        std::all_of(matched.begin(), matched.end(), [&](const MatchedPairs& m) { return m.accepts(pairs); });
     if (all) out.push_back({each, core::ring::set_of(word)});
   }
 }

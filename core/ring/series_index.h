@@ -24,8 +24,9 @@ struct MatchedPairs;
 // Which series there are, and which has which labels. Changes are made under the ring's index lock and become visible
 // to readers with flush(); a reader works on a snapshot that never changes, and takes no lock.
 //
-// A series that is given up goes in three steps: erase() takes it out of sight of upsert; rebuild() out of the postings;
-// and when neither a reader nor its writer can be looking at it any more, collect() hands out its number again.
+// A series that is given up goes in three steps: erase() takes it out of sight of upsert; rebuild() out of the
+// postings; and when neither a reader nor its writer can be looking at it any more, collect() hands out its number
+// again.
 //
 // Thread safety: candidates() and generation() by any thread under a guard of epoch(); the rest under the index lock.
 class SeriesIndex {

@@ -15,6 +15,9 @@ constexpr std::size_t kSlotsAhead = 12;
 // The ring's head is looked at once for so many samples.
 constexpr std::size_t kLookEvery = 64;
 
+// More than any chunk has.
+constexpr std::uint32_t kAllControls = 0xffff;
+
 // relaxed: only the series' writer stores to its entry.
 std::uint64_t own(const Word& word) { return word.load(std::memory_order_relaxed); }
 
@@ -58,9 +61,9 @@ SeriesPlace SeriesPen::place_of(SeriesNumber series) const {
   return SeriesPlace::unpack(own(ring_.entries[series].place));
 }
 
-// In the order that view_series() counts on: a run's value follows its beginning, and what a series with times of its own
-// had before a scrape precedes the number of the scrape. A check is only looked at after the machine was started anew, so that it
-// stands last and may be missed by a process that ends between.
+// In the order that view_series() counts on: a run's value follows its beginning, and what a series with times of its
+// own had before a scrape precedes the number of the scrape. A check is only looked at after the machine was started
+// anew, so that it stands last and may be missed by a process that ends between.
 void SeriesPen::write_entry(SeriesNumber series, const SeriesPlace& place, std::uint32_t changed, std::uint64_t last,
                             SeriesState state) {
   SeriesEntry& entry = ring_.entries[series];
@@ -150,7 +153,8 @@ bool SeriesPen::chunk_is_ours(SeriesNumber series) {
 
 void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
   Pen& pen = ring_.pens[series];
-  if (pen.chunk.mode == kUnread) [[unlikely]] read_state(series);
+  if (pen.chunk.mode == kUnread) [[unlikely]]
+    read_state(series);
   const std::uint64_t previous = own(ring_.entries[series].last);
   switch (pen.chunk.mode) {
     case kDetached: {
@@ -213,13 +217,10 @@ void SeriesPen::write_absent(SeriesNumber series) {
   write_entry(series, place_of(series), index_, last, SeriesState::kAbsent);
 }
 
-// Samples with times of their own cannot be told by the number of their scrape: the entry says how much of the chunk was
-// there before the scrape, until that is published.
+// Samples with times of their own cannot be told by the number of their scrape: the entry says how much of the newest
+// chunk from before the scrape was there, until that is published.
 void SeriesPen::mark_timed(SeriesNumber series, std::uint32_t controls) {
-  const SeriesEntry& entry = ring_.entries[series];
-  const bool marked = state_of(own(entry.labels)) == SeriesState::kTimed &&
-                      static_cast<std::uint32_t>(own(entry.changed)) == index_;
-  write_entry(series, place_of(series), index_, marked ? own(entry.last) : controls, SeriesState::kTimed);
+  write_entry(series, place_of(series), index_, controls, SeriesState::kTimed);
 }
 
 void SeriesPen::write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits) {
@@ -227,8 +228,14 @@ void SeriesPen::write_timed(SeriesNumber series, std::int64_t time_ms, std::uint
   Pen& pen = ring_.pens[series];
   Timed& timed = timed_[series];
   std::optional<LeftTimeline> left;
+  // Of a chunk from an earlier scrape or another timeline all is published.
+  std::uint32_t published = kAllControls;
   if (pen.chunk.mode == kTimedChunk && place_of(series).timeline == timeline_) {
-    mark_timed(series, pen.chunk.controls);
+    const SeriesEntry& entry = ring_.entries[series];
+    const bool marked =
+        state_of(own(entry.labels)) == SeriesState::kTimed && static_cast<std::uint32_t>(own(entry.changed)) == index_;
+    published = marked ? static_cast<std::uint32_t>(own(entry.last)) : pen.chunk.controls;
+    if (!marked) mark_timed(series, published);
     const ChunkLink head = place_of(series).head;
     const bool open = chunk_is_ours(series) && ring_.slots.writable(seat_, head.slot) && timed.coded_ms < time_ms;
     if (open && append_timed(ring_.slots.slot(head.slot), pen.chunk, {timed.coded_ms, timed.step_ms}, time_ms, bits,
@@ -251,7 +258,7 @@ void SeriesPen::write_timed(SeriesNumber series, std::int64_t time_ms, std::uint
   timed.step_ms = 0;
   timed.coded_ms = time_ms;
   timed.coded_bits = bits;
-  mark_timed(series, 0);
+  mark_timed(series, published);
 }
 
 void SeriesPen::detach(SeriesNumber series, std::uint32_t end) {

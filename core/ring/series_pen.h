@@ -10,7 +10,7 @@ namespace core::ring {
 
 // What waits for the end of its scrape: a sample, or the absence of one.
 struct StagedSample {
-  static constexpr std::uint32_t kScrape = 0;   // at the time of the scrape
+  static constexpr std::uint32_t kScrape = 0;  // at the time of the scrape
   static constexpr std::uint32_t kAbsence = 1;
   static constexpr std::uint32_t kOwnTime = 2;  // and above: at own_times[kind - kOwnTime]
   std::uint64_t bits = 0;
@@ -33,8 +33,8 @@ class SeriesPen {
 
   // Finds out from entry and chunk where a series stands. Does nothing if that is known.
   void read_state(SeriesNumber series);
-  // Ends the series' time on its timeline at scrape `end`, so that it can go on on another. REQUIRES: nobody else writes
-  // to it.
+  // Ends the series' time on its timeline at scrape `end`, so that it can go on on another. REQUIRES: nobody else
+  // writes to it.
   void detach(SeriesNumber series, std::uint32_t end);
 
   // Makes the newly made series the successor of one that another thread may be writing to, as `other` shows it.

@@ -20,9 +20,9 @@ struct Part {
   enum class Kind { kRun, kChunk, kTimed };
   Kind kind = Kind::kRun;
   TimelineNumber timeline = kNoTimeline;
-  ScrapeRange range;         // what of it is asked for
-  std::uint32_t first = 0;   // kRun
-  std::uint64_t bits = 0;    // kRun
+  ScrapeRange range;        // what of it is asked for
+  std::uint32_t first = 0;  // kRun
+  std::uint64_t bits = 0;   // kRun
   ChunkStart start;
   SlotImage image{};
 };
@@ -35,7 +35,7 @@ struct FoundRange {
   std::int64_t from_ms = 0;
   std::int64_t to_ms = -1;
   ScrapeRange range;
-  bool burnt = false;  // a scrape among them was not published
+  bool burnt = false;         // a scrape among them was not published
   std::int64_t first_ms = 0;  // of the first and the last of them, if none is burnt
   std::int64_t last_ms = 0;
 };
@@ -302,7 +302,8 @@ class SampleSink {
     stop_ = 0;
     view_ = timelines_.page_of(timeline_, index);
     if (!view_) return false;
-    stop_ = std::min<std::uint64_t>((std::uint64_t{index} / kTimesPerPage + 1) * kTimesPerPage, std::uint64_t{last_} + 1);
+    stop_ =
+        std::min<std::uint64_t>((std::uint64_t{index} / kTimesPerPage + 1) * kTimesPerPage, std::uint64_t{last_} + 1);
     times_ = view_->times->data();
     base_ms_ = view_->base_ms;
     return true;
@@ -354,7 +355,8 @@ class CounterSink {
     const std::uint32_t wanted = std::min(count, last_ - index + 1);
     add(index, index, decimal_value(ms[0], power_));
     for (std::uint32_t i = 1; i < wanted; ++i) {
-      if (ms[i] < ms[i - 1]) [[unlikely]] folded_.lost_to_resets += decimal_value(ms[i - 1], power_);
+      if (ms[i] < ms[i - 1]) [[unlikely]]
+        folded_.lost_to_resets += decimal_value(ms[i - 1], power_);
     }
     folded_.count += wanted - 1;
     folded_.last.value = decimal_value(ms[wanted - 1], power_);

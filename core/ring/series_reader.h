@@ -9,8 +9,8 @@
 
 namespace core::ring {
 
-// Reads one series without a lock: it finds the newest chunk, follows the links to the older ones and copies each before
-// it is decoded. What is overwritten meanwhile is found out by its generation, and ends the way back.
+// Reads one series without a lock: it finds the newest chunk, follows the links to the older ones and copies each
+// before it is decoded. What is overwritten meanwhile is found out by its generation, and ends the way back.
 
 // Replaces `out` with the samples in [from_ms, to_ms], oldest first.
 void read_samples(const RingState& ring, SeriesNumber series, std::uint32_t generation, std::int64_t from_ms,

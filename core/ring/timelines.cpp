@@ -195,8 +195,8 @@ void Timelines::mark_burnt(const PageView& view, std::uint32_t index) {
 }
 
 std::uint32_t Timelines::count_check(TimelineNumber number, std::uint32_t count) const {
-  return check_step(check_step(number, first(number), entries_[number].identity.load(std::memory_order_relaxed)),
-                    count, 0);
+  return check_step(check_step(number, first(number), entries_[number].identity.load(std::memory_order_relaxed)), count,
+                    0);
 }
 
 void Timelines::store_count(TimelineNumber number, std::uint32_t count) {
@@ -240,9 +240,8 @@ ScrapeRange Timelines::find(TimelineNumber number, std::uint32_t end, std::int64
   };
   ScrapeRange range{end, -1};
   std::uint32_t upper = end;  // exclusive end of the page looked at
-  const std::uint32_t oldest_page = page_number(end - 1) < kPagesPerTimeline
-                                        ? 0
-                                        : page_number(end - 1) - kPagesPerTimeline + 1;
+  const std::uint32_t oldest_page =
+      page_number(end - 1) < kPagesPerTimeline ? 0 : page_number(end - 1) - kPagesPerTimeline + 1;
   while (upper > least) {
     const std::uint32_t page = page_number(upper - 1);
     if (page < oldest_page) break;

@@ -32,8 +32,8 @@ class Timelines {
 
   struct Opened {
     TimelineNumber number = 0;
-    std::uint32_t next = 0;     // the scrape that is published next
-    bool continued = false;     // of the same identity as before
+    std::uint32_t next = 0;  // the scrape that is published next
+    bool continued = false;  // of the same identity as before
   };
   // Continues the closed timeline of that identity, or begins one in the place of the one that was closed longest ago.
   Result<Opened> open(std::uint64_t identity);
@@ -120,7 +120,7 @@ class Timelines {
 
   std::mutex mutex_;
   // Below: guarded by mutex_.
-  std::vector<bool> current_;          // pages that a timeline writes to
+  std::vector<bool> current_;           // pages that a timeline writes to
   std::vector<std::uint32_t> page_of_;  // by timeline: that page + 1; 0 if it has none
   std::vector<bool> torn_;              // by timeline: its next scrape may have been begun by another process
   std::unordered_map<std::uint64_t, TimelineNumber> by_identity_;

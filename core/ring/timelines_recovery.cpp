@@ -43,8 +43,8 @@ void Timelines::adopt() {
   for (const auto& [newest_ms, number] : by_age) closed_at_[number] = ++closings_;
 }
 
-// The scrape up to which, excluded, the page's times are what its check says was published: the page may be older on the
-// disk than the timeline's count, or newer. None if no such scrape makes the check right.
+// The scrape up to which, excluded, the page's times are what its check says was published: the page may be older on
+// the disk than the timeline's count, or newer. None if no such scrape makes the check right.
 std::optional<std::uint32_t> Timelines::sound_until(std::uint32_t page) const {
   const std::uint64_t owner = page_entries_[page].owner.load(std::memory_order_relaxed);
   const TimelineNumber number = timeline_of(owner);
@@ -124,7 +124,8 @@ std::vector<TimelineNumber> Timelines::take_over(const Timelines& other) {
   std::vector<std::pair<std::int64_t, TimelineNumber>> timelines;
   for (std::uint32_t i = 0; i < other.geometry_.max_timelines; ++i) {
     const auto number = static_cast<TimelineNumber>(i);
-    if (state_of(other.entries_[number]) != TimelineState::kFree) timelines.emplace_back(other.newest_of(number), number);
+    if (state_of(other.entries_[number]) != TimelineState::kFree)
+      timelines.emplace_back(other.newest_of(number), number);
   }
   std::sort(timelines.begin(), timelines.end(), std::greater<>());
   // One stays free, for the first target that is new.
