@@ -12,6 +12,8 @@
 namespace core::ring {
 
 // Takes bits out of a slot's image, from a position upwards.
+//
+// Thread safety: confined to one thread, as is everything here: what is decoded is a copy of one's own.
 class BitSource {
  public:
   BitSource(const SlotImage& image, std::uint32_t position, std::uint32_t limit)

@@ -27,10 +27,10 @@ namespace rules {
 struct RuleRunnerOptions {
   // Groups are divided among this many threads, so that one slow query does not stop every rule.
   std::size_t threads = 2;
-  // After a start the ring may be empty, or hold only what was before, and a restored alert must not resolve for want of
-  // data. Until its rule has settled, such an alert is held as it was. A rule has settled when its selectors have found
-  // samples taken since the start and the agent has run for the window of the expression plus two intervals; at the
-  // latest after this grace.
+  // After a start the ring may be empty, or hold only what was before, and a restored alert must not resolve for want
+  // of data. Until its rule has settled, such an alert is held as it was. A rule has settled when its selectors have
+  // found samples taken since the start and the agent has run for the window of the expression plus two intervals; at
+  // the latest after this grace.
   core::Millis start_grace = std::chrono::minutes(10);
 };
 
