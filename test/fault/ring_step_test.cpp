@@ -29,6 +29,12 @@ using core::ring::SeriesRef;
 using core::ring::TimelineRef;
 using ring_test::Random;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::int64_t kStride = 2000;  // a sanitizer's instructions are most of them, and its checks are slow
+#else
+constexpr std::int64_t kStride = 60;
+#endif
+
 // Everything that a ring shows; a series without samples is not in it.
 using Content = std::map<Labels, std::vector<Sample>>;
 
@@ -331,7 +337,7 @@ TEST_P(RingStep, EveryMomentLeavesWholeScrapes) {
   FileView file(options_.path);
   std::string wrong = check(file.bytes(), contents, first_);
   int looks = 1;
-  while (wrong.empty() && step(writer, static_cast<std::uint64_t>(random_.between(1, 60)))) {
+  while (wrong.empty() && step(writer, static_cast<std::uint64_t>(random_.between(1, kStride)))) {
     if (!file.changed()) continue;
     ++looks;
     wrong = check(file.bytes(), contents, first_);
