@@ -148,6 +148,9 @@ Result<SeriesRef> MappedAppender::make_series(OwnTimeline& timeline, const Label
     ring_.counters.refused.fetch_add(1, std::memory_order_relaxed);
     return fail(room.error());
   }
+  // release: whoever finds the entry in the file finds that it is used.
+  Word& used = ring_.superblock.series_used;
+  if (used.load(std::memory_order_relaxed) <= room->series) used.store(room->series + 1, std::memory_order_release);
   SeriesEntry& entry = ring_.entries[room->series];
   const auto generation = static_cast<std::uint32_t>(entry.changed.load(std::memory_order_relaxed) >> 32) + 1;
   const std::uint64_t place = SeriesPlace{ChunkLink{}, timeline.number}.pack();

@@ -175,6 +175,13 @@ MappedFile::~MappedFile() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
+void MappedFile::release(std::uint64_t offset, std::uint64_t bytes) {
+  const std::uint64_t begin = (offset + page_bytes - 1) / page_bytes * page_bytes;
+  const std::uint64_t end = (offset + bytes) / page_bytes * page_bytes;
+  // Advice: without it the pages stay until the kernel wants them.
+  if (begin < end) (void)madvise(data_ + begin, end - begin, MADV_DONTNEED);
+}
+
 std::string MappedFile::problem() const {
   // relaxed: a number that only grows.
   const std::uint64_t lost = lost_.count.load(std::memory_order_relaxed);

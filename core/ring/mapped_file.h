@@ -41,6 +41,9 @@ class MappedFile {
   std::uint64_t size() const { return size_; }
   const std::string& path() const { return path_; }
 
+  // Lets go of the memory of whole pages in this stretch, not of what is in the file.
+  void release(std::uint64_t offset, std::uint64_t bytes);
+
   // What has become of the file or its pages, in words; empty if nothing has.
   std::string problem() const;
   // Puts another path's file in the place of this one's path.

@@ -41,7 +41,7 @@ bool is_of(const RingState& ring, std::uint16_t owner, std::size_t seat) {
 // Whether targets may be on their way that the process before this one had: some minutes of samples, and some scrapes,
 // as a target that is behind in time says nothing of the others.
 bool starting(const RingState& ring) {
-  constexpr std::uint64_t kScrapes = 1000;
+  constexpr std::uint64_t kScrapes = 20'000;
   return ring.publishes < kScrapes || ring.newest_ms < ring.first_ms + kEndedForMs;
 }
 

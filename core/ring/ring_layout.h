@@ -114,6 +114,8 @@ struct Superblock {
   Word clean;                    // 1 while closed in order
   Word segments_taken;           // since the file was made; the next one is this modulo their number
   Word pages_taken;
+  Word series_used;     // entries of series from here on were never written to
+  Word timelines_used;  // likewise of timelines
 };
 static_assert(sizeof(Superblock) <= kRegionAlignment);
 

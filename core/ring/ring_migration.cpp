@@ -66,6 +66,7 @@ class Migration {
       const auto room = to_.index.make(*labels);
       if (!room) break;
       moved_.push_back({each.series, room->series, room->set, {}});
+      to_.superblock.series_used.store(moved_.size(), std::memory_order_relaxed);
     }
   }
 

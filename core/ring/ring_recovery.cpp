@@ -21,8 +21,10 @@ class Recovery {
   void run() {
     const bool checked = found_.found == FoundState::kRebooted;
     if (checked) found_.times_dropped = ring_.timelines.verify();
-    ring_.timelines.adopt();
-    for (std::uint64_t i = 0; i < ring_.geometry.max_series; ++i) {
+    ring_.timelines.adopt(checked ? Timelines::Extent::kAll : Timelines::Extent::kUsed);
+    const std::uint64_t used = std::min(own(ring_.superblock.series_used), ring_.geometry.max_series);
+    const std::uint64_t end = checked ? ring_.geometry.max_series : used;
+    for (std::uint64_t i = 0; i < end; ++i) {
       const auto series = static_cast<SeriesNumber>(i);
       if (own(ring_.entries[series].labels) == 0) continue;
       if (state_of(own(ring_.entries[series].labels)) == SeriesState::kFree) continue;
@@ -34,9 +36,22 @@ class Recovery {
     ring_.counters.damaged.store(found_.series_dropped + found_.chunks_dropped + found_.times_dropped,
                                  std::memory_order_relaxed);
     ring_.newest_ms = ring_.timelines.newest_ms();
+    ring_.superblock.series_used.store(std::max<std::uint64_t>(ring_.index.numbers(), checked ? 0 : used),
+                                       std::memory_order_relaxed);
+    release_unused();
   }
 
  private:
+  // Looking through tables brought them into memory.
+  void release_unused() {
+    const RingGeometry& g = ring_.geometry;
+    const std::uint64_t series = ring_.index.numbers();
+    ring_.file->release(g.series_at + series * sizeof(SeriesEntry), (g.max_series - series) * sizeof(SeriesEntry));
+    const std::uint64_t timelines = ring_.timelines.used();
+    ring_.file->release(g.timelines_at + timelines * sizeof(TimelineEntry),
+                        (g.max_timelines - timelines) * sizeof(TimelineEntry));
+  }
+
   bool take_over(SeriesNumber series, bool checked) {
     SeriesEntry& entry = ring_.entries[series];
     const std::uint64_t labels = own(entry.labels);

@@ -70,7 +70,11 @@ Result<Timelines::Opened> Timelines::open(std::uint64_t identity) {
                 geometry_.max_timelines);
   }
   TimelineEntry& entry = entries_[*free];
-  if (*free == unused_from_) ++unused_from_;
+  if (*free == unused_from_) {
+    ++unused_from_;
+    // relaxed: it bounds what readers look through; what is in an entry has its own order.
+    superblock_.timelines_used.store(unused_from_, std::memory_order_relaxed);
+  }
   const std::uint64_t before = entry.identity.load(std::memory_order_relaxed);
   if (const auto known = by_identity_.find(before); known != by_identity_.end() && known->second == *free) {
     by_identity_.erase(known);
@@ -282,13 +286,19 @@ std::int64_t Timelines::oldest_ms() const {
 
 std::int64_t Timelines::newest_ms() const {
   std::int64_t newest = 0;
-  for (std::uint32_t i = 0; i < geometry_.max_timelines; ++i) {
+  for (std::uint32_t i = 0; i < used(); ++i) {
     const auto number = static_cast<TimelineNumber>(i);
     if (state_of(entries_[number]) == TimelineState::kFree) continue;
     const auto index = newest_before(number, count(number));
     if (const auto time = index ? time_of(number, *index) : std::nullopt) newest = std::max(newest, *time);
   }
   return newest;
+}
+
+std::uint32_t Timelines::used() const {
+  // relaxed: see open(). A page that was lost says 0, and a damaged one anything.
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(superblock_.timelines_used.load(std::memory_order_relaxed), geometry_.max_timelines));
 }
 
 std::uint64_t Timelines::pages_used() const {

@@ -84,12 +84,16 @@ class Timelines {
   std::int64_t newest_ms() const;
   std::uint64_t pages_used() const;
   std::uint32_t max() const { return geometry_.max_timelines; }
+  // All that were ever used are below.
+  std::uint32_t used() const;
 
   // After the machine was started anew: drops pages whose times are not what was published, and ends every timeline, as
   // their pages and those of the series need not have reached the disk together. Returns the pages dropped.
   std::uint64_t verify();
-  // After a start: puts together what is known in ordinary memory only.
-  void adopt();
+  // After a start: puts together what is known in ordinary memory only. kUsed goes by what the superblock says was ever
+  // used, so that the rest of the table need not come from the disk.
+  enum class Extent { kUsed, kAll };
+  void adopt(Extent extent);
   // Fills this ring's timelines, which were never used, from another ring's: the newest timelines and pages, as many as
   // there is room for. Returns the number here of each number there, kNoTimeline for those left behind.
   std::vector<TimelineNumber> take_over(const Timelines& other);

@@ -26,10 +26,11 @@ std::int64_t Timelines::newest_of(TimelineNumber number) const {
   return time.value_or(0);
 }
 
-void Timelines::adopt() {
+void Timelines::adopt(Extent extent) {
   const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::int64_t, TimelineNumber>> by_age;
-  for (std::uint32_t i = 0; i < geometry_.max_timelines; ++i) {
+  const std::uint32_t end = extent == Extent::kAll ? geometry_.max_timelines : used();
+  for (std::uint32_t i = 0; i < end; ++i) {
     const auto number = static_cast<TimelineNumber>(i);
     if (state_of(entries_[number]) == TimelineState::kFree) continue;
     unused_from_ = static_cast<TimelineNumber>(number + 1);
@@ -39,6 +40,7 @@ void Timelines::adopt() {
     const std::uint64_t identity = entries_[number].identity.load(std::memory_order_relaxed);
     if (identity != 0) by_identity_.insert_or_assign(identity, number);
   }
+  superblock_.timelines_used.store(unused_from_, std::memory_order_relaxed);
   std::sort(by_age.begin(), by_age.end());
   for (const auto& [newest_ms, number] : by_age) closed_at_[number] = ++closings_;
 }
@@ -122,7 +124,7 @@ std::uint64_t Timelines::verify() {
 
 std::vector<TimelineNumber> Timelines::take_over(const Timelines& other) {
   std::vector<std::pair<std::int64_t, TimelineNumber>> timelines;
-  for (std::uint32_t i = 0; i < other.geometry_.max_timelines; ++i) {
+  for (std::uint32_t i = 0; i < other.used(); ++i) {
     const auto number = static_cast<TimelineNumber>(i);
     if (state_of(other.entries_[number]) != TimelineState::kFree)
       timelines.emplace_back(other.newest_of(number), number);
@@ -130,6 +132,7 @@ std::vector<TimelineNumber> Timelines::take_over(const Timelines& other) {
   std::sort(timelines.begin(), timelines.end(), std::greater<>());
   // One stays free, for the first target that is new.
   if (timelines.size() >= geometry_.max_timelines) timelines.resize(geometry_.max_timelines - 1);
+  superblock_.timelines_used.store(timelines.size(), std::memory_order_relaxed);
   std::vector<TimelineNumber> here(other.geometry_.max_timelines, kNoTimeline);
   for (std::size_t i = 0; i < timelines.size(); ++i) {
     const auto number = static_cast<TimelineNumber>(i);

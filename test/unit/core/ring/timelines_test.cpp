@@ -31,13 +31,13 @@ class File {
   // As another process finds it.
   void reopen() {
     load();
-    timelines_->adopt();
+    timelines_->adopt(Timelines::Extent::kUsed);
   }
   // As a process finds it after the machine was started anew. The pages dropped.
   std::uint64_t reopen_checked() {
     load();
     const std::uint64_t dropped = timelines_->verify();
-    timelines_->adopt();
+    timelines_->adopt(Timelines::Extent::kUsed);
     return dropped;
   }
 
