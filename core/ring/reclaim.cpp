@@ -45,10 +45,12 @@ bool starting(const RingState& ring) {
   return ring.publishes < kScrapes || ring.newest_ms < ring.first_ms + kEndedForMs;
 }
 
-// The newest time that counts for a series: of its own timeline, as long as that goes on.
+// The newest time that counts for a series: of its own timeline, as long as that goes on or may be continued any
+// moment.
 std::int64_t now_of(const RingState& ring, SeriesNumber series) {
   const auto timeline = SeriesPlace::unpack(ring.entries[series].place.load(std::memory_order_acquire)).timeline;
-  if (!ring.timelines.known(timeline) || ring.timeline_seats[timeline] == 0) return ring.newest_ms;
+  if (!ring.timelines.known(timeline)) return ring.newest_ms;
+  if (ring.timeline_seats[timeline] == 0 && !starting(ring)) return ring.newest_ms;
   const auto newest = ring.timelines.newest_before(timeline, ring.timelines.count(timeline));
   return newest ? ring.timelines.time_of(timeline, *newest).value_or(ring.newest_ms) : ring.newest_ms;
 }
@@ -60,8 +62,6 @@ void give_up(RingState& ring, SeriesNumber series, GiveUp which, std::size_t sea
   const std::uint64_t labels = ring.entries[series].labels.load(std::memory_order_acquire);
   const std::uint16_t owner = ring.pens[series].owner.load(std::memory_order_relaxed);
   if (state_of(labels) == SeriesState::kFree || owner == kErasedOwner) return;
-  // After a start its target may not have had its turn yet.
-  if (owner == kNoOwner && which == GiveUp::kLongEnded && starting(ring)) return;
   // One of the caller's own may have a sample waiting in the open scrape: it has come back.
   const auto timeline = static_cast<TimelineNumber>(owner - 1U);
   if (is_of(ring, owner, seat) && ring.pens[series].touched >= ring.timelines.count(timeline)) return;
