@@ -422,7 +422,7 @@ TEST(RingProperty, TheMappedRingAgreesOverRestartsAndKills) {
 TEST(RingProperty, WhatIsOverwrittenGoesFromTheOldEnd) {
   World({.memory = Memory::kNewest,
          .size_bytes = kLeastMappedRingBytes,
-         .steps = 25'000,
+         .steps = 14'000,
          .burst = 14,
          .check_every = 200,
          .move_every = 100,
