@@ -103,7 +103,9 @@ class Image {
   MappedRingOptions patched(const std::uint8_t* bytes, std::size_t size) const {
     std::vector<char> image = good_;
     for (std::size_t at = 0; at + 4 < size;) {
-      const std::size_t place = bytes[at] | bytes[at + 1] << 8 | (bytes[at + 2] & 0x7f) << 16;
+      const std::size_t low = bytes[at];
+      const std::size_t middle = bytes[at + 1];
+      const std::size_t place = low | middle << 8 | static_cast<std::size_t>(bytes[at + 2] & 0x7f) << 16;
       const bool anywhere = (bytes[at + 2] & 0x80) != 0;
       const std::size_t offset = anywhere ? place : used_[place / 8 % used_.size()] * 8 + place % 8;
       const std::size_t length = std::min<std::size_t>(bytes[at + 3], size - at - 4);
