@@ -76,7 +76,7 @@ std::string difference(const Content& got, const Content& wanted) {
 // mapped one has to show.
 class Stage {
  public:
-  explicit Stage(Ring& ring) : ring_(ring) {
+  explicit Stage(Ring& ring) {
     for (auto& appender : appenders_) appender = ring.make_appender();
     for (std::size_t i = 0; i < 2; ++i) open(i);
   }
@@ -107,7 +107,6 @@ class Stage {
     return found != refs_.end() ? found->second : upsert(target, name);
   }
 
-  Ring& ring_;
   std::array<std::unique_ptr<Appender>, 2> appenders_;
   std::array<TimelineRef, 2> timelines_{};
   std::map<std::pair<std::size_t, std::string>, SeriesRef> refs_;
