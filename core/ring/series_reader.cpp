@@ -469,11 +469,30 @@ void read_samples(const RingState& ring, SeriesNumber series, std::uint32_t gene
   if (ring.entries[series].changed.load(std::memory_order_acquire) >> 32 != generation) out.clear();
 }
 
+// The last sample of a series with times of its own: its newest chunk tells, if all of that is published.
+static std::optional<Sample> newest_timed(const RingState& ring, const SeriesView& view) {
+  if (view.changed >= view.count || !ring.slots.known(view.place.head)) return std::nullopt;
+  const auto image = copy_slot(ring.slots.slot(view.place.head.slot), view.place.head.generation);
+  if (!image) return std::nullopt;
+  const ChunkStart start = decode_start(*image);
+  if (!start.head.timed) return std::nullopt;
+  NoSink sink;
+  const ChunkEnd end = walk_timed<false>(*image, start, sink);
+  if (end.damaged) return std::nullopt;
+  return Sample{end.time_ms, std::bit_cast<double>(end.bits)};
+}
+
 std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
   const auto view = view_series(ring, series, generation);
   if (!view) return std::nullopt;
   if (auto sample = newest_sample(ring, *view)) return sample;
   if (view->state == SeriesState::kNew) return std::nullopt;
+  if (view->state == SeriesState::kTimed) {
+    const auto sample = newest_timed(ring, *view);
+    // Nothing was written meanwhile that is not published.
+    const auto again = view_series(ring, series, generation);
+    if (sample && again && again->changed == view->changed && again->place.head == view->place.head) return sample;
+  }
   thread_local std::vector<Sample> samples;
   constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
   if (ring.timelines.known(view->place.timeline)) {
