@@ -28,7 +28,7 @@ constexpr std::uint32_t kFarBits = kEscapeBits + kFarWidthBits;
 // Tries every pair of widths that occur.
 Pair best_pair(const Histogram& histogram) {
   std::array<std::uint8_t, kWidthCount> present{};
-  std::array<std::uint32_t, kWidthCount> upto{};  // differences at or below the i-th present width
+  std::array<std::uint32_t, kWidthCount> within{};  // differences at or below the i-th present width
   std::array<std::uint32_t, kWidthCount> far{};   // bits of those above it, as escapes
   std::size_t count = 0;
   std::uint32_t total = 0;
@@ -36,7 +36,7 @@ Pair best_pair(const Histogram& histogram) {
     if (histogram[i] == 0) continue;
     total += histogram[i];
     present[count] = static_cast<std::uint8_t>(i);
-    upto[count++] = total;
+    within[count++] = total;
   }
   for (std::size_t i = count; i-- > 0;) {
     const std::uint32_t above = i + 1 < count ? far[i + 1] : 0;
@@ -47,7 +47,7 @@ Pair best_pair(const Histogram& histogram) {
   for (std::size_t wide = 0; wide < count; ++wide) {
     for (std::size_t narrow = 0; narrow <= wide; ++narrow) {
       const std::uint32_t bits =
-          upto[narrow] * kWidths[present[narrow]] + (upto[wide] - upto[narrow]) * kWidths[present[wide]] + far[wide];
+          within[narrow] * kWidths[present[narrow]] + (within[wide] - within[narrow]) * kWidths[present[wide]] + far[wide];
       if (bits < best.bits) best = {present[narrow], present[wide], bits};
     }
   }
