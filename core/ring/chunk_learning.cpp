@@ -29,7 +29,7 @@ constexpr std::uint32_t kFarBits = kEscapeBits + kFarWidthBits;
 Pair best_pair(const Histogram& histogram) {
   std::array<std::uint8_t, kWidthCount> present{};
   std::array<std::uint32_t, kWidthCount> within{};  // differences at or below the i-th present width
-  std::array<std::uint32_t, kWidthCount> far{};   // bits of those above it, as escapes
+  std::array<std::uint32_t, kWidthCount> far{};     // bits of those above it, as escapes
   std::size_t count = 0;
   std::uint32_t total = 0;
   for (std::size_t i = 0; i < kWidthCount; ++i) {
@@ -46,8 +46,8 @@ Pair best_pair(const Histogram& histogram) {
   Pair best;
   for (std::size_t wide = 0; wide < count; ++wide) {
     for (std::size_t narrow = 0; narrow <= wide; ++narrow) {
-      const std::uint32_t bits =
-          within[narrow] * kWidths[present[narrow]] + (within[wide] - within[narrow]) * kWidths[present[wide]] + far[wide];
+      const std::uint32_t bits = within[narrow] * kWidths[present[narrow]] +
+                                 (within[wide] - within[narrow]) * kWidths[present[wide]] + far[wide];
       if (bits < best.bits) best = {present[narrow], present[wide], bits};
     }
   }
