@@ -12,8 +12,6 @@ namespace {
 
 // How often reading starts over because the series' newest chunk was replaced meanwhile.
 constexpr int kAttempts = 16;
-// A search for the newest sample looks so far back before it looks at everything.
-constexpr std::int64_t kNearMs = 10 * 60 * 1000;
 
 // A stretch of a series: a chunk, or a run that is all in the series' entry.
 struct Part {
@@ -467,42 +465,6 @@ void read_samples(const RingState& ring, SeriesNumber series, std::uint32_t gene
   });
   // acquire: with what was read before it. The entry may have become another series' meanwhile.
   if (ring.entries[series].changed.load(std::memory_order_acquire) >> 32 != generation) out.clear();
-}
-
-// The last sample of a series with times of its own: its newest chunk tells, if all of that is published.
-static std::optional<Sample> newest_timed(const RingState& ring, const SeriesView& view) {
-  if (view.changed >= view.count || !ring.slots.known(view.place.head)) return std::nullopt;
-  const auto image = copy_slot(ring.slots.slot(view.place.head.slot), view.place.head.generation);
-  if (!image) return std::nullopt;
-  const ChunkStart start = decode_start(*image);
-  if (!start.head.timed) return std::nullopt;
-  NoSink sink;
-  const ChunkEnd end = walk_timed<false>(*image, start, sink);
-  if (end.damaged) return std::nullopt;
-  return Sample{end.time_ms, std::bit_cast<double>(end.bits)};
-}
-
-std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
-  const auto view = view_series(ring, series, generation);
-  if (!view) return std::nullopt;
-  if (auto sample = newest_sample(ring, *view)) return sample;
-  if (view->state == SeriesState::kNew) return std::nullopt;
-  if (view->state == SeriesState::kTimed) {
-    const auto sample = newest_timed(ring, *view);
-    // Nothing was written meanwhile that is not published.
-    const auto again = view_series(ring, series, generation);
-    if (sample && again && again->changed == view->changed && again->place.head == view->place.head) return sample;
-  }
-  thread_local std::vector<Sample> samples;
-  constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
-  if (ring.timelines.known(view->place.timeline)) {
-    const auto newest = ring.timelines.newest_before(view->place.timeline, view->count);
-    const auto time = newest ? ring.timelines.time_of(view->place.timeline, *newest) : std::nullopt;
-    if (time) read_samples(ring, series, generation, *time - kNearMs, kEver, samples);
-    if (time && !samples.empty()) return samples.back();
-  }
-  read_samples(ring, series, generation, std::numeric_limits<std::int64_t>::min(), kEver, samples);
-  return samples.empty() ? std::nullopt : std::optional(samples.back());
 }
 
 bool fold_counter(const RingState& ring, SeriesNumber series, std::uint32_t generation, std::int64_t from_ms,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <limits>
 
+#include "core/ring/chunk_decode.h"
 #include "core/ring/ring_state.h"
 #include "core/ring/series_reader.h"
 
@@ -9,6 +10,8 @@ namespace {
 
 // A writer changes an entry once a scrape; a reader that meets it this often has been asleep.
 constexpr int kAttempts = 64;
+// A search for the newest sample looks so far back before it looks at everything.
+constexpr std::int64_t kNearMs = 10 * 60 * 1000;
 
 }  // namespace
 
@@ -63,6 +66,42 @@ std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& vie
     }
   }
   return std::nullopt;
+}
+
+// The last sample of a series with times of its own: its newest chunk tells, if all of that is published.
+static std::optional<Sample> newest_timed(const RingState& ring, const SeriesView& view) {
+  if (view.changed >= view.count || !ring.slots.known(view.place.head)) return std::nullopt;
+  const auto image = copy_slot(ring.slots.slot(view.place.head.slot), view.place.head.generation);
+  if (!image) return std::nullopt;
+  const ChunkStart start = decode_start(*image);
+  if (!start.head.timed) return std::nullopt;
+  NoSink sink;
+  const ChunkEnd end = walk_timed<false>(*image, start, sink);
+  if (end.damaged) return std::nullopt;
+  return Sample{end.time_ms, std::bit_cast<double>(end.bits)};
+}
+
+std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
+  const auto view = view_series(ring, series, generation);
+  if (!view) return std::nullopt;
+  if (auto sample = newest_sample(ring, *view)) return sample;
+  if (view->state == SeriesState::kNew) return std::nullopt;
+  if (view->state == SeriesState::kTimed) {
+    const auto sample = newest_timed(ring, *view);
+    // Nothing was written meanwhile that is not published.
+    const auto again = view_series(ring, series, generation);
+    if (sample && again && again->changed == view->changed && again->place.head == view->place.head) return sample;
+  }
+  thread_local std::vector<Sample> samples;
+  constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
+  if (ring.timelines.known(view->place.timeline)) {
+    const auto newest = ring.timelines.newest_before(view->place.timeline, view->count);
+    const auto time = newest ? ring.timelines.time_of(view->place.timeline, *newest) : std::nullopt;
+    if (time) read_samples(ring, series, generation, *time - kNearMs, kEver, samples);
+    if (time && !samples.empty()) return samples.back();
+  }
+  read_samples(ring, series, generation, std::numeric_limits<std::int64_t>::min(), kEver, samples);
+  return samples.empty() ? std::nullopt : std::optional(samples.back());
 }
 
 }  // namespace core::ring
