@@ -60,7 +60,11 @@ Result<TimelineRef> MappedAppender::open_timeline(std::uint64_t identity) {
   own.next = opened->next;
   const std::lock_guard lock(ring_.index_mutex);
   ring_.timeline_seats[own.number] = static_cast<std::uint16_t>(seat_ + 1);
-  if (!opened->continued) return ref_of(own.number);
+  if (!opened->continued) {
+    // Those of another timeline that was here before.
+    ring_.left_present[own.number].clear();
+    return ref_of(own.number);
+  }
   if (const auto newest = ring_.timelines.newest_before(own.number, own.next)) {
     if (const auto time = ring_.timelines.time_of(own.number, *newest)) {
       own.newest_ms = *time;
@@ -71,6 +75,9 @@ Result<TimelineRef> MappedAppender::open_timeline(std::uint64_t identity) {
   for (const SeriesNumber series : std::exchange(ring_.left_present[own.number], {})) {
     Pen& pen = ring_.pens[series];
     if (pen.owner.load(std::memory_order_seq_cst) != kNoOwner) continue;
+    // Meanwhile it may have been on another timeline, or its number be another series'.
+    const SeriesPlace place = SeriesPlace::unpack(ring_.entries[series].place.load(std::memory_order_relaxed));
+    if (place.timeline != own.number) continue;
     give_to(own, series);
   }
   return ref_of(own.number);

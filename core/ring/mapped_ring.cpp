@@ -122,10 +122,17 @@ Result<std::unique_ptr<MappedFile>> create_beside(const MappedRingOptions& optio
 }
 
 Result<std::unique_ptr<MappedRing>> ring_in(std::unique_ptr<MappedFile> file, const RingGeometry& geometry,
-                                            const std::string& boot_id, std::optional<FoundState> found) {
+                                            const std::string& boot_id, std::optional<FoundState> found,
+                                            const RingRecovery& before = {}) {
   auto state = std::make_unique<RingState>(std::move(file), geometry);
   RingRecovery recovery = recover_ring(*state, boot_id);
   if (found) recovery.found = *found;
+  // What was bad in the file that this one was made from.
+  recovery.series_dropped += before.series_dropped;
+  recovery.chunks_dropped += before.chunks_dropped;
+  recovery.times_dropped += before.times_dropped;
+  state->counters.damaged.fetch_add(before.series_dropped + before.chunks_dropped + before.times_dropped,
+                                    std::memory_order_relaxed);
   return std::make_unique<FileRing>(std::move(state), recovery);
 }
 
@@ -144,8 +151,7 @@ Result<std::unique_ptr<MappedRing>> migrate(std::unique_ptr<MappedFile> file, co
   }
   auto reopened = MappedFile::open(options.path, file_options(options));
   if (!reopened) return fail(reopened.error());
-  auto ring = ring_in(std::move(*reopened), shape, boot_id, FoundState::kMigrated);
-  return ring;
+  return ring_in(std::move(*reopened), shape, boot_id, FoundState::kMigrated, recovery);
 }
 
 }  // namespace

@@ -16,9 +16,9 @@ constexpr std::int64_t kNearMs = 10 * 60 * 1000;
 }  // namespace
 
 // The writer stores place, changed, last and labels in this order (SeriesPen::write_entry), each with release; of a
-// series with times of its own last before changed. The count
-// of scrapes is read first, so that whatever a published scrape changed is seen below; what a later scrape changed has
-// a `changed` at or past the count, and is told apart by that.
+// series with times of its own last before changed. The count of scrapes is read first, so that whatever a published
+// scrape changed is seen below; what a later scrape changed has a `changed` at or past the count, and is told apart by
+// that.
 std::optional<SeriesView> view_series(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
   if (series >= ring.geometry.max_series) return std::nullopt;
   const SeriesEntry& entry = ring.entries[series];

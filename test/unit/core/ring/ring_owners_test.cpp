@@ -181,6 +181,23 @@ TEST_P(RingOwners, TimelinesComeAndGoWithoutEnd) {
 }
 
 // A small file has room for 64 at least, of which two are open already.
+// A timeline that is continued must not take back what has gone on elsewhere since.
+TEST_P(RingOwners, AContinuedTimelineLeavesWhatHasMovedOn) {
+  const TimelineRef left = *first_->open_timeline(7);
+  const SeriesRef before = *first_->upsert(left, {{"__name__", "moved"}});
+  scrape(*first_, left, 1000, {{before, 1}});
+  first_->close_timeline(left);
+  const TimelineRef other = *first_->open_timeline(8);
+  const SeriesRef moved = *first_->upsert(other, {{"__name__", "moved"}});
+  for (int t = 2; t <= 5; ++t) scrape(*first_, other, t * 1000, {{moved, t}});
+  first_->close_timeline(other);
+  const TimelineRef again = *first_->open_timeline(7);
+  for (int t = 6; t <= 9; ++t) scrape(*first_, again, t * 1000, {});
+  EXPECT_TRUE(
+      agree(history(reader_, {{"__name__", "moved"}}), {{1000, 1}, {2000, 2}, {3000, 3}, {4000, 4}, {5000, 5}}));
+  EXPECT_EQ(reader_.last(moved)->time_ms, 5000);
+}
+
 TEST_P(RingOwners, ManyTimelinesAreOpenAtOnce) {
   std::vector<TimelineRef> timelines;
   std::vector<SeriesRef> series;
