@@ -24,9 +24,10 @@ std::uint64_t next_instance() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-// Segments before the head that are closed to writers, so that a writer which is held up does not write into a slot
-// that has become another's: an eighth of the ring.
-constexpr std::uint32_t kGuardShare = 8;
+// Segments before the head that are closed to writers: half of the ring. What is appended stays for half a round at
+// least, however seldom its series changes, and a writer that is held up does not write into a slot that has become
+// another's.
+constexpr std::uint32_t kGuardShare = 2;
 
 }  // namespace
 

@@ -104,6 +104,39 @@ TEST_F(RingBounds, ThreeTimesTheSeriesAreRefusedPastTheFirst) {
   expect_bounded();
 }
 
+// How long samples stay must not depend on how often their series changes.
+TEST_F(RingBounds, WhatASeldomChangingSeriesHadStaysForHalfARound) {
+  constexpr std::int64_t kBeginMs = 1'700'000'000'000;
+  Random random(ring_test::test_seed());
+  std::vector<std::pair<SeriesRef, double>> values;
+  for (std::uint64_t i = 0; i < 200; ++i) values.emplace_back(*upsert(labels_of("busy", i)), 0);
+  // One that changes some ten times a round, and others that do less often.
+  constexpr std::array<std::int64_t, 4> kEvery = {11, 37, 101, 149};
+  for (std::uint64_t i = 0; i < kEvery.size(); ++i) values.emplace_back(*upsert(labels_of("seldom", i)), 0);
+  const auto value_at = [&](std::int64_t scrape_number, std::size_t i) {
+    return static_cast<double>(scrape_number / kEvery[i]);
+  };
+  std::int64_t round = 0;  // scrapes that fill the ring once
+  std::vector<Sample> shown;
+  for (std::int64_t n = 0; round == 0 || n < 4 * round; ++n) {
+    for (auto& [series, value] : values) value = std::bit_cast<double>(random.bits());
+    for (std::size_t i = 0; i < kEvery.size(); ++i) values[200 + i].second = value_at(n, i);
+    scrape(*appender_, timeline_, kBeginMs + n * kStepMs, values);
+    const std::int64_t oldest = (ring_->reader().usage().oldest_ms - kBeginMs) / kStepMs;
+    if (round == 0 && oldest > 0) round = n;
+    if (round == 0 || n % 13 != 0) continue;
+    // A little less than a half: the last segments of a round are shared with what came after.
+    const std::int64_t surely = n - round * 45 / 100;
+    for (std::size_t i = 0; i < kEvery.size(); ++i) {
+      ring_->reader().read(values[200 + i].first, kBeginMs + surely * kStepMs, kBeginMs + n * kStepMs, shown);
+      ASSERT_EQ(shown.size(), static_cast<std::size_t>(n - surely + 1)) << "every " << kEvery[i] << ", scrape " << n;
+      for (std::size_t at = 0; at < shown.size(); ++at) {
+        ASSERT_EQ(shown[at].value, value_at(surely + static_cast<std::int64_t>(at), i));
+      }
+    }
+  }
+}
+
 struct Churn {
   bool stale_markers;  // at the end of a series; otherwise it is just not there any more
   bool long_labels;
