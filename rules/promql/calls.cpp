@@ -36,9 +36,7 @@ struct KeepingName {                             // on each window; the name sta
   OfWindow function;
 };
 struct OfScalar {};              // returns a scalar: Evaluator::scalar
-struct NativeHistogramsOnly {};  // refused by name
-using Implementation =
-    std::variant<OfElement, OfWindow, KeepingName, Evaluator::VectorCall, OfScalar, NativeHistogramsOnly>;
+using Implementation = std::variant<OfElement, OfWindow, KeepingName, Evaluator::VectorCall, OfScalar>;
 
 struct Row {
   FunctionId id;
@@ -52,7 +50,7 @@ constexpr Row element(FunctionId id, Function function) {
 constexpr Row window(FunctionId id, OfWindow function) { return {id, function}; }
 constexpr Row call(FunctionId id, Evaluator::VectorCall function) { return {id, function}; }
 constexpr Row scalar(FunctionId id) { return {id, OfScalar{}}; }
-constexpr Row native(FunctionId id) { return {id, NativeHistogramsOnly{}}; }
+constexpr Row native(FunctionId id) { return {id, &Evaluator::call_of_native_histogram}; }
 
 // One row a function, in the order of FunctionId.
 // clang-format off
@@ -175,7 +173,6 @@ bool allows_edges(FunctionId id, WindowEdges edges) {
 }  // namespace
 
 Result<SeriesList> Evaluator::vector_call(const Expr& node, const Call& call) {
-  const FunctionSignature& declared = signature(call.function);
   for (const ExprPtr& argument : call.args) {
     if (value_type(*argument) != ValueType::kMatrix) continue;
     if (Status allowed = check_edges(call, *argument); !allowed) return fail(allowed.error());
@@ -190,10 +187,7 @@ Result<SeriesList> Evaluator::vector_call(const Expr& node, const Call& call) {
     of_window = keeping->function;
     fate = NameFate::kKept;
   }
-  if (of_window == nullptr) {
-    return fail(Errc::kNotSupported, "{}() works on native histograms only, which are not supported yet",
-                declared.name);
-  }
+  CHECK(of_window != nullptr, "a function that returns a vector has an implementation");
   const auto function = [of_window](const Window& window, std::size_t, const RangeSeries&) -> Result<RangeValue> {
     return of_window(window);
   };
@@ -225,6 +219,13 @@ Result<SeriesList> Evaluator::call_elementwise(const Call& call, double (*functi
     for (Sample& point : series.points) point.value = function(point.value);
   }
   if (Status unique = drop_names(*list); !unique) return fail(unique.error());
+  return list;
+}
+
+// histogram_count and the like ignore floats, and there is nothing else: the operand is only run for its errors.
+Result<SeriesList> Evaluator::call_of_native_histogram(const Expr&, const Call& call) {
+  Result<SeriesList> list = vector(*call.args[0]);
+  if (list) list->clear();
   return list;
 }
 

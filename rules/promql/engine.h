@@ -59,8 +59,7 @@ inline constexpr std::int64_t kMaxTimeMs = std::int64_t{1} << 52;
 // Evaluates PromQL over a ring.
 //
 // Errors: kInvalid for what is wrong with the query itself (the API's bad_data), kFailed for one that failed while
-// running (execution), kLimitExceeded for one that holds too many samples, kTimeout, kCancelled, kNotSupported for what
-// is refused by name: functions that mean something on native histograms only.
+// running (execution), kLimitExceeded for one that holds too many samples, kTimeout, kCancelled.
 //
 // Thread safety: any thread; immutable after construction.
 class Engine {

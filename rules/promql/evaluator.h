@@ -112,6 +112,7 @@ class Evaluator {
   core::Result<SeriesList> call_info(const Expr& node, const Call& call);
   core::Result<SeriesList> call_label_join(const Expr& node, const Call& call);
   core::Result<SeriesList> call_label_replace(const Expr& node, const Call& call);
+  core::Result<SeriesList> call_of_native_histogram(const Expr& node, const Call& call);
   core::Result<SeriesList> call_predict_linear(const Expr& node, const Call& call);
   core::Result<SeriesList> call_quantile_over_time(const Expr& node, const Call& call);
   core::Result<SeriesList> call_rate(const Expr& node, const Call& call);

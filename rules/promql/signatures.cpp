@@ -15,7 +15,7 @@ constexpr auto T = ValueType::kString;
 constexpr auto kStable = Maturity::kStable;
 constexpr auto kExperimental = Maturity::kExperimental;
 
-// Columns: id, name, declared arguments, their number, variadic, result, maturity, only for native histograms.
+// Columns: id, name, declared arguments, their number, variadic, result, maturity.
 // Sorted by name.
 // clang-format off
 constexpr std::array<FunctionSignature, kFunctionCount> kFunctions = {{
@@ -49,14 +49,14 @@ constexpr std::array<FunctionSignature, kFunctionCount> kFunctions = {{
     {FunctionId::kExp, "exp", {V}, 1, 0, V},
     {FunctionId::kFirstOverTime, "first_over_time", {M}, 1, 0, V},
     {FunctionId::kFloor, "floor", {V}, 1, 0, V},
-    {FunctionId::kHistogramAvg, "histogram_avg", {V}, 1, 0, V, kStable, true},
-    {FunctionId::kHistogramCount, "histogram_count", {V}, 1, 0, V, kStable, true},
+    {FunctionId::kHistogramAvg, "histogram_avg", {V}, 1, 0, V},
+    {FunctionId::kHistogramCount, "histogram_count", {V}, 1, 0, V},
     {FunctionId::kHistogramFraction, "histogram_fraction", {S, S, V}, 3, 0, V},
     {FunctionId::kHistogramQuantile, "histogram_quantile", {S, V}, 2, 0, V},
     {FunctionId::kHistogramQuantiles, "histogram_quantiles", {V, T, S, S}, 4, 9, V, kExperimental},
-    {FunctionId::kHistogramStddev, "histogram_stddev", {V}, 1, 0, V, kStable, true},
-    {FunctionId::kHistogramStdvar, "histogram_stdvar", {V}, 1, 0, V, kStable, true},
-    {FunctionId::kHistogramSum, "histogram_sum", {V}, 1, 0, V, kStable, true},
+    {FunctionId::kHistogramStddev, "histogram_stddev", {V}, 1, 0, V},
+    {FunctionId::kHistogramStdvar, "histogram_stdvar", {V}, 1, 0, V},
+    {FunctionId::kHistogramSum, "histogram_sum", {V}, 1, 0, V},
     {FunctionId::kHour, "hour", {V}, 1, 1, V},
     {FunctionId::kIdelta, "idelta", {M}, 1, 0, V},
     {FunctionId::kIncrease, "increase", {M}, 1, 0, V},

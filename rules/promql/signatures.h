@@ -123,8 +123,6 @@ struct FunctionSignature {
   int variadic = 0;
   ValueType returns{};
   Maturity maturity = Maturity::kStable;
-  // True of what means something on native histograms only: on floats the result is empty.
-  bool native_histograms_only = false;
 
   std::size_t min_arguments() const;
   // No value: any number.

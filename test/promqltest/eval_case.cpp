@@ -51,11 +51,7 @@ class Run {
     if (!parsed) return {Verdict::kFailed, parsed.error().message};
     storage_.take_native_met();
     std::string reason = eval_.instant ? run_instant(*parsed) : run_range();
-    // Even a result that looks right says nothing where an operand was left out.
-    if (const std::string native = storage_.take_native_met(); !native.empty()) {
-      return {Verdict::kSkipped, "reads native histograms: " + native};
-    }
-    if (refused_) return {Verdict::kSkipped, std::move(reason)};
+    if (!native_.empty()) return {Verdict::kSkipped, "reads native histograms: " + native_};
     if (!reason.empty()) return {Verdict::kFailed, std::move(reason)};
     return {};
   }
@@ -81,10 +77,8 @@ class Run {
     }
     for (const InstantQuery& query : queries) {
       std::string reason = run_once(query);
-      if (refused_ || reason.empty()) {
-        if (refused_) return reason;
-        continue;
-      }
+      if (!native_.empty()) return "";
+      if (reason.empty()) continue;
       if (&query == &queries.front()) return reason;
       return fmt::format("{} [{} at {} ms]", reason, query.text, query.time_ms);
     }
@@ -94,7 +88,7 @@ class Run {
   std::string run_once(const InstantQuery& query) {
     std::string reason = judge(engine_.instant(query.text, query.time_ms),
                                [this](const QueryResult& result) { return compare_instant(eval_, result.value); });
-    if (!reason.empty() || refused_ || eval_.fail) return reason;
+    if (!reason.empty() || !native_.empty() || eval_.fail) return reason;
     return run_as_middle(query);
   }
 
@@ -105,6 +99,8 @@ class Run {
       if (query.text.find(unlike) != std::string::npos) return "";
     }
     const auto ranged = engine_.range(query.text, {query.time_ms - kMinute, query.time_ms + kMinute, kMinute});
+    // Native histograms beside the middle keep only this run from being judged.
+    if (!storage_.take_native_met().empty()) return "";
     if (!ranged) return "as a range query it failed: " + ranged.error().message;
     if (eval_.ordered) return "";
     const auto& matrix = std::get<Matrix>(ranged->value);
@@ -121,15 +117,12 @@ class Run {
     return reason.empty() ? "" : "as a range query: " + reason;
   }
 
+  // "" too where the result says nothing, because an operand was left out.
   template <class Compare>
   std::string judge(const core::Result<QueryResult>& result, Compare compare) {
-    if (!result) {
-      if (result.error().code == core::Errc::kNotSupported) {
-        refused_ = true;
-        return result.error().message;
-      }
-      return compare_failure(eval_, result.error().message);
-    }
+    native_ = storage_.take_native_met();
+    if (!native_.empty()) return "";
+    if (!result) return compare_failure(eval_, result.error().message);
     if (eval_.fail) return "the query was expected to fail";
     std::string reason = compare_annotations(eval_, result->annotations);
     return reason.empty() ? compare(*result) : reason;
@@ -138,7 +131,7 @@ class Run {
   const EvalCommand& eval_;
   const Storage& storage_;
   Engine engine_;
-  bool refused_ = false;  // the engine refuses native histograms by name
+  std::string native_;  // the series whose native histograms the query read; "" if there are none
 };
 
 }  // namespace

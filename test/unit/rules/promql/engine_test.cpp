@@ -170,9 +170,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Refusal{"up[range()]", Errc::kInvalid, "3:10: duration must be greater than 0"},
                       Refusal{"up + on() up", Errc::kFailed, "found duplicate series for the match group {}"},
                       Refusal{"topk(NaN, up)", Errc::kFailed, "Parameter value is NaN"},
-                      Refusal{"histogram_count(up)", Errc::kNotSupported,
-                              "histogram_count() works on native histograms"},
-                      Refusal{"1 + sum(histogram_sum(up))", Errc::kNotSupported, "native histograms"}));
+                      Refusal{"histogram_count(up + on() up)", Errc::kFailed, "found duplicate series"}));
 
 TEST_F(EngineTest, RangeQueryOfARangeVectorIsRefused) {
   const auto result = engine().range("up[5m]", {0, 1000, 1000});
