@@ -53,6 +53,8 @@ void add_query_routes(Router& router, AgentView& agent) {
        [&agent](const ApiRequest& request, std::string_view) { return answer_query_range(source_of(agent), request); });
   read(forms, "/api/v1/format_query",
        [](const ApiRequest& request, std::string_view) { return answer_format_query(request); });
+  read(forms, "/api/v1/parse_query",
+       [](const ApiRequest& request, std::string_view) { return answer_parse_query(request); });
   // Exemplars are not kept: there are none for any query.
   read(forms, "/api/v1/query_exemplars", [](const ApiRequest&, std::string_view) { return success("[]"); });
   read(forms, "/api/v1/series",

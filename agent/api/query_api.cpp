@@ -8,6 +8,7 @@
 #include "agent/api/envelope.h"
 #include "agent/api/json_text.h"
 #include "agent/api/parameters.h"
+#include "agent/api/syntax_json.h"
 #include "rules/promql/parser.h"
 #include "rules/promql/printer.h"
 
@@ -131,6 +132,12 @@ ApiResponse answer_format_query(const ApiRequest& request) {
   const auto expr = rules::promql::parse(request.parameters.get("query"));
   if (!expr) return query_failure(expr.error());
   return success(json(rules::promql::print_pretty(**expr)));
+}
+
+ApiResponse answer_parse_query(const ApiRequest& request) {
+  const auto expr = rules::promql::parse(request.parameters.get("query"));
+  if (!expr) return query_failure(expr.error());
+  return success(syntax_json(**expr));
 }
 
 }  // namespace agent

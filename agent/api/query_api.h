@@ -19,11 +19,12 @@ struct QuerySource {
   std::stop_token stop;  // ends queries when the agent does
 };
 
-// /api/v1/query, /query_range, /format_query: GET or POST with a form body.
+// /api/v1/query, /query_range, /format_query, /parse_query: GET or POST with a form body.
 //
 // Thread safety: any thread.
 ApiResponse answer_query(const QuerySource& source, const ApiRequest& request);
 ApiResponse answer_query_range(const QuerySource& source, const ApiRequest& request);
 ApiResponse answer_format_query(const ApiRequest& request);
+ApiResponse answer_parse_query(const ApiRequest& request);
 
 }  // namespace agent

@@ -105,6 +105,41 @@ TEST(UnescapeLabelNameTest, ReadsPrometheusEscapes) {
   EXPECT_EQ(unescape_label_name("U__a_2e"), "U__a_2e");
 }
 
+TEST(ParseQueryTest, ShowsTheTree) {
+  const auto tree = [](std::string_view query) {
+    ApiRequest request;
+    request.parameters = Parameters(query, "");
+    return answer_parse_query(request).body;
+  };
+  EXPECT_EQ(tree("query=-foo%7Ba!~%22b%22%7D%5B5m%5D"),
+            R"({"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: unary )"
+            R"(expression only allowed on expressions of type scalar or instant vector, got \"range vector\""})");
+  EXPECT_EQ(tree("query=rate(foo%7Ba!~%22b%22%7D%5B5m%5D offset 1m)"),
+            R"({"status":"success","data":{"args":[{"anchored":false,"matchers":[{"name":"a","type":"!~","value":"b"},)"
+            R"({"name":"__name__","type":"=","value":"foo"}],"name":"foo","offset":60000,"offsetExpr":null,)"
+            R"("range":300000,"rangeExpr":null,"smoothed":false,"startOrEnd":null,"timestamp":null,)"
+            R"("type":"matrixSelector"}],"func":{"argTypes":["matrix"],"name":"rate","returnType":"vector",)"
+            R"("variadic":0},"type":"call"}})");
+  EXPECT_EQ(tree("query=1 %2B on() a"),
+            R"({"status":"success","data":{"bool":false,"lhs":{"type":"numberLiteral","val":"1"},"matching":null,)"
+            R"("op":"+","rhs":{"anchored":false,"matchers":[{"name":"__name__","type":"=","value":"a"}],"name":"a",)"
+            R"("offset":0,"offsetExpr":null,"smoothed":false,"startOrEnd":null,"timestamp":null,)"
+            R"("type":"vectorSelector"},"type":"binaryExpr"}})");
+  EXPECT_THAT(tree("query=a / on(i) group_left(x) fill_right(2) b"),
+              HasSubstr(R"("matching":{"card":"many-to-one","fillValues":{"lhs":null,"rhs":2},"include":["x"],)"
+                        R"("labels":["i"],"on":true},"op":"/")"));
+  EXPECT_THAT(tree("query=sum without (a) (topk(2, (b)))"),
+              HasSubstr(R"("grouping":["a"],"op":"sum","param":null,"type":"aggregation","without":true})"));
+  EXPECT_THAT(tree("query=a[1h:2 * step()] @ end()"),
+              HasSubstr(R"("range":3600000,"rangeExpr":null,"startOrEnd":"end","step":0,"stepExpr":{"lhs":)"
+                        R"({"duration":false,"type":"numberLiteral","val":"2"},"op":"*","rhs":{"lhs":null,"op":"step",)"
+                        R"("rhs":null,"type":"durationExpr","wrapped":false},"type":"durationExpr","wrapped":false},)"
+                        R"("timestamp":null,"type":"subquery"})"));
+  EXPECT_THAT(tree("query=count_values(%22<l>%22, a @ 1.5)"),
+              HasSubstr(R"("param":{"type":"stringLiteral","val":"\u003cl\u003e"})"));
+  EXPECT_THAT(tree("query=a @ 1.5"), HasSubstr(R"("timestamp":1500)"));
+}
+
 TEST(RulesApiTest, RefusesWhatItDoesNotKnow) {
   ApiRequest request;
   const auto error = [&request](std::string_view query) {
