@@ -11,6 +11,7 @@
 #include "actions/backup/backup_set.h"
 #include "actions/notify/notifier.h"
 #include "actions/remedy/run.h"
+#include "agent/api/query_gate.h"
 #include "agent/config/load.h"
 #include "collector/scrape/scrape_pools.h"
 #include "core/ring/mapped_ring.h"
@@ -55,6 +56,7 @@ class AgentView {
   virtual const core::ring::Reader& reader() const = 0;
   virtual rules::promql::EngineOptions engine_options() const = 0;
   virtual std::stop_token stopping() const = 0;
+  virtual QueryGate& query_gate() const = 0;
 
   virtual LoadedConfigPtr config() const = 0;
   virtual AgentStatus status() const = 0;

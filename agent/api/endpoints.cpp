@@ -17,7 +17,7 @@ namespace {
 using Methods = std::vector<std::string>;
 
 QuerySource source_of(const AgentView& agent) {
-  return {agent.reader(), agent.clock(), agent.engine_options(), agent.stopping()};
+  return {agent.reader(), agent.clock(), agent.engine_options(), agent.stopping(), agent.query_gate()};
 }
 
 ApiResponse answer_reload(AgentView& agent) {

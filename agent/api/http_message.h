@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +41,7 @@ struct ApiRequest {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   bool from_loopback = false;  // the connection's other end is this host
+  std::stop_token hung_up;     // stopped once the client has closed the connection
 
   // "" if absent; names compare case-insensitively.
   std::string_view header(std::string_view name) const;

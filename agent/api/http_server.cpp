@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/api/envelope.h"
+#include "agent/api/hangup_watch.h"
 
 namespace agent {
 namespace {
@@ -106,6 +107,7 @@ struct HttpServer::State {
 
   const Router* router = nullptr;  // set before the first request is answered
   const core::Clock& clock;
+  HangupWatch hangups;
   ListenAddress address;
   httplib::Server server;
   std::thread thread;
@@ -131,7 +133,11 @@ void HttpServer::State::answer(const httplib::Request& given, httplib::Response&
   const core::SteadyTime started = clock.steady_now();
   Router::Answer answer{.response = {}, .route = "other"};
   try {
-    answer = router->handle(request_of(given, std::move(body)));
+    const HangupWatch::Request watched(
+        hangups, {given.remote_addr, static_cast<std::uint16_t>(given.remote_port), address.port});
+    ApiRequest request = request_of(given, std::move(body));
+    request.hung_up = watched.token();
+    answer = router->handle(request);
   } catch (const std::exception& exception) {  // out of memory, above all: this request fails, the agent goes on
     answer.response = failure(ErrorType::kInternal, exception.what());
   }

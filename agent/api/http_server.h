@@ -41,8 +41,7 @@ using RequestCounts = std::map<std::pair<std::string, int>, RequestCount>;
 
 // Serves a router over HTTP/1.1 (cpp-httplib) on threads of its own.
 //
-// A client that hangs up does not end its query: cpp-httplib 0.11 has no way to notice before the answer is written.
-// The query's own timeout bounds what that costs.
+// A request says when its client has hung up (HangupWatch), so that its query can end.
 //
 // Thread safety: any thread; stop() and destruction from one.
 class HttpServer {

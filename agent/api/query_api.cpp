@@ -15,6 +15,7 @@
 namespace agent {
 namespace {
 
+using rules::promql::Engine;
 using rules::promql::EngineOptions;
 using rules::promql::QueryResult;
 
@@ -80,6 +81,22 @@ ApiResponse answer(const QuerySource& source, const ApiRequest& request, core::R
   return success(data, result->annotations);
 }
 
+// Runs a query once there is a place for it; it ends early when the agent does or the client hangs up.
+template <class Run>
+core::Result<QueryResult> run_query(const QuerySource& source, const ApiRequest& request, EngineOptions options,
+                                    Run run) {
+  std::stop_source stop;
+  const auto end = [&stop] { stop.request_stop(); };
+  const std::stop_callback when_agent_ends(source.stop, end);
+  const std::stop_callback when_client_leaves(request.hung_up, end);
+  const core::SteadyTime asked = source.clock.steady_now();
+  const auto place = source.gate.enter(options.timeout, stop.get_token());
+  if (!place) return core::fail(place.error());
+  // The time spent waiting counts.
+  options.timeout -= std::chrono::duration_cast<core::Millis>(source.clock.steady_now() - asked);
+  return run(Engine(source.reader, source.clock, options), stop.get_token());
+}
+
 }  // namespace
 
 ApiResponse answer_query(const QuerySource& source, const ApiRequest& request) {
@@ -96,9 +113,10 @@ ApiResponse answer_query(const QuerySource& source, const ApiRequest& request) {
   }
   auto options = options_of(source, request);
   if (!options) return options.error();
-  const rules::promql::Engine engine(source.reader, source.clock, *options);
-  return answer(source, request, engine.instant(request.parameters.get("query"), time_ms, source.stop), *limit,
-                started);
+  const auto run = [&](const Engine& engine, const std::stop_token& stop) {
+    return engine.instant(request.parameters.get("query"), time_ms, stop);
+  };
+  return answer(source, request, run_query(source, request, *options, run), *limit, started);
 }
 
 ApiResponse answer_query_range(const QuerySource& source, const ApiRequest& request) {
@@ -123,9 +141,11 @@ ApiResponse answer_query_range(const QuerySource& source, const ApiRequest& requ
   }
   auto options = options_of(source, request);
   if (!options) return options.error();
-  const rules::promql::Engine engine(source.reader, source.clock, *options);
   const rules::promql::RangeParameters range{*start, *end, step->count()};
-  return answer(source, request, engine.range(request.parameters.get("query"), range, source.stop), *limit, started);
+  const auto run = [&](const Engine& engine, const std::stop_token& stop) {
+    return engine.range(request.parameters.get("query"), range, stop);
+  };
+  return answer(source, request, run_query(source, request, *options, run), *limit, started);
 }
 
 ApiResponse answer_format_query(const ApiRequest& request) {

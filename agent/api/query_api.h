@@ -4,6 +4,7 @@
 #include <stop_token>
 
 #include "agent/api/http_message.h"
+#include "agent/api/query_gate.h"
 #include "core/ring/ring.h"
 #include "core/time/clock.h"
 #include "rules/promql/engine.h"
@@ -17,6 +18,7 @@ struct QuerySource {
   const core::Clock& clock;
   rules::promql::EngineOptions options;
   std::stop_token stop;  // ends queries when the agent does
+  QueryGate& gate;
 };
 
 // /api/v1/query, /query_range, /format_query, /parse_query: GET or POST with a form body.

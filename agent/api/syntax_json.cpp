@@ -59,9 +59,8 @@ std::string duration_json(const DurationExprPtr& expr) {
   if (!expr) return "null";
   std::string lhs = duration_json(expr->lhs);
   if (expr->op == DurationOp::kLiteral) {
-    std::string literal =
-        fmt::format(R"({{"duration":{},"type":"numberLiteral","val":"{}"}})",
-                    expr->style == NumberStyle::kDuration, plain_number(expr->seconds));
+    std::string literal = fmt::format(R"({{"duration":{},"type":"numberLiteral","val":"{}"}})",
+                                      expr->style == NumberStyle::kDuration, plain_number(expr->seconds));
     if (!expr->wrapped) return literal;
     lhs = std::move(literal);
   }
@@ -125,10 +124,9 @@ std::string fill_json(const std::optional<double>& value) {
 
 std::string matching_json(const std::optional<VectorMatching>& matching) {
   if (!matching) return "null";
-  return fmt::format(
-      R"({{"card":"{}","fillValues":{{"lhs":{},"rhs":{}}},"include":{},"labels":{},"on":{}}})",
-      cardinality(matching->card), fill_json(matching->fill.lhs), fill_json(matching->fill.rhs),
-      list_of(matching->include), list_of(matching->labels), matching->on);
+  return fmt::format(R"({{"card":"{}","fillValues":{{"lhs":{},"rhs":{}}},"include":{},"labels":{},"on":{}}})",
+                     cardinality(matching->card), fill_json(matching->fill.lhs), fill_json(matching->fill.rhs),
+                     list_of(matching->include), list_of(matching->labels), matching->on);
 }
 
 std::string function_json(FunctionId id) {
@@ -171,9 +169,9 @@ struct NodeJson {
                        node.param ? syntax_json(*node.param) : "null", node.mode == GroupingMode::kWithout);
   }
   std::string operator()(const Binary& node) const {
-    return fmt::format(R"({{"bool":{},"lhs":{},"matching":{},"op":{},"rhs":{},"type":"binaryExpr"}})",
-                       node.return_bool, syntax_json(*node.lhs), matching_json(node.matching),
-                       json(to_string(node.op)), syntax_json(*node.rhs));
+    return fmt::format(R"({{"bool":{},"lhs":{},"matching":{},"op":{},"rhs":{},"type":"binaryExpr"}})", node.return_bool,
+                       syntax_json(*node.lhs), matching_json(node.matching), json(to_string(node.op)),
+                       syntax_json(*node.rhs));
   }
   std::string operator()(const Unary& node) const {
     return fmt::format(R"({{"expr":{},"op":"{}","type":"unaryExpr"}})", syntax_json(*node.expr),

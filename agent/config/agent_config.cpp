@@ -34,6 +34,21 @@ Result<void> check_ring(const RingConfig& ring, const Node& node) {
   return {};
 }
 
+Result<void> check_queries(const ApiConfig& api, const Node& node) {
+  const auto positive = [&](bool is, const char* key) -> Result<void> {
+    if (is) return {};
+    return core::fail(node.find(key).error("expected more than 0"));
+  };
+  if (auto ok = positive(api.query_timeout.count() > 0, "query_timeout"); !ok) return ok;
+  // The watchdog takes rules that are not evaluated for longer as stuck.
+  if (api.query_timeout > std::chrono::minutes(2)) {
+    return core::fail(node.find("query_timeout").error("expected no more than 2m"));
+  }
+  if (auto ok = positive(api.query_max_samples > 0, "query_max_samples"); !ok) return ok;
+  if (auto ok = positive(api.query_max_concurrency > 0, "query_max_concurrency"); !ok) return ok;
+  return positive(api.query_lookback_delta.count() > 0, "query_lookback_delta");
+}
+
 Result<void> check_api(const ApiConfig& api, const Node& node) {
   if (api.external_url.empty()) return {};
   if (auto url = core::net::parse_url(api.external_url); !url) {
@@ -93,8 +108,20 @@ const Table<ApiConfig>& ApiConfig::fields() {
           .field("allow_remote_changes", &ApiConfig::allow_remote_changes,
                  {.help = "Whether requests that change something (approve, pause, reload) are taken from other hosts.",
                   .reloadable = false})
+          .field("query_timeout", &ApiConfig::query_timeout,
+                 {.help = "How long a query may take, those of rules too; a request may ask for less.",
+                  .reloadable = false})
+          .field("query_max_samples", &ApiConfig::query_max_samples,
+                 {.help = "Samples that one query may hold in memory at once, 16 bytes each; a larger one fails.",
+                  .reloadable = false})
+          .field("query_max_concurrency", &ApiConfig::query_max_concurrency,
+                 {.help = "Queries of the API that run at once; others wait, no longer than their timeout.",
+                  .reloadable = false})
+          .field("query_lookback_delta", &ApiConfig::query_lookback_delta,
+                 {.help = "How old the newest sample of a series may be for a query to see it.", .reloadable = false})
           .refuse("auth", kNotYet)
           .refuse("tls", kNotYet)
+          .check(check_queries)
           .check(check_api);
   return table;
 }

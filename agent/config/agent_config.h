@@ -40,6 +40,10 @@ struct ApiConfig {
   std::string listen = "127.0.0.1:9780";
   std::string external_url;  // without a trailing slash
   bool allow_remote_changes = false;
+  std::chrono::milliseconds query_timeout = std::chrono::minutes(2);
+  std::uint64_t query_max_samples = 50'000'000;
+  std::uint32_t query_max_concurrency = 4;
+  std::chrono::milliseconds query_lookback_delta = std::chrono::minutes(5);
   bool operator==(const ApiConfig&) const = default;
   static const core::config::Table<ApiConfig>& fields();
 };

@@ -52,6 +52,7 @@ Agent::Agent(const core::Clock& clock, LoadedConfigPtr config, DataDir data, std
       data_(std::move(data)),
       server_(std::move(server)),
       external_url_(external_url_of(*config, server_->address())),
+      query_gate_(config->settings.api.query_max_concurrency),
       last_progress_(clock.steady_now()),
       config_(std::move(config)),
       configured_(started_) {}
@@ -209,7 +210,7 @@ Result<void> Agent::load_and_swap() {
 }
 
 rules::promql::EngineOptions Agent::engine_options() const {
-  rules::promql::EngineOptions options;
+  rules::promql::EngineOptions options = components_->engine_options();
   options.default_subquery_step = config()->settings.global.scrape.evaluation_interval;
   return options;
 }

@@ -44,6 +44,7 @@ class Agent final : public AgentView {
   const core::ring::Reader& reader() const override { return components_->reader(); }
   rules::promql::EngineOptions engine_options() const override;
   std::stop_token stopping() const override { return stopping_.get_token(); }
+  QueryGate& query_gate() const override { return query_gate_; }
   LoadedConfigPtr config() const override;
   AgentStatus status() const override;
   RingStatus ring() const override;
@@ -82,6 +83,7 @@ class Agent final : public AgentView {
   std::stop_source stopping_;
   std::unique_ptr<HttpServer> server_;
   std::string external_url_;
+  mutable QueryGate query_gate_;
   std::unique_ptr<Components> components_;
   std::optional<Router> router_;
   std::atomic<bool> ready_{false};

@@ -26,9 +26,12 @@ constexpr int kBackupsAskedMax = 16;
 // How long a stop waits for receivers to answer; what is not answered is sent again after the next start.
 constexpr core::Duration kFarewell = std::chrono::seconds(5);
 
-rules::promql::EngineOptions engine_options(const LoadedConfig& config) {
+rules::promql::EngineOptions options_of(const LoadedConfig& config) {
   rules::promql::EngineOptions options;
   options.default_subquery_step = config.settings.global.scrape.evaluation_interval;
+  options.lookback = config.settings.api.query_lookback_delta;
+  options.timeout = config.settings.api.query_timeout;
+  options.max_samples = config.settings.api.query_max_samples;
   return options;
 }
 
@@ -70,7 +73,7 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
       http_(core::net::make_http_client(loop_, clock)),
       commands_(clock),
       ring_(std::move(ring)),
-      engine_(ring_->reader(), clock, engine_options(config)),
+      engine_(ring_->reader(), clock, options_of(config)),
       strand_(clock, "notify"),
       backup_requests_(clock, "backup-asked") {}
 

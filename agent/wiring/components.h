@@ -57,6 +57,7 @@ class Components {
   std::vector<collector::scrape::PoolStatus> pool_status() const;
   std::vector<collector::scrape::TargetMetadata> metadata() const;
   const rules::RuleRunner& rules() const { return *rules_; }
+  const rules::promql::EngineOptions& engine_options() const { return engine_.options(); }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
   actions::remedy::Remediator& remediator() { return *remediator_; }
   const actions::remedy::Remediator& remediator() const { return *remediator_; }

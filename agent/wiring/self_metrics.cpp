@@ -242,6 +242,14 @@ void append_backups(MetricText& text, const AgentView& agent, const actions::bac
   }
 }
 
+void append_queries(MetricText& text, const QueryGateCounts& queries) {
+  text.gauge("watchkeeper_queries_running", "Queries of the API that run now.", as_double(queries.running));
+  text.gauge("watchkeeper_queries_waiting", "Queries of the API that wait for a place.", as_double(queries.waiting));
+  text.gauge("watchkeeper_queries_running_max", "Queries of the API that may run at once.", as_double(queries.limit));
+  text.counter("watchkeeper_queries_waited_in_vain_total", "Queries of the API that found no place in time.",
+               as_double(queries.timed_out));
+}
+
 void append_requests(MetricText& text, const RequestCounts& counts) {
   for (const auto& [key, count] : counts) {
     const MetricLabels labels = {{"handler", key.first}, {"code", std::to_string(key.second)}};
@@ -260,6 +268,7 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_notifications(text, agent.notifications());
   append_remedy(text, agent, counters.remedy);
   append_backups(text, agent, counters.backup);
+  append_queries(text, agent.query_gate().counts());
   append_requests(text, counters.requests);
   append_process_metrics(text);
 }

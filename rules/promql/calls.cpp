@@ -35,7 +35,7 @@ using OfWindow = RangeValue (*)(const Window&);  // on each window; the name goe
 struct KeepingName {                             // on each window; the name stays
   OfWindow function;
 };
-struct OfScalar {};              // returns a scalar: Evaluator::scalar
+struct OfScalar {};  // returns a scalar: Evaluator::scalar
 using Implementation = std::variant<OfElement, OfWindow, KeepingName, Evaluator::VectorCall, OfScalar>;
 
 struct Row {

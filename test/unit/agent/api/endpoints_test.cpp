@@ -37,8 +37,9 @@ class EndpointsTest : public testing::Test {
   }
   ApiResponse query(std::string_view parameters) const { return answer_query(source(), get(parameters)); }
   ApiResponse range(std::string_view parameters) const { return answer_query_range(source(), get(parameters)); }
-  QuerySource source() const { return {ring_->reader(), clock_, {}, {}}; }
+  QuerySource source() const { return {ring_->reader(), clock_, {}, {}, gate_}; }
 
+  mutable QueryGate gate_{1};
   core::SimulatedClock clock_{core::from_unix_ms(1'030'000)};
   std::unique_ptr<core::ring::Ring> ring_ = core::ring::make_memory_ring();
 };
@@ -67,6 +68,37 @@ TEST_F(EndpointsTest, QueryErrors) {
   EXPECT_THAT(query("query=up&timeout=x").body, HasSubstr(R"(invalid parameter \"timeout\": cannot parse \"x\")"));
   EXPECT_EQ(query("query=label_replace(up,%22job%22,%22c%22,%22job%22,%22.*%22)").status, 422)
       << "two series of one name are an execution error";
+}
+
+TEST_F(EndpointsTest, AQueryWithoutAPlaceTimesOut) {
+  const auto place = gate_.enter(core::Millis(0), {});
+  ASSERT_TRUE(place);
+  const auto late = query("query=up&timeout=0.001");
+  EXPECT_EQ(late.status, 503);
+  EXPECT_THAT(late.body, HasSubstr(R"("errorType":"timeout","error":"query timed out in query queue")"));
+  EXPECT_EQ(gate_.counts().timed_out, 1U);
+  std::stop_source left;
+  left.request_stop();
+  ApiRequest abandoned = get("query=up");
+  abandoned.hung_up = left.get_token();
+  EXPECT_EQ(answer_query(source(), abandoned).status, 499);
+  EXPECT_EQ(gate_.counts().running, 1U);
+}
+
+TEST_F(EndpointsTest, AQueryGivesItsPlaceBack) {
+  EXPECT_EQ(query("query=up").status, 200);
+  EXPECT_EQ(query("query=up%2B").status, 400);
+  EXPECT_EQ(gate_.counts().running, 0U);
+}
+
+TEST_F(EndpointsTest, AQueryEndsWhenItsClientHasLeft) {
+  std::stop_source left;
+  left.request_stop();
+  ApiRequest abandoned = get("query=up");
+  abandoned.hung_up = left.get_token();
+  const auto canceled = answer_query(source(), abandoned);
+  EXPECT_EQ(canceled.status, 499);
+  EXPECT_THAT(canceled.body, HasSubstr(R"("errorType":"canceled","error":"query was canceled in )"));
 }
 
 TEST_F(EndpointsTest, QueryRange) {

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <condition_variable>
+#include <mutex>
 
 #include "agent/api/guard.h"
 #include "agent/api/http_message.h"
@@ -111,9 +113,36 @@ TEST(ListenAddressTest, IsHostAndPort) {
   }
 }
 
+// An endpoint that answers only once its client has left, and counts those.
+class Waiting {
+ public:
+  ApiResponse answer(const ApiRequest& request) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, request.hung_up, [] { return false; });
+    ++hangups_;
+    changed_.notify_all();
+    return plain_text(200, "nobody reads this");
+  }
+  void wait_for_hangups(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return hangups_ >= count; });
+  }
+  std::size_t hangups() const {
+    const std::lock_guard lock(mutex_);
+    return hangups_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::size_t hangups_ = 0;  // guarded by mutex_
+};
+
 class HttpServerTest : public testing::Test {
  protected:
   HttpServerTest() {
+    router_.add({"GET"}, "/wait", Effect::kReads,
+                [this](const ApiRequest& given, std::string_view) { return waiting_.answer(given); });
     router_.add({"GET", "POST"}, "/echo", Effect::kReads, [](const ApiRequest& given, std::string_view) {
       return plain_text(200, std::string(given.parameters.get("q")));
     });
@@ -131,6 +160,7 @@ class HttpServerTest : public testing::Test {
   httplib::Client client() const { return httplib::Client("127.0.0.1", server_->address().port); }
 
   core::SystemClock clock_;
+  Waiting waiting_;
   Router router_;
   std::unique_ptr<HttpServer> server_;
 };
@@ -169,6 +199,29 @@ TEST_F(HttpServerTest, APostWithoutABodyIsAnsweredAtOnce) {
   close(connection);
   EXPECT_THAT(answer, HasSubstr("200 OK"));
   EXPECT_THAT(answer, HasSubstr("\r\n\r\nyes"));
+}
+
+int connected_to(std::uint16_t port) {
+  const int connection = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  return connection;
+}
+
+TEST_F(HttpServerTest, ARequestHearsThatItsClientHasLeft) {
+  const int staying = connected_to(server_->address().port);
+  const int leaving = connected_to(server_->address().port);
+  const std::string request = "GET /wait HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+  ASSERT_EQ(send(leaving, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  ASSERT_EQ(send(staying, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  close(leaving);
+  waiting_.wait_for_hangups(1);
+  EXPECT_EQ(waiting_.hangups(), 1U) << "the other client is still there";
+  close(staying);
+  waiting_.wait_for_hangups(2);
 }
 
 TEST_F(HttpServerTest, BoundsWhatItReads) {
