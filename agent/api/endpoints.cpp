@@ -55,8 +55,8 @@ void add_query_routes(Router& router, AgentView& agent) {
        [](const ApiRequest& request, std::string_view) { return answer_format_query(request); });
   read(forms, "/api/v1/parse_query",
        [](const ApiRequest& request, std::string_view) { return answer_parse_query(request); });
-  // Exemplars are not kept: there are none for any query.
-  read(forms, "/api/v1/query_exemplars", [](const ApiRequest&, std::string_view) { return success("[]"); });
+  read(forms, "/api/v1/query_exemplars",
+       [](const ApiRequest& request, std::string_view) { return answer_query_exemplars(request); });
   read(forms, "/api/v1/series",
        [&agent](const ApiRequest& request, std::string_view) { return answer_series(agent.reader(), request); });
   read(forms, "/api/v1/labels",
@@ -82,6 +82,7 @@ void add_state_routes(Router& router, AgentView& agent) {
   get("/api/v1/rules", [&agent](const ApiRequest& request) { return answer_rules(agent.rule_groups(), request); });
   get("/api/v1/alerts", [&agent](const ApiRequest&) { return answer_alerts(agent.rule_groups()); });
   get("/api/v1/alertmanagers", [&agent](const ApiRequest&) { return answer_alertmanagers(agent); });
+  get("/api/v1/features", [](const ApiRequest&) { return answer_features(); });
   get("/api/v1/status/buildinfo", [](const ApiRequest&) { return answer_build_info(); });
   get("/api/v1/status/config", [&agent](const ApiRequest&) { return answer_config(agent); });
   get("/api/v1/status/flags", [&agent](const ApiRequest&) { return answer_flags(agent); });
@@ -103,6 +104,10 @@ void add_state_routes(Router& router, AgentView& agent) {
 }
 
 void add_change_routes(Router& router, AgentView& agent) {
+  for (const char* const path : {"delete_series", "clean_tombstones", "snapshot"}) {
+    router.add({"POST", "PUT"}, std::string("/api/v1/admin/tsdb/") + path, Effect::kReads,
+               [](const ApiRequest&, std::string_view) { return answer_no_admin(); });
+  }
   router.add({"POST", "PUT"}, "/-/reload", Effect::kChanges,
              [&agent](const ApiRequest&, std::string_view) { return answer_reload(agent); });
   const auto post = [&router](const char* pattern, Router::Endpoint endpoint) {

@@ -37,6 +37,9 @@ Result<std::int64_t> parse_time_ms(std::string_view text) {
     if (!std::isfinite(*seconds) || std::fabs(*seconds) > kMaxSeconds) return bad();
     return static_cast<std::int64_t>(std::round(*seconds * 1000));
   }
+  // What Prometheus's own client library sends for "unbounded": Go's first and last time, past what RFC 3339 can say.
+  if (text == "-292273086-05-16T16:47:06Z") return std::numeric_limits<std::int64_t>::min();
+  if (text == "292277025-08-18T07:12:54.999999999Z") return std::numeric_limits<std::int64_t>::max();
   if (const auto time = core::parse_rfc3339(text)) return core::to_unix_ms(*time);
   return bad();
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
 #include "agent/api/envelope.h"
@@ -62,6 +63,15 @@ struct Truncate {
   bool operator()(const rules::promql::StringValue&) const { return false; }
 };
 
+// Preparing, waiting and sorting are not timed apart: all of the time is shown as evaluation.
+std::string stats_json(const QueryResult& result, core::Duration took) {
+  return fmt::format(
+      R"(,"stats":{{"timings":{{"evalTotalTime":{0},"resultSortTime":0,"queryPreparationTime":0,"innerEvalTime":{0},)"
+      R"("execQueueTime":0,"execTotalTime":{0}}},"samples":{{"totalQueryableSamples":{1},"samplesRead":{1},)"
+      R"("peakSamples":{2}}}}})",
+      json_seconds(took), result.samples_read, result.samples_peak);
+}
+
 ApiResponse answer(const QuerySource& source, const ApiRequest& request, core::Result<QueryResult> result,
                    std::uint64_t limit, core::SteadyTime started) {
   if (!result) return query_failure(result.error());
@@ -71,11 +81,13 @@ ApiResponse answer(const QuerySource& source, const ApiRequest& request, core::R
   std::string data = "{";
   append_query_result(data, result->value);
   if (const auto stats = request.parameters.get("stats"); !stats.empty()) {
-    const std::string seconds = json_seconds(source.clock.steady_now() - started);
-    data += fmt::format(
-        ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{0},\"execTotalTime\":{0}}},\"samples\":{{\"samplesRead\":{1}}}}"
-        "}",
-        seconds, result->samples_read);
+    if (stats != "true" && stats != "all") {
+      result->annotations.warnings.push_back(
+          fmt::format("value {} for parameter \"stats\" is deprecated and will be rejected in the next major release, "
+                      "use \"true\" or \"all\"",
+                      core::ring::go_quote(stats)));
+    }
+    data += stats_json(*result, source.clock.steady_now() - started);
   }
   data += '}';
   return success(data, result->annotations);
@@ -95,6 +107,12 @@ core::Result<QueryResult> run_query(const QuerySource& source, const ApiRequest&
   // The time spent waiting counts.
   options.timeout -= std::chrono::duration_cast<core::Millis>(source.clock.steady_now() - asked);
   return run(Engine(source.reader, source.clock, options), stop.get_token());
+}
+
+bool has_selector(const rules::promql::Expr& expr) {
+  if (expr.as<rules::promql::VectorSelector>() != nullptr) return true;
+  if (expr.as<rules::promql::MatrixSelector>() != nullptr) return true;
+  return std::ranges::any_of(rules::promql::children(expr), [](const auto& child) { return has_selector(*child); });
 }
 
 }  // namespace
@@ -152,6 +170,18 @@ ApiResponse answer_format_query(const ApiRequest& request) {
   const auto expr = rules::promql::parse(request.parameters.get("query"));
   if (!expr) return query_failure(expr.error());
   return success(json(rules::promql::print_pretty(**expr)));
+}
+
+// Exemplars are not kept: there are none for any query. Without a selector there is nothing to look for at all.
+ApiResponse answer_query_exemplars(const ApiRequest& request) {
+  const auto window = window_of(request.parameters);
+  if (!window) return failure(ErrorType::kBadData, window.error().message);
+  const auto expr = rules::promql::parse(request.parameters.get("query"));
+  if (!expr) return query_failure(expr.error());
+  if (has_selector(**expr)) return success("[]");
+  ApiResponse nothing;
+  nothing.status = 204;
+  return nothing;
 }
 
 ApiResponse answer_parse_query(const ApiRequest& request) {

@@ -21,12 +21,13 @@ struct QuerySource {
   QueryGate& gate;
 };
 
-// /api/v1/query, /query_range, /format_query, /parse_query: GET or POST with a form body.
+// /api/v1/query, /query_range, /query_exemplars, /format_query, /parse_query: GET or POST with a form body.
 //
 // Thread safety: any thread.
 ApiResponse answer_query(const QuerySource& source, const ApiRequest& request);
 ApiResponse answer_query_range(const QuerySource& source, const ApiRequest& request);
 ApiResponse answer_format_query(const ApiRequest& request);
+ApiResponse answer_query_exemplars(const ApiRequest& request);
 ApiResponse answer_parse_query(const ApiRequest& request);
 
 }  // namespace agent

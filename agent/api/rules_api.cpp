@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "actions/receivers/sha256.h"
 #include "agent/api/envelope.h"
 #include "agent/api/json_text.h"
 #include "agent/api/parameters.h"
@@ -124,6 +126,15 @@ std::set<std::string> names_of(const Parameters& parameters, std::string_view na
   return {values.begin(), values.end()};
 }
 
+// As Go reads a flag.
+std::optional<bool> read_flag(std::string_view text) {
+  constexpr std::array<std::string_view, 6> kYes = {"1", "t", "T", "true", "TRUE", "True"};
+  constexpr std::array<std::string_view, 6> kNo = {"0", "f", "F", "false", "FALSE", "False"};
+  if (std::ranges::find(kYes, text) != kYes.end()) return true;
+  if (std::ranges::find(kNo, text) != kNo.end()) return false;
+  return std::nullopt;
+}
+
 tl::expected<RuleFilter, ApiResponse> filter_of(const Parameters& parameters) {
   RuleFilter filter;
   const std::string_view type = parameters.get("type");
@@ -139,19 +150,16 @@ tl::expected<RuleFilter, ApiResponse> filter_of(const Parameters& parameters) {
   if (!selectors) return tl::unexpected(failure(ErrorType::kBadData, selectors.error().message));
   filter.selectors = std::move(*selectors);
   const std::string_view exclude = parameters.get("exclude_alerts");
-  if (exclude == "true" || exclude == "1") {
-    filter.alerts = Alerts::kLeftOut;
-  } else if (!exclude.empty() && exclude != "false" && exclude != "0") {
+  const auto left_out = exclude.empty() ? false : read_flag(exclude);
+  if (left_out.value_or(false)) filter.alerts = Alerts::kLeftOut;
+  if (!left_out) {
     return tl::unexpected(bad_parameter("exclude_alerts", fmt::format("expected true or false, got \"{}\"", exclude)));
   }
   return filter;
 }
 
-// Names the group a page starts with. Prometheus hashes file and name; a client only hands it back.
-std::string token_of(const GroupStatus& group) {
-  const core::ring::Labels identity{{"file", group.file}, {"name", group.name}};
-  return fmt::format("{:016x}", identity.fingerprint());
-}
+// Names the group a page starts with.
+std::string token_of(const GroupStatus& group) { return actions::receivers::sha256_hex(group.file + ";" + group.name); }
 
 struct Page {
   std::size_t limit = 0;  // 0: everything

@@ -10,6 +10,7 @@
 #include "agent/api/envelope.h"
 #include "agent/api/json_text.h"
 #include "core/time/duration.h"
+#include "rules/promql/signatures.h"
 
 #ifndef WATCHKEEPER_VERSION
 #define WATCHKEEPER_VERSION "unknown"
@@ -45,6 +46,28 @@ ApiResponse answer_build_info() {
       fmt::format("{{\"version\":{},\"revision\":{},\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\","
                   "\"goVersion\":{}}}",
                   json(info.version), json(info.revision), json(info.compiler)));
+}
+
+ApiResponse answer_features() {
+  std::string functions;
+  for (std::size_t i = 0; i < rules::promql::kFunctionCount; ++i) {
+    const auto& function = rules::promql::signature(static_cast<rules::promql::FunctionId>(i));
+    functions += fmt::format("{}\"{}\":true", functions.empty() ? "" : ",", function.name);
+  }
+  return success(fmt::format(
+      R"({{"api":{{"admin":false,"exclude_alerts":true,"lifecycle":true,"query_stats":true,"query_warnings":true}},)"
+      R"("promql":{{"anchored":true,"at_modifier":true,"bool":true,"by":true,"delayed_name_removal":false,)"
+      R"("duration_expr":true,"experimental_functions":true,"fill":true,"group_left":true,"group_right":true,)"
+      R"("ignoring":true,"negative_offset":true,"offset":true,"on":true,"per_query_lookback_delta":true,)"
+      R"("per_step_stats":false,"smoothed":true,"subqueries":true,"type_and_unit_labels":false,"without":true}},)"
+      R"("promql_functions":{{{}}}}})",
+      functions));
+}
+
+ApiResponse answer_no_admin() {
+  ApiResponse refused = failure(ErrorType::kUnavailable, "admin APIs disabled");
+  refused.status = 500;  // Prometheus has no status of its own for it
+  return refused;
 }
 
 ApiResponse answer_config(const AgentView& agent) { return success("{\"yaml\":" + json(agent.config()->text) + "}"); }

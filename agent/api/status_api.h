@@ -17,6 +17,10 @@ const BuildInfo& build_info();
 
 // /api/v1/status/{buildinfo,config,flags,runtimeinfo} and /alertmanagers.
 ApiResponse answer_build_info();
+// What of PromQL can be used, by name.
+ApiResponse answer_features();
+// Nothing deletes from the ring by request.
+ApiResponse answer_no_admin();
 ApiResponse answer_config(const AgentView& agent);
 ApiResponse answer_flags(const AgentView& agent);
 ApiResponse answer_runtime_info(const AgentView& agent);

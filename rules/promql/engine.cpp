@@ -105,15 +105,20 @@ Result<QueryResult> Engine::run(const Expr& query, RangeParameters range, Mode m
   const Result<ExprPtr> resolved = resolve_durations(borrowed(query), bounds);
   if (!resolved) return fail(resolved.error());
   const Expr& expr = **resolved;
-  QueryContext context{reader_, clock_, options_, range.start_ms, range.end_ms, bounds.step_ms, std::move(stop), {}, {},
-                       {},      0,      0,        false,          kNoSample};
+  QueryContext context{.reader = reader_,
+                       .clock = clock_,
+                       .options = options_,
+                       .start_ms = range.start_ms,
+                       .end_ms = range.end_ms,
+                       .step_ms = bounds.step_ms,
+                       .stop = std::move(stop)};
   context.deadline = clock_.steady_now() + options_.timeout;
   context.invariant = find_invariant(expr);
   const TimeGrid grid{range.start_ms, range.end_ms, range.step_ms};
   Result<Value> value = instant ? instant_value(context, expr, range.start_ms) : range_value(context, expr, grid);
   if (!value) return fail(value.error());
-  return QueryResult{std::move(*value), context.annotations.rendered(), context.samples_read, context.found_series,
-                     context.newest_ms};
+  return QueryResult{std::move(*value),    context.annotations.rendered(), context.samples_read,
+                     context.samples_peak, context.found_series,           context.newest_ms};
 }
 
 Result<QueryResult> Engine::instant(const Expr& query, std::int64_t time_ms, std::stop_token stop) const {

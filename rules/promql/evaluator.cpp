@@ -21,6 +21,7 @@ Status QueryContext::check_alive() const {
 
 Status QueryContext::hold(std::uint64_t samples) {
   samples_held += samples;
+  samples_peak = std::max(samples_peak, samples_held);
   if (samples_held > options.max_samples) {
     return fail(Errc::kLimitExceeded, "query processing would load too many samples into memory in query execution");
   }

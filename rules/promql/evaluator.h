@@ -33,12 +33,13 @@ struct QueryContext {
   std::int64_t end_ms = 0;
   std::int64_t step_ms = 0;  // 0 for an instant query
   std::stop_token stop;
-  core::SteadyTime deadline;
+  core::SteadyTime deadline{};
   // Nodes whose value is the same at every step: evaluated once.
-  std::unordered_set<const Expr*> invariant;
+  std::unordered_set<const Expr*> invariant{};
 
-  AnnotationLog annotations;
+  AnnotationLog annotations{};
   std::uint64_t samples_held = 0;
+  std::uint64_t samples_peak = 0;
   std::uint64_t samples_read = 0;
   bool found_series = false;
   std::int64_t newest_ms = kNoSample;

@@ -52,6 +52,7 @@ struct QueryResult {
   Value value;
   Annotations annotations;
   std::uint64_t samples_read = 0;
+  std::uint64_t samples_peak = 0;  // held at once
   // False if no selector of the query found a series at all: such a rule watches nothing.
   bool found_series = false;
   // The newest sample that a selector has read, a stale marker too; kNoSample if there was none.

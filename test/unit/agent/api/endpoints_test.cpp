@@ -57,6 +57,13 @@ TEST_F(EndpointsTest, Query) {
   EXPECT_THAT(query("query=up&time=1025.6&lookback_delta=5").body, HasSubstr(R"("result":[])"));
 }
 
+TEST_F(EndpointsTest, QueryStats) {
+  const std::string all = query("query=sum(up)&stats=all").body;
+  EXPECT_THAT(all, HasSubstr(R"("samples":{"totalQueryableSamples":2,"samplesRead":2,"peakSamples":2}})"));
+  EXPECT_THAT(all, testing::Not(HasSubstr("warnings")));
+  EXPECT_THAT(query("query=up&stats=1").body, HasSubstr(R"(value \"1\" for parameter \"stats\" is deprecated)"));
+}
+
 TEST_F(EndpointsTest, QueryErrors) {
   const auto bad = query("query=1%2B");
   EXPECT_EQ(bad.status, 400);
@@ -137,6 +144,14 @@ TEST(UnescapeLabelNameTest, ReadsPrometheusEscapes) {
   EXPECT_EQ(unescape_label_name("U__a_2e"), "U__a_2e");
 }
 
+TEST_F(EndpointsTest, UnboundedTimesOfGoClientsAreRead) {
+  EXPECT_THAT(answer_series(ring_->reader(), get("match[]=up&start=-292273086-05-16T16:47:06Z"
+                                                 "&end=292277025-08-18T07:12:54.999999999Z"))
+                  .body,
+              HasSubstr(R"("job":"a")"));
+  EXPECT_EQ(query("query=up&time=292277025-08-18T07:12:54.999999999Z").status, 400);
+}
+
 TEST(ParseQueryTest, ShowsTheTree) {
   const auto tree = [](std::string_view query) {
     ApiRequest request;
@@ -170,6 +185,38 @@ TEST(ParseQueryTest, ShowsTheTree) {
   EXPECT_THAT(tree("query=count_values(%22<l>%22, a @ 1.5)"),
               HasSubstr(R"("param":{"type":"stringLiteral","val":"\u003cl\u003e"})"));
   EXPECT_THAT(tree("query=a @ 1.5"), HasSubstr(R"("timestamp":1500)"));
+}
+
+TEST(QueryExemplarsTest, FindsNoneButChecksTheQuestion) {
+  const auto answer = [](std::string_view query) {
+    ApiRequest request;
+    request.parameters = Parameters(query, "");
+    return answer_query_exemplars(request);
+  };
+  EXPECT_EQ(answer("query=rate(up[5m])").body, R"({"status":"success","data":[]})");
+  EXPECT_EQ(answer("query=1").status, 204);
+  EXPECT_EQ(answer("query=").status, 400);
+  EXPECT_EQ(answer("query=up&start=x").status, 400);
+}
+
+TEST(RulesApiTest, PagesByTheHashOfTheNextGroup) {
+  std::vector<std::shared_ptr<const rules::GroupStatus>> groups;
+  for (const char* const name : {"a", "b", "c"}) {
+    rules::GroupStatus group;
+    group.file = "f.yml";
+    group.name = name;
+    group.rules.resize(1);
+    groups.push_back(std::make_shared<const rules::GroupStatus>(std::move(group)));
+  }
+  ApiRequest request;
+  request.parameters = Parameters("group_limit=2&exclude_alerts=T", "");
+  // printf 'f.yml;c' | sha256sum
+  constexpr std::string_view kToken = "bd716682d6fe6e24d7ef0157ab858df2a918ffc245d447276280f8186c97f309";
+  EXPECT_THAT(answer_rules(groups, request).body, HasSubstr(fmt::format("\"groupNextToken\":\"{}\"", kToken)));
+  request.parameters = Parameters(fmt::format("group_limit=2&group_next_token={}", kToken), "");
+  const std::string last = answer_rules(groups, request).body;
+  EXPECT_THAT(last, HasSubstr("\"name\":\"c\""));
+  EXPECT_THAT(last, testing::Not(HasSubstr("groupNextToken")));
 }
 
 TEST(RulesApiTest, RefusesWhatItDoesNotKnow) {
