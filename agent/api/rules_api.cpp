@@ -128,10 +128,10 @@ std::set<std::string> names_of(const Parameters& parameters, std::string_view na
 
 // As Go reads a flag.
 std::optional<bool> read_flag(std::string_view text) {
-  constexpr std::array<std::string_view, 6> kYes = {"1", "t", "T", "true", "TRUE", "True"};
-  constexpr std::array<std::string_view, 6> kNo = {"0", "f", "F", "false", "FALSE", "False"};
-  if (std::ranges::find(kYes, text) != kYes.end()) return true;
-  if (std::ranges::find(kNo, text) != kNo.end()) return false;
+  constexpr std::array<std::string_view, 6> kTrue = {"1", "t", "T", "true", "TRUE", "True"};
+  constexpr std::array<std::string_view, 6> kFalse = {"0", "f", "F", "false", "FALSE", "False"};
+  if (std::ranges::find(kTrue, text) != kTrue.end()) return true;
+  if (std::ranges::find(kFalse, text) != kFalse.end()) return false;
   return std::nullopt;
 }
 
