@@ -48,7 +48,7 @@ TEST_P(Pack, EachAlertSaysHowBadWhatAndWhatToDo) {
       EXPECT_EQ(rule.annotations.at("runbook_url"), "docs/runbooks/" + rule.name + ".md");
       const std::string runbook = text_of(kRoot / rule.annotations.at("runbook_url"));
       EXPECT_THAT(runbook, testing::StartsWith("# " + rule.name + "\n"));
-      for (const char* part : {"\n## Check\n", "\n## Mend\n", "\n## Never\n"}) {
+      for (const char* part : {"\n## Affected\n", "\n## Check\n", "\n## Mend\n", "\n## Noise\n", "\n## Never\n"}) {
         EXPECT_THAT(runbook, testing::HasSubstr(part));
       }
     }
