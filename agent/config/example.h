@@ -40,8 +40,10 @@ inline constexpr std::string_view kScrapeConfigs = R"(
 )";
 
 inline constexpr std::string_view kRuleFiles = R"(
-  - /usr/share/watchkeeper/rules/*.yml  # as the package installs them
-  - ../rules/packs/*.yml  # in the source tree
+  # The packs for what is scraped above: all but the two that begin with an o, which are for other setups. Those are
+  # other_clients.yml for Prysm, Nimbus, Teku and Lodestar, and observers.yml for probes from several vantages.
+  - /usr/share/watchkeeper/rules/[^o]*.yml  # as the package installs them
+  - ../rules/packs/[^o]*.yml  # in the source tree
 )";
 
 inline constexpr std::string_view kRoute = R"(#route:
