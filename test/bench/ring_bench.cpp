@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the time-series ring costs: append, bytes, memory, reading, selecting, starting. Every figure is taken through
+// What the time-series ring costs: append, bytes, memory, reading, selecting, starting; and PromQL over it. Every figure is taken through
 // the public interface and printed beside what it must reach and the command that takes it again, alone.
 //
 //   ring_bench [--only FIGURE] [--series FILE] [--series-1s FILE] [--series-load FILE] [--dir FOLDER] [--quick]
@@ -251,6 +251,7 @@ int main(int argc, char** argv) {
   bench_memory(report);
   bench_read(report);
   bench_gather_and_select(report);
+  bench_query(report);
   bench_start(report);
   if (!report.printed_any()) give_up(fmt::format("no figure, or none that could be taken: {}", options.only));
   return 0;

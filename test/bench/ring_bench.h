@@ -127,6 +127,7 @@ void bench_bytes(Report& report);
 void bench_memory(Report& report);
 void bench_read(Report& report);
 void bench_gather_and_select(Report& report);
+void bench_query(Report& report);
 void bench_start(Report& report);
 
 // What the children do; the exit code.
