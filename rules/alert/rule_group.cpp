@@ -52,7 +52,10 @@ RuleStatus status_of(const LiveRule& rule) {
 }  // namespace
 
 LiveRule::LiveRule(RuleSpec rule_spec, RuleKey key, AlertPolicy policy)
-    : spec(std::move(rule_spec)), window(rules::window(*spec.expr)), alerts(std::move(key), std::move(policy)) {}
+    : spec(std::move(rule_spec)),
+      query(spec.expr),
+      window(rules::window(*spec.expr)),
+      alerts(std::move(key), std::move(policy)) {}
 
 core::Result<std::unique_ptr<RuleGroup>> RuleGroup::make(RuleGroupSpec spec,
                                                          std::shared_ptr<const RuleSettings> settings,
@@ -111,7 +114,8 @@ bool RuleGroup::evaluate_due(std::stop_token stop) {
 bool RuleGroup::evaluate_rule(LiveRule& rule, WallTime slot, std::stop_token stop) {
   const core::SteadyTime begin = environment_.clock.steady_now();
   const std::int64_t time_ms = core::to_unix_ms(slot - query_offset_);
-  core::Result<promql::QueryResult> result = environment_.engine.instant(*rule.spec.expr, time_ms, stop);
+  rule.query.want_exact_newest(rule.spec.kind == RuleKind::kAlerting && !rule.settled);
+  core::Result<promql::QueryResult> result = environment_.engine.instant(rule.query, time_ms, stop);
   if (!result && result.error().code == core::Errc::kCancelled) return false;
   environment_.outlets.counters.evaluations.fetch_add(1, std::memory_order_relaxed);
   rule.last_evaluation = environment_.clock.wall_now();

@@ -18,6 +18,7 @@
 #include "rules/alert/rule_status.h"
 #include "rules/alert/series_writer.h"
 #include "rules/promql/engine.h"
+#include "rules/promql/prepared_query.h"
 
 namespace rules {
 
@@ -36,8 +37,9 @@ struct LiveRule {
   LiveRule(RuleSpec rule_spec, RuleKey key, AlertPolicy policy);
 
   RuleSpec spec;
-  core::Millis window;  // how far back the expression looks
-  HeldAlerts alerts;    // empty for a recording rule
+  promql::PreparedQuery query;  // of spec.expr
+  core::Millis window;          // how far back the expression looks
+  HeldAlerts alerts;            // empty for a recording rule
   RuleSeries series;
   RuleHealth health = RuleHealth::kUnknown;
   std::string last_error;

@@ -170,27 +170,35 @@ bool allows_edges(FunctionId id, WindowEdges edges) {
   }
 }
 
+const Implementation& implementation_of(FunctionId id) {
+  return kImplementations[static_cast<std::size_t>(id)].implementation;
+}
+
 }  // namespace
+
+ElementFunction element_function(FunctionId id) {
+  const auto* function = std::get_if<OfElement>(&implementation_of(id));
+  return function == nullptr ? nullptr : *function;
+}
+
+WindowCall window_call(FunctionId id) {
+  if (const auto* function = std::get_if<OfWindow>(&implementation_of(id))) return {*function, NameFate::kDropped};
+  const auto* keeping = std::get_if<KeepingName>(&implementation_of(id));
+  return keeping == nullptr ? WindowCall() : WindowCall{keeping->function, NameFate::kKept};
+}
 
 Result<SeriesList> Evaluator::vector_call(const Expr& node, const Call& call) {
   for (const ExprPtr& argument : call.args) {
     if (value_type(*argument) != ValueType::kMatrix) continue;
     if (Status allowed = check_edges(call, *argument); !allowed) return fail(allowed.error());
   }
-  const Implementation& implementation = kImplementations[static_cast<std::size_t>(call.function)].implementation;
+  const Implementation& implementation = implementation_of(call.function);
   if (const auto* function = std::get_if<OfElement>(&implementation)) return call_elementwise(call, *function);
   if (const auto* function = std::get_if<Evaluator::VectorCall>(&implementation)) return (this->**function)(node, call);
-  OfWindow of_window = nullptr;
-  NameFate fate = NameFate::kDropped;
-  if (const auto* function = std::get_if<OfWindow>(&implementation)) of_window = *function;
-  if (const auto* keeping = std::get_if<KeepingName>(&implementation)) {
-    of_window = keeping->function;
-    fate = NameFate::kKept;
-  }
+  const auto [of_window, fate] = window_call(call.function);
   CHECK(of_window != nullptr, "a function that returns a vector has an implementation");
-  const auto function = [of_window](const Window& window, std::size_t, const RangeSeries&) -> Result<RangeValue> {
-    return of_window(window);
-  };
+  const auto function = [of_window = of_window](const Window& window, std::size_t,
+                                                const RangeSeries&) -> Result<RangeValue> { return of_window(window); };
   return over_windows(*call.args[0], function, fate);
 }
 

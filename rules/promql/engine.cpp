@@ -8,6 +8,7 @@
 #include "rules/promql/durations.h"
 #include "rules/promql/evaluator.h"
 #include "rules/promql/parser.h"
+#include "rules/promql/plan/plan.h"
 
 namespace rules::promql {
 
@@ -87,7 +88,7 @@ Result<Value> range_value(QueryContext& context, const Expr& query, const TimeGr
 
 bool out_of_range(std::int64_t time_ms) { return time_ms < -kMaxTimeMs || time_ms > kMaxTimeMs; }
 
-// A pointer for resolve_durations, which shares the parts of the tree it leaves alone; the caller's tree outlives it.
+// For a query that is evaluated once: the caller's tree outlives it.
 ExprPtr borrowed(const Expr& expr) { return ExprPtr(ExprPtr(), &expr); }
 
 }  // namespace
@@ -95,14 +96,14 @@ ExprPtr borrowed(const Expr& expr) { return ExprPtr(ExprPtr(), &expr); }
 Engine::Engine(const core::ring::Reader& reader, const core::Clock& clock, EngineOptions options)
     : reader_(reader), clock_(clock), options_(options) {}
 
-Result<QueryResult> Engine::run(const Expr& query, RangeParameters range, Mode mode, std::stop_token stop) const {
+Result<QueryResult> Engine::run(PreparedQuery& query, RangeParameters range, Mode mode, std::stop_token stop) const {
   if (out_of_range(range.start_ms) || out_of_range(range.end_ms)) {
     return fail(Errc::kInvalid, "the evaluation time is too far from the epoch");
   }
   const bool instant = mode == Mode::kInstant;
   const DurationBounds bounds =
       instant ? DurationBounds{} : DurationBounds{range.step_ms, range.end_ms - range.start_ms};
-  const Result<ExprPtr> resolved = resolve_durations(borrowed(query), bounds);
+  const Result<ExprPtr> resolved = resolve_durations(query.expr(), bounds);
   if (!resolved) return fail(resolved.error());
   const Expr& expr = **resolved;
   QueryContext context{.reader = reader_,
@@ -113,7 +114,12 @@ Result<QueryResult> Engine::run(const Expr& query, RangeParameters range, Mode m
                        .step_ms = bounds.step_ms,
                        .stop = std::move(stop)};
   context.deadline = clock_.steady_now() + options_.timeout;
-  context.invariant = find_invariant(expr);
+  context.invariant = query.plan() != nullptr ? query.invariant() : find_invariant(expr);
+  if (query.plan() != nullptr && options_.planned && !context.delayed() && options_.start_times == nullptr) {
+    context.plan = query.plan();
+    context.exact_newest = query.wants_exact_newest();
+    context.plan->begin();
+  }
   const TimeGrid grid{range.start_ms, range.end_ms, range.step_ms};
   Result<Value> value = instant ? instant_value(context, expr, range.start_ms) : range_value(context, expr, grid);
   if (!value) return fail(value.error());
@@ -121,18 +127,28 @@ Result<QueryResult> Engine::run(const Expr& query, RangeParameters range, Mode m
                      context.samples_peak, context.found_series,           context.newest_ms};
 }
 
-Result<QueryResult> Engine::instant(const Expr& query, std::int64_t time_ms, std::stop_token stop) const {
+Result<QueryResult> Engine::instant(PreparedQuery& query, std::int64_t time_ms, std::stop_token stop) const {
   return run(query, {time_ms, time_ms, 1}, Mode::kInstant, std::move(stop));
 }
 
-Result<QueryResult> Engine::range(const Expr& query, RangeParameters range, std::stop_token stop) const {
+Result<QueryResult> Engine::range(PreparedQuery& query, RangeParameters range, std::stop_token stop) const {
   CHECK(range.step_ms > 0, "a range query needs a step");
-  const ValueType type = value_type(query);
+  const ValueType type = value_type(*query.expr());
   if (type != ValueType::kScalar && type != ValueType::kVector) {
     return fail(Errc::kInvalid, "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
                 describe(type));
   }
   return run(query, range, Mode::kRange, std::move(stop));
+}
+
+Result<QueryResult> Engine::instant(const Expr& query, std::int64_t time_ms, std::stop_token stop) const {
+  PreparedQuery once(borrowed(query));
+  return instant(once, time_ms, std::move(stop));
+}
+
+Result<QueryResult> Engine::range(const Expr& query, RangeParameters range, std::stop_token stop) const {
+  PreparedQuery once(borrowed(query));
+  return this->range(once, range, std::move(stop));
 }
 
 Result<QueryResult> Engine::instant(std::string_view query, std::int64_t time_ms, std::stop_token stop) const {

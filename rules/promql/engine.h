@@ -12,6 +12,7 @@
 #include "core/ring/ring.h"
 #include "core/time/clock.h"
 #include "rules/promql/ast.h"
+#include "rules/promql/prepared_query.h"
 #include "rules/promql/value.h"
 
 namespace rules::promql {
@@ -45,6 +46,8 @@ struct EngineOptions {
   NameRemoval name_removal = NameRemoval::kImmediate;
   CounterCheck counter_check = CounterCheck::kByName;
   const StartTimes* start_times = nullptr;  // null: start timestamps are not used
+  // False: without plans (plan/plan.h), which are there for speed only. For comparing the two.
+  bool planned = true;
 };
 
 struct RangeParameters {
@@ -72,12 +75,15 @@ class Engine {
   // The same for a query that was parsed before, as rules are.
   core::Result<QueryResult> instant(const Expr& query, std::int64_t time_ms, std::stop_token stop = {}) const;
   core::Result<QueryResult> range(const Expr& query, RangeParameters range, std::stop_token stop = {}) const;
+  // The same for one that is evaluated again and again. REQUIRES: always by engines with the same reader.
+  core::Result<QueryResult> instant(PreparedQuery& query, std::int64_t time_ms, std::stop_token stop = {}) const;
+  core::Result<QueryResult> range(PreparedQuery& query, RangeParameters range, std::stop_token stop = {}) const;
 
   const EngineOptions& options() const { return options_; }
 
  private:
   enum class Mode { kInstant, kRange };
-  core::Result<QueryResult> run(const Expr& query, RangeParameters range, Mode mode, std::stop_token stop) const;
+  core::Result<QueryResult> run(PreparedQuery& query, RangeParameters range, Mode mode, std::stop_token stop) const;
 
   const core::ring::Reader& reader_;
   const core::Clock& clock_;

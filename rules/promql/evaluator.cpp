@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "rules/promql/plan/plan.h"
 #include "rules/promql/statistics.h"
 
 namespace rules::promql {
@@ -61,6 +62,9 @@ Result<SeriesList> Evaluator::vector_once(const Expr& expr) {
 }
 
 Result<SeriesList> Evaluator::vector_node(const Expr& expr) {
+  if (context_.plan != nullptr) {
+    if (auto planned = context_.plan->vector(expr, context_, grid_)) return std::move(*planned);
+  }
   if (const auto* selector = expr.as<VectorSelector>()) return instant_selector(*selector, SampleAspect::kValue);
   if (const auto* paren = expr.as<Paren>()) return vector(*paren->expr);
   if (const auto* unary = expr.as<Unary>()) {

@@ -22,6 +22,10 @@
 
 namespace rules::promql {
 
+namespace plan {
+class Plan;
+}
+
 // What all parts of one running query share.
 //
 // Thread safety: confined to the thread that runs the query.
@@ -36,6 +40,9 @@ struct QueryContext {
   core::SteadyTime deadline{};
   // Nodes whose value is the same at every step: evaluated once.
   std::unordered_set<const Expr*> invariant{};
+  // Evaluates the parts it knows; null: none.
+  plan::Plan* plan = nullptr;
+  bool exact_newest = false;  // PreparedQuery::want_exact_newest
 
   AnnotationLog annotations{};
   std::uint64_t samples_held = 0;
@@ -164,6 +171,21 @@ class Evaluator {
   QueryContext& context_;
   TimeGrid grid_;
 };
+
+// calls.cpp: the functions that look at nothing but a value, or nothing but a window; null for the others.
+using ElementFunction = double (*)(double);
+ElementFunction element_function(FunctionId id);
+struct WindowCall {
+  RangeValue (*function)(const Window&) = nullptr;
+  NameFate fate = NameFate::kDropped;
+};
+WindowCall window_call(FunctionId id);
+
+// range_calls.cpp
+// What to say about a series of which rate() or increase() was taken; "" if nothing.
+std::string doubt_about_counter(const Labels& labels, CounterCheck check);
+// The labels that absent() may assume its missing series to have: those that exactly one matcher fixes, by equality.
+Labels labels_of_absence(const Expr& argument);
 
 // aggregation.cpp: `parameter` has one value a step, or is empty.
 core::Result<SeriesList> aggregate(QueryContext& context, const TimeGrid& grid, const Aggregate& operation,

@@ -23,7 +23,13 @@ bool counter_by_name(std::string_view name) {
                      [name](std::string_view suffix) { return name.ends_with(suffix); });
 }
 
-// What to say about a series of which rate() or increase() was taken; "" if nothing.
+RateKind rate_kind(FunctionId id) {
+  if (id == FunctionId::kRate) return RateKind::kRate;
+  return id == FunctionId::kIncrease ? RateKind::kIncrease : RateKind::kDelta;
+}
+
+}  // namespace
+
 std::string doubt_about_counter(const Labels& labels, CounterCheck check) {
   const std::string_view name = labels.metric_name();
   if (name.empty()) return "";
@@ -38,13 +44,6 @@ std::string doubt_about_counter(const Labels& labels, CounterCheck check) {
   return fmt::format("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
                      core::ring::go_quote(name));
 }
-
-RateKind rate_kind(FunctionId id) {
-  if (id == FunctionId::kRate) return RateKind::kRate;
-  return id == FunctionId::kIncrease ? RateKind::kIncrease : RateKind::kDelta;
-}
-
-}  // namespace
 
 Result<SeriesList> Evaluator::call_rate(const Expr&, const Call& call) {
   const Expr& argument = *call.args[0];
@@ -126,9 +125,6 @@ Result<SeriesList> Evaluator::call_double_exponential_smoothing(const Expr&, con
   return over_windows(*call.args[0], function, NameFate::kDropped);
 }
 
-namespace {
-
-// The labels that absent() may assume its missing series to have: those that exactly one matcher fixes, by equality.
 Labels labels_of_absence(const Expr& argument) {
   const Expr& node = strip_parens(argument);
   const VectorSelector* selector = node.as<VectorSelector>();
@@ -147,6 +143,8 @@ Labels labels_of_absence(const Expr& argument) {
   }
   return Labels(std::move(labels));
 }
+
+namespace {
 
 SeriesList where_missing(const std::vector<bool>& present, const TimeGrid& grid, Labels labels) {
   Series series{std::make_shared<const Labels>(std::move(labels)), false, {}};

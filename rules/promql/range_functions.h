@@ -28,6 +28,16 @@ using RangeValue = std::optional<double>;
 
 enum class RateKind { kDelta, kIncrease, kRate };
 
+// How far the samples of a window reach, in seconds: what their times alone say about extrapolating.
+struct WindowReach {
+  double span = 0;      // from the first sample to the last
+  double to_start = 0;  // from the first back, and from the last on: to the border, or half an average interval if the
+  double to_end = 0;    // border is so far away that samples seem to be missing
+};
+WindowReach window_reach(std::uint64_t count, std::int64_t first_ms, std::int64_t last_ms, std::int64_t start_ms,
+                         std::int64_t end_ms);
+// `difference` is between the last and the first value, with what a counter lost at resets.
+double extrapolate(WindowReach reach, double first_value, double difference, RateKind kind, double range_seconds);
 // rate, increase and delta extrapolated to the window's borders.
 RangeValue extrapolated_rate(const Window& window, RateKind kind);
 // The same exactly between the borders, for `anchored` (value at or before a border) and `smoothed` (interpolated

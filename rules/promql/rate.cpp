@@ -65,6 +65,28 @@ std::size_t index_at_start(const Window& window) {
 
 }  // namespace
 
+WindowReach window_reach(std::uint64_t count, std::int64_t first_ms, std::int64_t last_ms, std::int64_t start_ms,
+                         std::int64_t end_ms) {
+  WindowReach reach{seconds(last_ms - first_ms), seconds(first_ms - start_ms), seconds(end_ms - last_ms)};
+  const double average = count < 2 ? 0 : reach.span / static_cast<double>(count - 1);
+  const double threshold = average * 1.1;
+  if (reach.to_start >= threshold) reach.to_start = average / 2;
+  if (reach.to_end >= threshold) reach.to_end = average / 2;
+  return reach;
+}
+
+double extrapolate(WindowReach reach, double first_value, double difference, RateKind kind, double range_seconds) {
+  if (is_counter(kind)) {
+    // A counter cannot have been below zero: do not extrapolate past the point where it would have been.
+    double to_zero = reach.to_start;
+    if (difference > 0 && first_value >= 0) to_zero = reach.span * (first_value / difference);
+    reach.to_start = std::min(reach.to_start, to_zero);
+  }
+  double factor = reach.span == 0 ? 1 : (reach.span + reach.to_start + reach.to_end) / reach.span;
+  if (kind == RateKind::kRate) factor /= range_seconds;
+  return difference * factor;
+}
+
 RangeValue extrapolated_rate(const Window& window, RateKind kind) {
   const auto& samples = window.samples;
   if (samples.empty()) return std::nullopt;
@@ -78,29 +100,14 @@ RangeValue extrapolated_rate(const Window& window, RateKind kind) {
       if (is_reset(window, i)) difference += samples[i - 1].value;
     }
   }
-  double to_start = seconds(first.time_ms - window.start_ms);
-  double to_end = seconds(window.end_ms - last.time_ms);
-  const double intervals = static_cast<double>(samples.size() - 1);
-  double span = seconds(last.time_ms - first.time_ms);
-  const double average = samples.size() < 2 ? 0 : span / intervals;
-  const double threshold = average * 1.1;
+  WindowReach reach = window_reach(samples.size(), first.time_ms, last.time_ms, window.start_ms, window.end_ms);
   if (start_time != 0) {
-    span = seconds(last.time_ms - start_time);
+    // Nothing is missing before: the counter began then, at zero.
     difference += first.value;
-    to_start = 0;
-  } else {
-    if (to_start >= threshold) to_start = average / 2;
-    if (is_counter(kind)) {
-      // A counter cannot have been below zero: do not extrapolate past the point where it would have been.
-      double to_zero = to_start;
-      if (difference > 0 && first.value >= 0) to_zero = span * (first.value / difference);
-      to_start = std::min(to_start, to_zero);
-    }
+    reach.span = seconds(last.time_ms - start_time);
+    reach.to_start = 0;
   }
-  if (to_end >= threshold) to_end = average / 2;
-  double factor = span == 0 ? 1 : (span + to_start + to_end) / span;
-  if (kind == RateKind::kRate) factor /= window.range_seconds();
-  return difference * factor;
+  return extrapolate(reach, first.value, difference, kind, window.range_seconds());
 }
 
 RangeValue anchored_rate(const Window& window, RateKind kind) {

@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kReserved = {core::ring::kMetricName, "__type__", "__unit__"};
 
-bool is_reserved(std::string_view name) {
-  return std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
-}
-
 template <class Keep>
 Labels filtered(const Labels& labels, Keep keep) {
   std::vector<core::ring::Label> pairs;
@@ -40,6 +36,10 @@ Status merge_points(std::vector<Sample>& into, std::vector<Sample>& from) {
 }
 
 }  // namespace
+
+bool is_reserved(std::string_view name) {
+  return std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end();
+}
 
 std::size_t count_points(const SeriesList& list) {
   std::size_t count = 0;

@@ -48,6 +48,7 @@ using SeriesList = std::vector<Series>;
 std::size_t count_points(const SeriesList& list);
 
 // Label sets derived from one another. The reserved ones are __name__, __type__ and __unit__.
+bool is_reserved(std::string_view name);
 bool has_reserved(const Labels& labels);
 LabelsPtr drop_reserved(const LabelsPtr& labels);
 Labels keep_only(const Labels& labels, std::span<const std::string> names);

@@ -55,7 +55,8 @@ struct QueryResult {
   std::uint64_t samples_peak = 0;  // held at once
   // False if no selector of the query found a series at all: such a rule watches nothing.
   bool found_series = false;
-  // The newest sample that a selector has read, a stale marker too; kNoSample if there was none.
+  // The newest sample that a selector has read, a stale marker too (if PreparedQuery::want_exact_newest() asked for
+  // that); kNoSample if there was none.
   std::int64_t newest_ms = kNoSample;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the time-series ring costs: append, bytes, memory, reading, selecting, starting; and PromQL over it. Every figure is taken through
-// the public interface and printed beside what it must reach and the command that takes it again, alone.
+// What the time-series ring costs: append, bytes, memory, reading, selecting, starting; and PromQL over it. Every
+// figure is taken through the public interface and printed beside what it must reach and the command that takes it
+// again, alone.
 //
 //   ring_bench [--only FIGURE] [--series FILE] [--series-1s FILE] [--series-load FILE] [--dir FOLDER] [--quick]
 //

@@ -14,7 +14,7 @@ namespace ring_bench {
 namespace {
 
 using rules::promql::Engine;
-using rules::promql::ExprPtr;
+using rules::promql::PreparedQuery;
 using rules::promql::QueryResult;
 
 constexpr std::size_t kTargets = 50;
@@ -26,15 +26,15 @@ constexpr int kMeasurements = 11;
 constexpr std::array<std::string_view, 8> kServices = {"http",  "grpc",    "db",  "cache",
                                                        "queue", "storage", "net", "worker"};
 
-ExprPtr parsed(const std::string& text) {
+PreparedQuery prepared(const std::string& text) {
   auto expr = rules::promql::parse(text);
   if (!expr) give_up(text + ": " + expr.error().message);
-  return *expr;
+  return PreparedQuery(*expr);
 }
 
 // What a team has per service: rates, ratios, quantiles, thresholds and absences.
-std::vector<ExprPtr> rules_of_services() {
-  std::vector<ExprPtr> rules;
+std::vector<PreparedQuery> rules_of_services() {
+  std::vector<PreparedQuery> rules;
   for (const std::string_view s : kServices) {
     for (const std::string& text : {
              fmt::format("sum by (job) (rate({}_requests_total[5m]))", s),
@@ -59,7 +59,7 @@ std::vector<ExprPtr> rules_of_services() {
              fmt::format("count by (job) ({}_limit < 1) > 0", s),
              fmt::format(R"(increase({}_requests_total{{code="404",method="GET"}}[5m]) > 1e9)", s),
          }) {
-      rules.push_back(parsed(text));
+      rules.push_back(prepared(text));
     }
   }
   return rules;
@@ -78,11 +78,11 @@ class QueryFigures {
   // CPU milliseconds for one evaluation of one rule, on the mean of all.
   void rules(Bar bar) {
     if (!report_.wants("query-rule")) return;
-    const std::vector<ExprPtr> rules = rules_of_services();
+    std::vector<PreparedQuery> rules = rules_of_services();
     std::vector<double> milliseconds;
     for (int i = 0; i < kMeasurements; ++i) {
       const Stopwatch watch;
-      for (const ExprPtr& rule : rules) must(engine_.instant(*rule, end_ms_));
+      for (PreparedQuery& rule : rules) must(engine_.instant(rule, end_ms_));
       if (i > 0) milliseconds.push_back(watch.cpu_ns() / 1e6 / static_cast<double>(rules.size()));
     }
     report_.line("query-rule", milliseconds, "ms", bar);
@@ -90,14 +90,14 @@ class QueryFigures {
 
   void instant(const std::string& figure, const std::string& text, Bar bar) {
     if (!report_.wants(figure)) return;
-    const ExprPtr expr = parsed(text);
-    measure(figure, bar, [&] { must(engine_.instant(*expr, end_ms_)); });
+    PreparedQuery query = prepared(text);
+    measure(figure, bar, [&] { must(engine_.instant(query, end_ms_)); });
   }
 
   void hour(const std::string& figure, const std::string& text, Bar bar) {
     if (!report_.wants(figure)) return;
-    const ExprPtr expr = parsed(text);
-    measure(figure, bar, [&] { must(engine_.range(*expr, {end_ms_ - kHourMs, end_ms_, 15'000})); });
+    PreparedQuery query = prepared(text);
+    measure(figure, bar, [&] { must(engine_.range(query, {end_ms_ - kHourMs, end_ms_, 15'000})); });
   }
 
  private:
