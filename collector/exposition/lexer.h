@@ -44,6 +44,12 @@ class Lexer {
 
   Token next();
 
+  // Goes on at `at`, as if everything before had been read. REQUIRES: a line begins there.
+  void resume(std::size_t at) {
+    start_ = end_ = at;
+    state_ = State::kInit;
+  }
+
   // Reads on over label pairs of the plainest form, name="value" in ASCII without escapes or blanks, each with the
   // comma after it: most of a body is these, and a token at a time they take twice as long. What next() finds after
   // them is what it would have found had it read them. Returns how many there were, `most` at most; none where no label

@@ -29,6 +29,15 @@ class Parser {
 
   Entry next();
 
+  // Where the entry that comes next may begin: past the last one, but for the line feed after a comment or metadata.
+  std::size_t offset() const { return lexer_.end(); }
+  // Goes on at `at`, under this type, as if everything before had been read: for a caller who knows what is there.
+  // REQUIRES: a line begins there; neither kEnd nor kInvalid has been found.
+  void resume(std::size_t at, MetricType type) {
+    lexer_.resume(at);
+    type_ = type;
+  }
+
   // After kSample: the bytes from the line's start to the end of the labels, equal for equal lines of one target.
   std::string_view series() const { return series_; }
   double value() const { return value_; }

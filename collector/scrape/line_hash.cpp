@@ -62,7 +62,8 @@ LineKey LineHash::operator()(std::string_view text) const {
   const char* at = text.data();
   for (std::size_t left = text.size(); left > 16; left -= 16, at += 16) absorb({load8(at), load8(at + 8)});
   absorb(last_words(text));
-  return {fold(low ^ text.size(), keys_[4]), fold(high ^ text.size(), keys_[5])};
+  return {fold(low ^ text.size(), keys_[4]), static_cast<std::uint32_t>(fold(high ^ text.size(), keys_[5])),
+          static_cast<std::uint32_t>(text.size())};
 }
 
 }  // namespace collector::scrape

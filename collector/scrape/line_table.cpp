@@ -61,11 +61,12 @@ LineNumber LineTable::search(const LineKey& key, LineIndex& index) {
 }
 
 LineNumber LineTable::add(const LineKey& key, LineIndex& index) {
-  CHECK(index.built() && lines_.size() < kLinesMax, "a new line was looked for, and has room");
+  CHECK(lines_.size() < kLinesMax, "a new line has room");
   // By an eighth: doubling would leave up to half of the memory idle for as long as the target grows a little.
   if (lines_.size() == lines_.capacity()) lines_.reserve(lines_.size() + lines_.size() / 8 + 16);
-  lines_.push_back({.key = key});
-  index.insert_last(lines_);
+  const LineNumber after = expected();
+  lines_.push_back({.key = key, .next = after});
+  if (index.built()) index.insert_last(lines_);
   grown_ = true;
   const auto number = static_cast<LineNumber>(lines_.size() - 1);
   follow(number);

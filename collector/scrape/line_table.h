@@ -16,19 +16,22 @@ namespace collector::scrape {
 using LineNumber = std::uint32_t;
 inline constexpr LineNumber kNoLine = std::numeric_limits<LineNumber>::max();
 
-// Scrapes are counted modulo this. A count comes again after 17 years of a scrape a second: a line that was not seen in
+// Scrapes are counted modulo this. A count comes again after 8 years of a scrape a second: a line that was not seen in
 // all that time, nor forgotten, would then miss one sample.
-inline constexpr std::uint32_t kScrapeCountMask = (1U << 29) - 1;
+inline constexpr std::uint32_t kScrapeCountMask = (1U << 28) - 1;
 
-// What is remembered of a series' line between scrapes: there are as many of these as series, so every byte counts.
+// What is remembered of a series' line between scrapes: there are as many of these as series, so every byte counts. The
+// lines between samples (comments, HELP, TYPE) are remembered too, each block of them as one line, so that a body is
+// known to be as it was without another look at what they say.
 struct Line {
   LineKey key;
-  core::ring::SeriesRef series = core::ring::SeriesRef::kNone;
-  LineNumber next = kNoLine;    // which followed it last time
-  std::uint32_t seen : 29 = 0;  // the last scrape that showed it, & kScrapeCountMask
-  bool dropped : 1 = false;     // by metric relabelling
+  core::ring::SeriesRef series = core::ring::SeriesRef::kNone;  // of a block: see LayoutReader
+  LineNumber next = kNoLine;                                    // which followed it last time
+  std::uint32_t seen : 28 = 0;                                  // the last scrape that showed it, & kScrapeCountMask
+  bool dropped : 1 = false;                                     // by metric relabelling
   bool has_samples : 1 = false;
-  bool tracked : 1 = false;  // stale when the scrape after `seen` does not show it
+  bool tracked : 1 = false;   // stale when the scrape after `seen` does not show it
+  bool is_block : 1 = false;  // of lines that are no samples
 };
 static_assert(sizeof(Line) == 32);
 
@@ -70,13 +73,24 @@ class LineTable {
 
   // Before each body. `index` is this table's until its end.
   void begin_body(LineIndex& index);
-  // kNoLine if there is none.
+  // Which line followed the last one in the body before; kNoLine if none is known.
+  LineNumber expected() const {
+    const LineNumber number = last_ == kNoLine ? first_ : lines_[last_].next;
+    return number < lines_.size() ? number : kNoLine;
+  }
+  // The body has this line here.
+  void take(LineNumber number) {
+    if (number != expected()) follow(number);
+    last_ = number;
+  }
+  // kNoLine if there is none; else take() is done.
   LineNumber find(const LineKey& key, LineIndex& index) {
-    const LineNumber expected = last_ == kNoLine ? first_ : lines_[last_].next;
-    if (expected < lines_.size() && lines_[expected].key == key) return last_ = expected;
+    const LineNumber number = expected();
+    if (number != kNoLine && lines_[number].key == key) return last_ = number;
     return search(key, index);
   }
-  // REQUIRES: find() has just found none; fewer than kLinesMax lines.
+  // A new line, which is then the last. What was expected in its place is expected after it.
+  // REQUIRES: no line has this key; fewer than kLinesMax lines.
   LineNumber add(const LineKey& key, LineIndex& index);
   // After each body: gives back what was taken for growth, once nothing grows any more.
   void end_body();

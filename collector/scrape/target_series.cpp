@@ -39,6 +39,13 @@ constexpr std::array<std::string_view, kReportSeriesCount> kReportNames = {
     "scrape_body_size_bytes",
 };
 
+// The type in whose light the line at `at` was read.
+exposition::MetricType type_at(std::size_t at, const std::vector<TypeChange>& changes) {
+  const auto after = std::upper_bound(changes.begin(), changes.end(), at,
+                                      [](std::size_t place, const TypeChange& change) { return place < change.at; });
+  return after == changes.begin() ? exposition::MetricType::kUnknown : std::prev(after)->type;
+}
+
 }  // namespace
 
 TargetSeries::TargetSeries(std::shared_ptr<const Job> job, const Target& target)
@@ -63,7 +70,7 @@ void TargetSeries::adopt(std::shared_ptr<const Job> job, core::Millis timeout) {
 
 ScrapeReport TargetSeries::ingest(Appender& appender, const core::Clock& clock, const Fetch& fetch,
                                   IngestScratch& scratch) {
-  Intake intake{appender, fetch, scratch, {}};
+  Intake intake{appender, fetch, scratch, {}, {}, false};
   ScrapeReport& report = intake.report;
   scrape_ = (scrape_ + 1) & kScrapeCountMask;
   lines_.begin_body(scratch.index);
@@ -77,10 +84,11 @@ ScrapeReport TargetSeries::ingest(Appender& appender, const core::Clock& clock, 
     // First, so that a target which shows an `up` of its own cannot speak for its health: the second value of a time is
     // dropped.
     write_report(ReportSeries::kUp, report.error.empty() ? 1.0 : 0.0, intake);
-    if (report.error.empty()) {
-      for (const PendingSample& pending : scratch.pending) write(pending, intake);
+    if (report.error.empty()) write_all(intake);
+    // Mostly everything is there again, and nothing is to be looked for.
+    if (intake.counts.lines_again != body_lines_) {
+      write_markers(appender, fetch.time_ms, (scrape_ - 1) & kScrapeCountMask);
     }
-    write_markers(appender, fetch.time_ms, (scrape_ - 1) & kScrapeCountMask);
     report.duration = clock.steady_now() - fetch.started;
     write_reports(intake);
     appender.publish();
@@ -90,7 +98,8 @@ ScrapeReport TargetSeries::ingest(Appender& appender, const core::Clock& clock, 
   }
   scratch.clear();
   lines_.end_body();
-  forget_unseen(report.error.empty(), report.scraped);
+  body_lines_ = intake.counts.lines;
+  forget_unseen(report.error.empty());
   return report;
 }
 
@@ -105,77 +114,90 @@ bool TargetSeries::open(Appender& appender) {
 Result<void> TargetSeries::read(Intake& intake) {
   const Fetch& fetch = intake.fetch;
   if (fetch.body.empty()) return {};  // a good scrape of nothing, whatever its type
+  if (fetch.body.size() > kBodyOffsetMax) {
+    return core::fail(Errc::kLimitExceeded, "more than {} bytes in one body", kBodyOffsetMax);
+  }
   const Result<Format> format = choose_format(fetch.content_type, job_->config.fallback_scrape_protocol);
   if (!format) return core::fail(format.error());
-  Parser parser(fetch.body, *format);
-  const std::lock_guard lock(metadata_mutex_);
-  for (Entry entry = parser.next(); entry != Entry::kEnd; entry = parser.next()) {
-    switch (entry) {
+  const LayoutReader::Options options = {.format = *format,
+                                         .trusts_lines = format_ == *format,
+                                         .reads_blocks = std::exchange(reads_blocks_, false),
+                                         .honors_timestamps = job_->config.honor_timestamps,
+                                         .tracks_own_times = job_->config.track_timestamps_staleness,
+                                         .scrape = scrape_};
+  format_ = *format;
+  LayoutReader reader(fetch.body, options, hash_, lines_, intake.scratch);
+  const Result<void> whole = read_entries(reader, *format, intake);
+  intake.counts = reader.counts();
+  intake.report.scraped = intake.counts.scraped;
+  intake.report.post_relabeling = intake.counts.post_relabeling;
+  intake.report.duplicates += intake.counts.duplicates;
+  // What is said of a family in two places holds as the last of them has it, which may not have been read just now.
+  if (intake.noted_metadata && options.trusts_lines && !options.reads_blocks) reads_blocks_ = true;
+  return whole;
+}
+
+Result<void> TargetSeries::read_entries(LayoutReader& reader, Format format, Intake& intake) {
+  const std::uint64_t limit = job_->config.sample_limit;
+  for (;;) {
+    // Past the limits lines are only counted: none of the body will be written.
+    const std::uint64_t most = limit > 0 ? std::min<std::uint64_t>(limit, kBodySamplesMax) : kBodySamplesMax;
+    const std::uint64_t have = reader.counts().post_relabeling;
+    if (have < most) reader.take_known(most - have);
+    switch (const Entry entry = reader.next()) {
       case Entry::kInvalid:
-        return core::fail(parser.error());
+        return core::fail(reader.parser().error());
       case Entry::kHelp:
       case Entry::kType:
       case Entry::kUnit:
-        note_metadata(entry, parser, *format);
+        note_metadata(entry, reader.parser(), format);
+        intake.noted_metadata = true;
         break;
       case Entry::kSample:
-        if (auto taken = take_sample(parser, intake); !taken) return core::fail(at_line(taken.error(), parser));
+        if (auto taken = take_sample(reader, intake); !taken) return core::fail(at_line(taken.error(), reader.parser()));
         break;
+      case Entry::kEnd:
+        if (limit > 0 && reader.counts().post_relabeling > limit) {
+          return core::fail(Errc::kLimitExceeded, "sample limit exceeded");
+        }
+        return {};
       default:
         break;
     }
   }
-  const std::uint64_t limit = job_->config.sample_limit;
-  if (limit > 0 && intake.report.post_relabeling > limit) {
-    return core::fail(Errc::kLimitExceeded, "sample limit exceeded");
-  }
-  return {};
 }
 
-Result<void> TargetSeries::take_sample(const Parser& parser, Intake& intake) {
-  ScrapeReport& report = intake.report;
-  if (++report.scraped > kBodySamplesMax) {
+Result<void> TargetSeries::take_sample(LayoutReader& reader, Intake& intake) {
+  reader.count_scraped();
+  if (reader.counts().scraped > kBodySamplesMax) {
     return core::fail(Errc::kLimitExceeded, "more than {} samples in one body", kBodySamplesMax);
   }
-  const LineKey key = hash_(parser.series());
-  LineNumber number = lines_.find(key, intake.scratch.index);
+  LineNumber number = reader.line();
   if (number == kNoLine) {
-    const Result<LineNumber> added = add_line(key, parser, intake);
+    const Result<LineNumber> added = add_line(reader, intake);
     if (!added) return core::fail(added.error());
     number = *added;
   }
-  Line& line = lines_[number];
-  if (line.dropped) {
-    line.seen = scrape_ & kScrapeCountMask;
+  if (lines_[number].dropped) {
+    reader.pass(number);
     return {};
   }
-  ++report.post_relabeling;
-  // Past the limit lines are only counted: none of the body will be written.
+  reader.count_kept();
   const std::uint64_t limit = job_->config.sample_limit;
-  if (limit > 0 && report.post_relabeling > limit) return {};
-  const bool own_time = job_->config.honor_timestamps && parser.timestamp_ms().has_value();
-  if (line.seen != scrape_) {
-    line.seen = scrape_ & kScrapeCountMask;
-    line.tracked = !own_time || job_->config.track_timestamps_staleness;
-  } else if (!own_time) {
-    ++report.duplicates;
-    return {};
-  }
-  const std::int64_t time_ms = own_time ? *parser.timestamp_ms() : intake.fetch.time_ms;
-  intake.scratch.pending.push_back({{time_ms, parser.value()}, parser.series(), number, parser.type(), own_time});
+  if (limit == 0 || reader.counts().post_relabeling <= limit) reader.take(number);
   return {};
 }
 
 // The labels are only looked at here, and decoded again where the series is made: they are large, and a body of new
 // lines would have to hold them all.
-Result<LineNumber> TargetSeries::add_line(const LineKey& key, const Parser& parser, Intake& intake) {
-  parser.labels(intake.scratch.labels);
+Result<LineNumber> TargetSeries::add_line(LayoutReader& reader, Intake& intake) {
+  reader.parser().labels(intake.scratch.labels);
   const Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, intake.scratch.labels);
   if (!labels) return core::fail(labels.error());
-  const LineNumber number = lines_.add(key, intake.scratch.index);
+  const LineNumber number = reader.add_line();
   lines_[number].dropped = !labels->has_value();
   const std::uint64_t limit = job_->config.sample_limit;
-  const bool counts = limit == 0 || intake.report.post_relabeling < limit;
+  const bool counts = limit == 0 || reader.counts().post_relabeling < limit;
   if (labels->has_value() && counts) ++intake.report.series_added;
   return number;
 }
@@ -184,7 +206,8 @@ Result<LineNumber> TargetSeries::add_line(const LineKey& key, const Parser& pars
 bool TargetSeries::ensure_series(const PendingSample& pending, Intake& intake) {
   Line& line = lines_[pending.line];
   if (line.series != SeriesRef::kNone) return true;
-  exposition::decode_series(pending.text, pending.type, intake.scratch.labels);
+  const std::string_view text = std::string_view(intake.fetch.body).substr(pending.at, line.key.length);
+  exposition::decode_series(text, type_at(pending.at, intake.scratch.types), intake.scratch.labels);
   const Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, intake.scratch.labels);
   if (!labels || !labels->has_value()) return false;
   const auto series = intake.appender.upsert(*timeline_, **labels);
@@ -196,16 +219,29 @@ bool TargetSeries::ensure_series(const PendingSample& pending, Intake& intake) {
   return true;
 }
 
-void TargetSeries::write(const PendingSample& pending, Intake& intake) {
+void TargetSeries::write_all(Intake& intake) {
+  std::size_t own_times = 0;
+  for (const PendingSample& pending : intake.scratch.pending) {
+    if (pending.settled) [[likely]] {
+      const AppendOutcome outcome = intake.appender.append(pending.series, pending.value);
+      if (outcome == AppendOutcome::kAppended || outcome == AppendOutcome::kUnchanged) [[likely]]
+        continue;
+    }
+    write(pending, pending.own_time ? intake.scratch.own_times_ms[own_times++] : intake.fetch.time_ms, intake);
+  }
+}
+
+// A sample that needs a closer look, or had it wrong.
+void TargetSeries::write(const PendingSample& pending, std::int64_t time_ms, Intake& intake) {
   Line& line = lines_[pending.line];
   ScrapeReport& report = intake.report;
-  if (pending.sample.time_ms > intake.fetch.time_ms + kAheadMsMax) {
+  if (time_ms > intake.fetch.time_ms + kAheadMsMax) {
     ++report.out_of_bounds;
     return;
   }
   const auto append = [&] {
-    return pending.own_time ? intake.appender.append_at(line.series, pending.sample)
-                            : intake.appender.append(line.series, pending.sample.value);
+    return pending.own_time ? intake.appender.append_at(line.series, {time_ms, pending.value})
+                            : intake.appender.append(line.series, pending.value);
   };
   if (!ensure_series(pending, intake)) return;
   AppendOutcome outcome = append();
@@ -291,18 +327,24 @@ void TargetSeries::close(Appender& appender) {
 
 // Lines and families that come and go would fill the memory. Lines go when they are more than twice the living and two
 // scrapes did not show them.
-void TargetSeries::forget_unseen(bool good, std::size_t body_lines) {
-  if (lines_.size() > 2 * std::max(good_lines_, body_lines) + kIdleLinesMin) {
+void TargetSeries::forget_unseen(bool good) {
+  if (lines_.size() > 2 * std::max(good_lines_, body_lines_) + kIdleLinesMin) {
     lines_.forget_if([this](const Line& line) { return ((scrape_ - line.seen) & kScrapeCountMask) > 2; });
   }
+  if (good) {
+    good_lines_ = body_lines_;
+    ++good_scrapes_;
+  }
+  // What families there are shows when their lines are read, which the difference to the body before does not call for.
+  if ((good_scrapes_ + 1) % kFamilyScrapesKept == 0) reads_blocks_ = true;
   if (!good) return;
-  good_lines_ = body_lines;
-  if (++good_scrapes_ % kFamilyScrapesKept != 0) return;
+  if (good_scrapes_ % kFamilyScrapesKept != 0) return;
   const std::lock_guard lock(metadata_mutex_);
   std::erase_if(families_, [this](const auto& each) { return each.second.seen + kFamilyScrapesKept < good_scrapes_; });
 }
 
 void TargetSeries::note_metadata(Entry entry, const Parser& parser, Format format) {
+  const std::lock_guard lock(metadata_mutex_);
   auto found = families_.find(parser.family());
   if (found == families_.end()) {
     if (families_.size() >= kFamiliesMax) return;

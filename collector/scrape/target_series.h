@@ -13,6 +13,7 @@
 
 #include "collector/exposition/parser.h"
 #include "collector/scrape/ingest_scratch.h"
+#include "collector/scrape/layout_reader.h"
 #include "collector/scrape/line_hash.h"
 #include "collector/scrape/line_table.h"
 #include "collector/scrape/sample_labels.h"
@@ -79,8 +80,9 @@ enum class ReportSeries : std::uint8_t {
 inline constexpr std::size_t kReportSeriesCount = 8;
 
 // The series of one target: which line of its text is which series, what it showed last time, and so what went stale.
-// A body is read and judged whole before any of its samples is written. Of a line a hash is kept, not the text: that is
-// in the body when its labels are needed, which is when its series is made. What is kept takes 32 bytes a line.
+// A body is read, by its difference to the one before, and judged whole before any of its samples is written. Of a line a
+// hash is kept, not the text: that is in the body when its labels are needed, which is when its series is made. What is
+// kept takes 32 bytes a line.
 //
 // Thread safety: confined to the target's shard, except metadata(): any thread.
 // Invariants: of a failed scrape nothing is in the ring but stale markers and the report series.
@@ -119,19 +121,23 @@ class TargetSeries {
     const Fetch& fetch;
     IngestScratch& scratch;
     ScrapeReport report;
+    LayoutReader::Counts counts;
+    bool noted_metadata = false;
   };
 
   core::Result<void> read(Intake& intake);
-  core::Result<void> take_sample(const exposition::Parser& parser, Intake& intake);
-  core::Result<LineNumber> add_line(const LineKey& key, const exposition::Parser& parser, Intake& intake);
+  core::Result<void> read_entries(LayoutReader& reader, exposition::Format format, Intake& intake);
+  core::Result<void> take_sample(LayoutReader& reader, Intake& intake);
+  core::Result<LineNumber> add_line(LayoutReader& reader, Intake& intake);
   void note_metadata(exposition::Entry entry, const exposition::Parser& parser, exposition::Format format);
 
-  void write(const PendingSample& pending, Intake& intake);
+  void write_all(Intake& intake);
+  void write(const PendingSample& pending, std::int64_t time_ms, Intake& intake);
   bool ensure_series(const PendingSample& pending, Intake& intake);
   void write_markers(core::ring::Appender& appender, std::int64_t time_ms, std::uint32_t last_seen);
   void write_reports(Intake& intake);
   void write_report(ReportSeries which, double value, Intake& intake);
-  void forget_unseen(bool good, std::size_t body_lines);
+  void forget_unseen(bool good);
   bool open(core::ring::Appender& appender);
 
   std::shared_ptr<const Job> job_;
@@ -144,7 +150,10 @@ class TargetSeries {
 
   LineHash hash_;
   LineTable lines_;
-  std::size_t good_lines_ = 0;  // of the last good body
+  std::optional<exposition::Format> format_;  // of the last body
+  bool reads_blocks_ = false;                 // the next body's
+  std::size_t body_lines_ = 0;                // lines and blocks of the last body
+  std::size_t good_lines_ = 0;                // of the last good body
   std::array<core::ring::SeriesRef, kReportSeriesCount> reports_{};
 
   mutable std::mutex metadata_mutex_;

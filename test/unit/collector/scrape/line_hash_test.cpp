@@ -21,7 +21,8 @@ std::string text_of(std::size_t size) {
   return text;
 }
 
-// Counts texts, and the halves of their keys: a half that comes twice among so few is a fault of the hash.
+// Counts texts, and the parts of their keys. A lower part that comes twice among so few is a fault of the hash; of the
+// upper parts, which are half as wide, a few may be the same among many.
 class KeyNotes {
  public:
   void add(std::string_view text) {
@@ -32,13 +33,15 @@ class KeyNotes {
   }
   void expect_all_differ() const {
     EXPECT_EQ(low_.size(), texts_);
-    EXPECT_EQ(high_.size(), texts_);
+    const auto texts = static_cast<double>(texts_);
+    const double same = texts * texts / 2 / 4294967296.0;
+    EXPECT_GE(static_cast<double>(high_.size()), texts - 5 * same - 1);
   }
 
  private:
   std::size_t texts_ = 0;
   std::unordered_set<std::uint64_t> low_;
-  std::unordered_set<std::uint64_t> high_;
+  std::unordered_set<std::uint32_t> high_;
 };
 
 TEST(LineHash, TextsThatDifferInOneBitDiffer) {
@@ -93,7 +96,7 @@ TEST(LineHash, OneBitOfTheTextReachesHalfOfTheKey) {
       text[bit / 8] ^= flip;
       flipped += std::popcount(before.low ^ after.low) + std::popcount(before.high ^ after.high);
     }
-    const double share = flipped / (128.0 * 8.0 * static_cast<double>(size));
+    const double share = flipped / (96.0 * 8.0 * static_cast<double>(size));
     EXPECT_NEAR(share, 0.5, 0.06) << size;
   }
 }

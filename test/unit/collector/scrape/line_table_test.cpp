@@ -12,7 +12,7 @@ namespace collector::scrape {
 namespace {
 
 // Eight keys each want the same place in the index.
-LineKey key_of(std::size_t i) { return {i / 8 * 8, i}; }
+LineKey key_of(std::size_t i) { return {i / 8 * 8, static_cast<std::uint32_t>(i), 0}; }
 
 class LineTableTest : public testing::Test {
  protected:
