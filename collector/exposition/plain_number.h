@@ -13,14 +13,15 @@ inline constexpr std::array<double, 23> kExactPowersOfTen = {1e0,  1e1,  1e2,  1
 
 // Reads the digits at `at` into `number`, whose earlier digits stay; returns past them.
 inline const char* read_digits(const char* at, std::uint64_t& number) {
-  for (unsigned digit; (digit = static_cast<unsigned char>(*at) - unsigned{'0'}) <= 9; ++at) number = number * 10 + digit;
+  for (unsigned digit; (digit = static_cast<unsigned char>(*at) - unsigned{'0'}) <= 9; ++at)
+    number = number * 10 + digit;
   return at;
 }
 
 // Reads a number of the plainest kind, which most samples are: [+-]digits[.digits][e[+-]digits] whose digits fit a
-// double exactly and whose power of ten does too. Their product or quotient is one rounding away from the number, and so
-// is the same double that std::from_chars finds (W. D. Clinger, "How to read floating point numbers accurately", 1990).
-// Returns past the number; nullptr if it is of another kind, of which nothing is said.
+// double exactly and whose power of ten does too. Their product or quotient is one rounding away from the number, and
+// so is the same double that std::from_chars finds (W. D. Clinger, "How to read floating point numbers accurately",
+// 1990). Returns past the number; nullptr if it is of another kind, of which nothing is said.
 //
 // REQUIRES: a byte that no number contains comes before the end of the readable bytes.
 inline const char* read_plain_number(const char* at, double& value) {

@@ -39,9 +39,9 @@ LayoutReader::LayoutReader(std::string_view body, const Options& options, const 
       whole_(body.rfind('\n') + 1) {}  // npos + 1 is 0
 
 inline bool LayoutReader::show(Line& line) {
-  if (line.seen == options_.scrape) return false;
-  if (line.seen == scrape_before_) ++counts_.lines_again;
-  line.seen = options_.scrape & kScrapeCountMask;
+  if (line.marks.seen == options_.scrape) return false;
+  if (line.marks.seen == scrape_before_) ++counts_.lines_again;
+  line.marks.seen = options_.scrape & kScrapeCountMask;
   ++counts_.lines;
   return true;
 }
@@ -49,7 +49,7 @@ inline bool LayoutReader::show(Line& line) {
 inline void LayoutReader::keep(Line& line, LineNumber number, std::size_t at, double value,
                                const std::int64_t* own_time_ms) {
   if (show(line)) {
-    line.tracked = own_time_ms == nullptr || options_.tracks_own_times;
+    line.marks.tracked = own_time_ms == nullptr || options_.tracks_own_times;
   } else if (own_time_ms == nullptr) {
     ++counts_.duplicates;
     return;
@@ -60,7 +60,7 @@ inline void LayoutReader::keep(Line& line, LineNumber number, std::size_t at, do
                               .at = static_cast<std::uint32_t>(at),
                               .line = number & ((1U << 30) - 1),
                               .own_time = own_time_ms != nullptr,
-                              .settled = own_time_ms == nullptr && line.has_samples && line.series != SeriesRef::kNone});
+                              .settled = own_time_ms == nullptr && line.marks.has_samples});
 }
 
 // Whether the text at `at` is that of the line. What follows a sample's name and labels must be a blank: else the name
@@ -68,7 +68,7 @@ inline void LayoutReader::keep(Line& line, LineNumber number, std::size_t at, do
 inline bool LayoutReader::is_here(const Line& line, const char* at) const {
   const auto room = static_cast<std::size_t>(body_.data() + whole_ - at);
   const std::size_t size = line.key.length;
-  if (line.is_block) {
+  if (line.marks.is_block) {
     return !options_.reads_blocks && size <= room && is_block_start(*at) && hash_({at, size}) == line.key;
   }
   return size < room && at[size] == ' ' && hash_({at, size}) == line.key;
@@ -115,42 +115,85 @@ inline const char* LayoutReader::read_value(const char* at, double& value, std::
 
 void LayoutReader::take_known(std::uint64_t most) {
   if (!options_.trusts_lines || in_block_) return;
-  const char* const begin = body_.data();
   const std::size_t from = at_;
-  for (std::uint64_t taken = 0; at_ < whole_ && taken < most;) {
-    const char* const at = begin + at_;
-    const LineNumber number = known_line(lines_.expected(), at);
-    if (number == kNoLine) break;
-    Line& line = lines_[number];
-    const std::size_t size = line.key.length;
-    if (line.is_block) {
-      show(line);
-      at_ += size;
-      take_block(line, at_);
-    } else {
-      double value = 0;
-      std::int64_t time_ms = 0;
-      bool has_time = false;
-      const char* const end = read_value(at + size + 1, value, time_ms, has_time);
-      if (end == nullptr) break;
-      ++counts_.scraped;
-      ++counts_.known;
-      if (line.dropped) {
-        show(line);
-      } else {
-        ++counts_.post_relabeling;
-        ++taken;
-        keep(line, number, at_, value, has_time && options_.honors_timestamps ? &time_ms : nullptr);
-      }
-      at_ = static_cast<std::size_t>(end - begin);
-    }
-    lines_.take(number);
-  }
+  const std::uint64_t enough = counts_.post_relabeling + most;
+  do {
+    take_usual(enough - counts_.post_relabeling);
+  } while (counts_.post_relabeling < enough && take_one_known());
   if (at_ != from) moved_ = true;
 }
 
-void LayoutReader::take_block(const Line& block, std::size_t at) {
-  if (block.series != SeriesRef::kNone) note_type(at, type_of(block.series));
+// The lines that follow and are what nearly all are: a sample without a time, of a series that has samples and had one
+// in the scrape before.
+void LayoutReader::take_usual(std::uint64_t most) {
+  const LineMarks usual = {.seen = scrape_before_ & kScrapeCountMask,
+                           .dropped = false,
+                           .has_samples = true,
+                           .tracked = true,
+                           .is_block = false};
+  LineMarks now = usual;
+  now.seen = options_.scrape & kScrapeCountMask;
+  const char* const begin = body_.data();
+  const char* const end = begin + whole_;
+  const char* at = begin + at_;
+  const std::size_t before = scratch_.pending.size();
+  const std::size_t enough = before + most;
+  lines_.take_while([&](Line& line, LineNumber number) {
+    const std::size_t size = line.key.length;
+    if (size >= static_cast<std::size_t>(end - at) || at[size] != ' ' || line.marks != usual) return false;
+    if (scratch_.pending.size() >= enough || hash_({at, size}) != line.key) return false;
+    double value = 0;
+    const char* const stop = exposition::read_plain_number(at + size + 1, value);
+    if (stop == nullptr || *stop != '\n') return false;
+    line.marks = now;
+    scratch_.pending.push_back({.value = value,
+                                .series = line.series,
+                                .at = static_cast<std::uint32_t>(at - begin),
+                                .line = number & ((1U << 30) - 1),
+                                .own_time = false,
+                                .settled = true});
+    at = stop + 1;
+    return true;
+  });
+  at_ = static_cast<std::size_t>(at - begin);
+  const std::uint64_t taken = scratch_.pending.size() - before;
+  counts_.scraped += taken;
+  counts_.known += taken;
+  counts_.post_relabeling += taken;
+  counts_.lines += taken;
+  counts_.lines_again += taken;
+}
+
+// Any line that is known and stands where it is expected, or after some that are gone; false if there is none.
+bool LayoutReader::take_one_known() {
+  if (at_ >= whole_) return false;
+  const char* const at = body_.data() + at_;
+  const LineNumber number = known_line(lines_.expected(), at);
+  if (number == kNoLine) return false;
+  Line& line = lines_[number];
+  const std::size_t size = line.key.length;
+  if (line.marks.is_block) {
+    show(line);
+    at_ += size;
+    if (line.series != SeriesRef::kNone) note_type(at_, type_of(line.series));
+  } else {
+    double value = 0;
+    std::int64_t time_ms = 0;
+    bool has_time = false;
+    const char* const end = read_value(at + size + 1, value, time_ms, has_time);
+    if (end == nullptr) return false;
+    ++counts_.scraped;
+    ++counts_.known;
+    if (line.marks.dropped) {
+      show(line);
+    } else {
+      ++counts_.post_relabeling;
+      keep(line, number, at_, value, has_time && options_.honors_timestamps ? &time_ms : nullptr);
+    }
+    at_ = static_cast<std::size_t>(end - body_.data());
+  }
+  lines_.take(number);
+  return true;
 }
 
 void LayoutReader::note_type(std::size_t at, MetricType type) {
@@ -199,8 +242,8 @@ void LayoutReader::end_block(std::size_t start, std::size_t end) {
   if (end - start > exposition::kSeriesBytesMax) return;
   const LineKey key = hash_(body_.substr(start, end - start));
   const LineNumber expected = lines_.expected();
-  const bool is_free =
-      expected != kNoLine && lines_[expected].is_block && (lines_[expected].seen != options_.scrape || lines_[expected].key == key);
+  const bool is_free = expected != kNoLine && lines_[expected].marks.is_block &&
+                       (lines_[expected].marks.seen != options_.scrape || lines_[expected].key == key);
   LineNumber number = expected;
   if (is_free) {
     lines_.take(number);
@@ -210,7 +253,7 @@ void LayoutReader::end_block(std::size_t start, std::size_t end) {
   }
   Line& line = lines_[number];
   line.key = key;
-  line.is_block = true;
+  line.marks.is_block = true;
   line.series = has_type ? ref_of(parser_.type()) : SeriesRef::kNone;
   show(line);
 }
@@ -218,7 +261,7 @@ void LayoutReader::end_block(std::size_t start, std::size_t end) {
 LineNumber LayoutReader::add(const LineKey& key) {
   const LineNumber number = lines_.add(key, scratch_.index);
   // Not in the scrape before.
-  lines_[number].seen = (scrape_before_ - 1) & kScrapeCountMask;
+  lines_[number].marks.seen = (scrape_before_ - 1) & kScrapeCountMask;
   return number;
 }
 

@@ -71,13 +71,14 @@ class LayoutReader {
   const exposition::Parser& parser() const { return parser_; }
 
  private:
+  void take_usual(std::uint64_t most);
+  bool take_one_known();
   // False if the body has shown the line before.
   bool show(Line& line);
   void keep(Line& line, LineNumber number, std::size_t at, double value, const std::int64_t* own_time_ms);
   LineNumber known_line(LineNumber number, const char* at) const;
   bool is_here(const Line& line, const char* at) const;
   const char* read_value(const char* at, double& value, std::int64_t& time_ms, bool& has_time) const;
-  void take_block(const Line& block, std::size_t at);
   void end_block(std::size_t start, std::size_t end);
   LineNumber add(const LineKey& key);
   void note_type(std::size_t at, exposition::MetricType type);
@@ -89,9 +90,9 @@ class LayoutReader {
   IngestScratch& scratch_;
   exposition::Parser parser_;
   std::uint32_t scrape_before_;
-  std::size_t whole_;    // where the last line begins that has no line feed
-  std::size_t at_ = 0;   // read up to here
-  bool moved_ = false;   // the parser has to be told so
+  std::size_t whole_;   // where the last line begins that has no line feed
+  std::size_t at_ = 0;  // read up to here
+  bool moved_ = false;  // the parser has to be told so
   bool in_block_ = false;
   std::size_t block_start_ = 0;
   bool block_has_type_ = false;

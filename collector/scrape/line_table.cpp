@@ -65,7 +65,7 @@ LineNumber LineTable::add(const LineKey& key, LineIndex& index) {
   // By an eighth: doubling would leave up to half of the memory idle for as long as the target grows a little.
   if (lines_.size() == lines_.capacity()) lines_.reserve(lines_.size() + lines_.size() / 8 + 16);
   const LineNumber after = expected();
-  lines_.push_back({.key = key, .next = after});
+  lines_.emplace_back(Line{key, core::ring::SeriesRef::kNone, after, {}});
   if (index.built()) index.insert_last(lines_);
   grown_ = true;
   const auto number = static_cast<LineNumber>(lines_.size() - 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -20,18 +21,28 @@ inline constexpr LineNumber kNoLine = std::numeric_limits<LineNumber>::max();
 // all that time, nor forgotten, would then miss one sample.
 inline constexpr std::uint32_t kScrapeCountMask = (1U << 28) - 1;
 
+// What a line was found to be. All of it fits one word, so that what most lines are is one comparison.
+struct LineMarks {
+  std::uint32_t seen : 28 = 0;  // the last scrape that showed it, & kScrapeCountMask
+  bool dropped : 1 = false;     // by metric relabelling
+  bool has_samples : 1 = false;
+  bool tracked : 1 = false;   // stale when the scrape after `seen` does not show it
+  bool is_block : 1 = false;  // of lines that are no samples
+  bool operator==(const LineMarks& other) const {
+    return std::bit_cast<std::uint32_t>(*this) == std::bit_cast<std::uint32_t>(other);
+  }
+};
+
 // What is remembered of a series' line between scrapes: there are as many of these as series, so every byte counts. The
 // lines between samples (comments, HELP, TYPE) are remembered too, each block of them as one line, so that a body is
 // known to be as it was without another look at what they say.
+//
+// Invariants: a line with samples has a series.
 struct Line {
   LineKey key;
   core::ring::SeriesRef series = core::ring::SeriesRef::kNone;  // of a block: see LayoutReader
   LineNumber next = kNoLine;                                    // which followed it last time
-  std::uint32_t seen : 28 = 0;                                  // the last scrape that showed it, & kScrapeCountMask
-  bool dropped : 1 = false;                                     // by metric relabelling
-  bool has_samples : 1 = false;
-  bool tracked : 1 = false;   // stale when the scrape after `seen` does not show it
-  bool is_block : 1 = false;  // of lines that are no samples
+  LineMarks marks;
 };
 static_assert(sizeof(Line) == 32);
 
@@ -94,6 +105,17 @@ class LineTable {
   LineNumber add(const LineKey& key, LineIndex& index);
   // After each body: gives back what was taken for growth, once nothing grows any more.
   void end_body();
+
+  // Takes lines as long as `here(line, number)` says that they follow.
+  template <class Here>
+  void take_while(Here here) {
+    LineNumber last = last_;
+    for (LineNumber number = expected(); number < lines_.size() && here(lines_[number], number);) {
+      last = number;
+      number = lines_[number].next;
+    }
+    last_ = last;
+  }
 
   Line& operator[](LineNumber number) { return lines_[number]; }
   std::size_t size() const { return lines_.size(); }

@@ -154,7 +154,8 @@ Result<void> TargetSeries::read_entries(LayoutReader& reader, Format format, Int
         intake.noted_metadata = true;
         break;
       case Entry::kSample:
-        if (auto taken = take_sample(reader, intake); !taken) return core::fail(at_line(taken.error(), reader.parser()));
+        if (auto taken = take_sample(reader, intake); !taken)
+          return core::fail(at_line(taken.error(), reader.parser()));
         break;
       case Entry::kEnd:
         if (limit > 0 && reader.counts().post_relabeling > limit) {
@@ -178,7 +179,7 @@ Result<void> TargetSeries::take_sample(LayoutReader& reader, Intake& intake) {
     if (!added) return core::fail(added.error());
     number = *added;
   }
-  if (lines_[number].dropped) {
+  if (lines_[number].marks.dropped) {
     reader.pass(number);
     return {};
   }
@@ -195,7 +196,7 @@ Result<LineNumber> TargetSeries::add_line(LayoutReader& reader, Intake& intake) 
   const Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, intake.scratch.labels);
   if (!labels) return core::fail(labels.error());
   const LineNumber number = reader.add_line();
-  lines_[number].dropped = !labels->has_value();
+  lines_[number].marks.dropped = !labels->has_value();
   const std::uint64_t limit = job_->config.sample_limit;
   const bool counts = limit == 0 || reader.counts().post_relabeling < limit;
   if (labels->has_value() && counts) ++intake.report.series_added;
@@ -247,13 +248,14 @@ void TargetSeries::write(const PendingSample& pending, std::int64_t time_ms, Int
   AppendOutcome outcome = append();
   if (outcome == AppendOutcome::kGone) {
     line.series = SeriesRef::kNone;
+    line.marks.has_samples = false;
     if (!ensure_series(pending, intake)) return;
     outcome = append();
   }
   switch (outcome) {
     case AppendOutcome::kAppended:
     case AppendOutcome::kUnchanged:
-      line.has_samples = true;
+      line.marks.has_samples = true;
       break;
     case AppendOutcome::kOutOfOrder:
       ++report.out_of_order;
@@ -270,7 +272,7 @@ void TargetSeries::write(const PendingSample& pending, std::int64_t time_ms, Int
 // sample: the ring drops the second value of one time.
 void TargetSeries::write_markers(Appender& appender, std::int64_t time_ms, std::uint32_t last_seen) {
   for (const Line& line : lines_) {
-    if (line.seen != last_seen || !line.tracked || !line.has_samples || line.series == SeriesRef::kNone) continue;
+    if (line.marks.seen != last_seen || !line.marks.tracked || !line.marks.has_samples) continue;
     appender.append_at(line.series, {time_ms, core::ring::stale_marker()});
   }
 }
@@ -329,7 +331,7 @@ void TargetSeries::close(Appender& appender) {
 // scrapes did not show them.
 void TargetSeries::forget_unseen(bool good) {
   if (lines_.size() > 2 * std::max(good_lines_, body_lines_) + kIdleLinesMin) {
-    lines_.forget_if([this](const Line& line) { return ((scrape_ - line.seen) & kScrapeCountMask) > 2; });
+    lines_.forget_if([this](const Line& line) { return ((scrape_ - line.marks.seen) & kScrapeCountMask) > 2; });
   }
   if (good) {
     good_lines_ = body_lines_;

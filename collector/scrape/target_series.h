@@ -80,9 +80,9 @@ enum class ReportSeries : std::uint8_t {
 inline constexpr std::size_t kReportSeriesCount = 8;
 
 // The series of one target: which line of its text is which series, what it showed last time, and so what went stale.
-// A body is read, by its difference to the one before, and judged whole before any of its samples is written. Of a line a
-// hash is kept, not the text: that is in the body when its labels are needed, which is when its series is made. What is
-// kept takes 32 bytes a line.
+// A body is read, by its difference to the one before, and judged whole before any of its samples is written. Of a line
+// a hash is kept, not the text: that is in the body when its labels are needed, which is when its series is made. What
+// is kept takes 32 bytes a line.
 //
 // Thread safety: confined to the target's shard, except metadata(): any thread.
 // Invariants: of a failed scrape nothing is in the ring but stale markers and the report series.
