@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/wiring/components.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@ constexpr int kBackupsAskedMax = 16;
 constexpr core::Duration kFarewell = std::chrono::seconds(5);
 
 rules::promql::EngineOptions options_of(const LoadedConfig& config) {
+// How often memory is given back while series come.
+constexpr core::Duration kGiveBackEvery = std::chrono::seconds(30);
+
+rules::promql::EngineOptions engine_options(const LoadedConfig& config) {
   rules::promql::EngineOptions options;
   options.default_subquery_step = config.settings.global.scrape.evaluation_interval;
   options.lookback = config.settings.api.query_lookback_delta;
@@ -201,8 +206,18 @@ Result<void> Components::start(const LoadedConfig& config, const std::string& ex
   if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
   apply_jobs(config);
   rules_->start();
+  loop_.post([this] { give_memory_back(); });
   backup_loop_ = std::make_unique<actions::backup::BackupLoop>(*backups_);
   return {};
+}
+
+// A target's first scrape takes memory that later ones do not need: texts of labels, tables that grew. The C library
+// keeps it, scattered over the heaps of the threads that used it (a quarter of all heap memory after 100,000 new
+// series), unless it is told to look. So it is, while series still come.
+void Components::give_memory_back() {
+  const std::uint64_t generation = ring_->reader().index_generation();
+  if (std::exchange(series_when_given_back_, generation) != generation) ::malloc_trim(0);
+  loop_.schedule_at(clock_.steady_now() + kGiveBackEvery, [this] { give_memory_back(); });
 }
 
 Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedConfig& before,

@@ -74,6 +74,7 @@ class Components {
   void apply_jobs(const LoadedConfig& config);
   void apply_host(const LoadedConfig& config);
   std::shared_ptr<collector::host::HostLoop> host() const;
+  void give_memory_back();
   // Runs `task` on the loop's thread and waits for it.
   void on_loop(const std::function<void()>& task);
 
@@ -100,6 +101,7 @@ class Components {
   std::unique_ptr<actions::backup::BackupLoop> backup_loop_;
   std::stop_source stopping_;
   std::atomic<int> backups_asked_{0};
+  std::uint64_t series_when_given_back_ = 0;  // the ring's index generation; confined to the loop's thread
   std::thread loop_thread_;
 };
 

@@ -94,9 +94,12 @@ void ScrapeLoop::tick() {
   add(context_.stats.missed_ticks, static_cast<std::uint64_t>(late));
   next_tick_ += (late + 1) * target_.interval;
   schedule_tick();
-  if (in_flight_) {
-    if (std::exchange(tick_waits_, true)) add(context_.stats.missed_ticks);
-    return;
+  for (Flight flight = flight_.load(std::memory_order_acquire); flight != Flight::kNone;) {
+    if (flight == Flight::kOneAndTickWaits) {
+      add(context_.stats.missed_ticks);
+      return;
+    }
+    if (flight_.compare_exchange_weak(flight, Flight::kOneAndTickWaits, std::memory_order_acq_rel)) return;
   }
   scrape();
 }
@@ -113,7 +116,7 @@ std::int64_t ScrapeLoop::aligned_time_ms() {
   return core::to_unix_ms(now - *grid_ <= tolerance ? *grid_ : now);
 }
 
-core::net::Request ScrapeLoop::request() const {
+core::net::Request ScrapeLoop::make_request() const {
   const ScrapeConfig& config = job_->config;
   core::net::Request request;
   request.url = target_.url;
@@ -128,14 +131,16 @@ core::net::Request ScrapeLoop::request() const {
 }
 
 void ScrapeLoop::scrape() {
-  in_flight_ = true;
+  flight_.store(Flight::kOne, std::memory_order_release);
   fetch_ = Fetch{};
   fetch_.started = context_.clock.steady_now();
   fetch_.time_ms = aligned_time_ms();
-  core::net::Request wanted = request();
+  if (!request_) request_ = make_request();
+  core::net::Request wanted = *request_;
   if (limit_error_.empty()) {
     const auto applied = job_->config.http.apply(wanted);
     if (applied) {
+      wanted.buffer = context_.buffers.take();
       transfer_ = context_.http.send(std::move(wanted), [weak = weak_from_this()](core::Result<core::net::Response> r) {
         if (const auto self = weak.lock()) self->fetched(std::move(r));
       });
@@ -157,6 +162,7 @@ void ScrapeLoop::fetched(core::Result<core::net::Response> response) {
   } else if (response->status != 200) {
     fetch_.error = fmt::format("server returned HTTP status {}{}{}", response->status,
                                response->reason.empty() ? "" : " ", response->reason);
+    context_.buffers.give_back(std::move(response->body));
   } else {
     fetch_.content_type = core::net::find_header(response->headers, "Content-Type");
     fetch_.body = std::move(response->body);
@@ -170,8 +176,9 @@ void ScrapeLoop::ingest(Fetch fetch) {
   const bool posted =
       shard_.post([self = shared_from_this(), series = series_, shared](core::ring::Appender& appender) {
         const ScrapeReport report = series->ingest(appender, self->context_.clock, *shared, self->shard_.scratch());
+        self->context_.buffers.give_back(std::move(shared->body));
         self->note(*shared, report);
-        self->context_.scheduler.post([self] { self->done(); });
+        self->end_scrape();
       });
   if (posted) return;
   add(context_.stats.queue_full);
@@ -180,7 +187,7 @@ void ScrapeLoop::ingest(Fetch fetch) {
   ScrapeReport report;
   report.error = "the collector is overloaded: its queue is full";
   note(refused, report);
-  context_.scheduler.post([self = shared_from_this()] { self->done(); });
+  end_scrape();
 }
 
 void ScrapeLoop::note(const Fetch& fetch, const ScrapeReport& report) {
@@ -206,10 +213,16 @@ void ScrapeLoop::note(const Fetch& fetch, const ScrapeReport& report) {
   }
 }
 
+// Any thread. The loop's own is woken only if it has something to do.
+void ScrapeLoop::end_scrape() {
+  Flight flight = Flight::kOne;
+  if (flight_.compare_exchange_strong(flight, Flight::kNone, std::memory_order_acq_rel)) return;
+  context_.scheduler.post([self = shared_from_this()] { self->done(); });
+}
+
 void ScrapeLoop::done() {
-  in_flight_ = false;
-  if (stopped_ || !std::exchange(tick_waits_, false)) return;
-  scrape();
+  flight_.store(Flight::kNone, std::memory_order_release);
+  if (!stopped_) scrape();
 }
 
 TargetStatus ScrapeLoop::status() const {

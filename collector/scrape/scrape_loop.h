@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/scrape/body_buffers.h"
 #include "collector/scrape/shard.h"
 #include "collector/scrape/target.h"
 #include "collector/scrape/target_series.h"
@@ -48,6 +49,7 @@ struct LoopContext {
   core::Scheduler& scheduler;
   core::net::HttpClient& http;
   ScrapeStats& stats;
+  BodyBuffers& buffers;
   // Called on the target's shard after its samples are readable. May be empty; must not block.
   std::function<void(const Arrival&)> on_arrival;
 };
@@ -103,11 +105,12 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   void schedule_tick();
   void tick();
   void scrape();
-  core::net::Request request() const;
+  core::net::Request make_request() const;
   std::int64_t aligned_time_ms();
   void fetched(core::Result<core::net::Response> response);
   void ingest(Fetch fetch);
   void note(const Fetch& fetch, const ScrapeReport& report);
+  void end_scrape();
   void done();
   void halt();
   void wait_to_end(core::SteadyTime when, std::int64_t marker_ms);
@@ -126,9 +129,12 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   Fetch fetch_;                         // under way
   bool started_ = false;
   bool stopped_ = false;
-  bool in_flight_ = false;
-  bool tick_waits_ = false;
   bool ended_ = false;
+  // The loop's thread begins a scrape and finds out, at a tick, that one is under way; the shard ends it. acq_rel: what
+  // one did before is seen by the other after.
+  enum class Flight : std::uint8_t { kNone, kOne, kOneAndTickWaits };
+  std::atomic<Flight> flight_{Flight::kNone};
+  std::optional<core::net::Request> request_;  // the part of it that stays
 
   mutable std::mutex status_mutex_;
   TargetStatus status_;  // guarded by status_mutex_

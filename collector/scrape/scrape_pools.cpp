@@ -20,7 +20,7 @@ std::uint64_t fnv1a(std::string_view text) {
 ScrapePools::ScrapePools(const core::Clock& clock, core::Scheduler& scheduler, core::net::HttpClient& http,
                          std::vector<std::unique_ptr<Shard>> shards, std::function<void(const Arrival&)> on_arrival,
                          ScrapePoolsOptions options)
-    : context_{clock, scheduler, http, stats_, std::move(on_arrival)},
+    : context_{clock, scheduler, http, stats_, buffers_, std::move(on_arrival)},
       options_(std::move(options)),
       shards_(std::move(shards)) {
   CHECK(!shards_.empty(), "targets need a shard");

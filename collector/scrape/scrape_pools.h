@@ -66,6 +66,7 @@ class ScrapePools {
   void retire(Pool& pool, Ending ending);
 
   ScrapeStats stats_;
+  BodyBuffers buffers_;
   LoopContext context_;
   ScrapePoolsOptions options_;
   std::uint64_t seed_ = 0;

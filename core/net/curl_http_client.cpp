@@ -15,6 +15,7 @@
 #include <curl/curl.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "core/check.h"
@@ -267,6 +268,14 @@ int Exchange::on_timer(CURLM*, long timeout_ms, void* self) {
 void Exchange::set_timer(long timeout_ms) {
   if (timeout_ms < 0) {
     timer_.cancel();
+    return;
+  }
+  if (timeout_ms == 0) {
+    // Each transfer begins so; a timer would cost system calls. libcurl forbids to work on inside this call.
+    timer_.cancel();
+    asio::post(loop_.context(), [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->work(CURL_SOCKET_TIMEOUT, 0);
+    });
     return;
   }
   timer_.expires_after(Millis(timeout_ms));

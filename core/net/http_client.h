@@ -54,6 +54,7 @@ struct Request {
   bool follow_redirects = false;                // at most 10; credentials go to the first host only
   TlsOptions tls;
   Credentials credentials;
+  std::string buffer;  // becomes the answer's body: who asks again and again need not have memory found each time
 };
 
 // How long each phase took, for probes; a phase that did not happen is zero.
