@@ -27,11 +27,10 @@ constexpr int kBackupsAskedMax = 16;
 // How long a stop waits for receivers to answer; what is not answered is sent again after the next start.
 constexpr core::Duration kFarewell = std::chrono::seconds(5);
 
-rules::promql::EngineOptions options_of(const LoadedConfig& config) {
 // How often memory is given back while series come.
 constexpr core::Duration kGiveBackEvery = std::chrono::seconds(30);
 
-rules::promql::EngineOptions engine_options(const LoadedConfig& config) {
+rules::promql::EngineOptions options_of(const LoadedConfig& config) {
   rules::promql::EngineOptions options;
   options.default_subquery_step = config.settings.global.scrape.evaluation_interval;
   options.lookback = config.settings.api.query_lookback_delta;
