@@ -102,7 +102,7 @@ void append_targets(MetricText& text, const std::vector<collector::scrape::PoolS
 void append_scrapes(MetricText& text, const AgentView& agent, const collector::scrape::ScrapeStats& stats) {
   append_counters(
       text,
-      std::array<Named, 10>{{
+      std::array<Named, 11>{{
           {"watchkeeper_scrapes_total", "Scrapes that ended.", stats.scrapes},
           {"watchkeeper_scrape_failures_total", "Of these, without a usable answer.", stats.failures},
           {"watchkeeper_scrape_samples_total", "Samples read from targets.", stats.samples},
@@ -117,6 +117,8 @@ void append_scrapes(MetricText& text, const AgentView& agent, const collector::s
            stats.out_of_bounds},
           {"watchkeeper_scrape_refused_samples_total", "Samples dropped: the ring had no room for their series.",
            stats.series_refused},
+          {"watchkeeper_scrape_tolerated_lines_total",
+           "Lines taken that are new and that Prometheus would fail a scrape for.", stats.tolerated},
           {"watchkeeper_scrape_target_errors_total", "Targets that could not be made.", stats.target_errors},
       }});
   append_targets(text, agent.pools());

@@ -7,7 +7,6 @@
 namespace collector::exposition {
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // What a byte may be part of; bits of one number, so that a run of bytes is a loop over one table.
@@ -83,8 +82,11 @@ std::string_view to_string(Token token) {
   return "";
 }
 
-Lexer::Lexer(std::string_view body, Format format)
-    : body_(body), format_(format), size_(body.size() + (format == Format::kPrometheusText && !body.empty() ? 1 : 0)) {}
+Lexer::Lexer(std::string_view body, Format format, Tolerance tolerance)
+    : body_(body),
+      format_(format),
+      sloppy_(tolerance == Tolerance::kSloppy && format == Format::kPrometheusText),
+      size_(body.size() + (format == Format::kPrometheusText && !body.empty() ? 1 : 0)) {}
 
 std::string Lexer::slice(std::size_t from, std::size_t to) const {
   std::string text(body_.substr(std::min(from, body_.size()), to - from));
@@ -100,7 +102,9 @@ Token Lexer::next() {
   // A text of nothing but blanks after HELP's name is an empty text, so blanks are skipped there only up to the line's
   // end; that is what text_meta_text does.
   if (state_ != State::kMetaText) {
-    while (end_ < size_ && is_blank(at(end_))) ++end_;
+    for (; end_ < size_ && is_blank(end_); ++end_) {
+      if (at(end_) == '\r') ++tolerated_;
+    }
   }
   start_ = end_;
   return end_ >= size_ ? Token::kEof : text_token();
@@ -126,6 +130,12 @@ std::size_t Lexer::skip_plain_pairs(std::size_t most) {
     ++count;
   }
   return count;
+}
+
+void Lexer::skip_line() {
+  end_ = std::min(body_.find('\n', end_), body_.size()) + 1;
+  state_ = State::kInit;
+  ++tolerated_;
 }
 
 Token Lexer::accept(Token token, std::size_t end, State state) {
@@ -169,12 +179,12 @@ Token Lexer::text_init() {
 // "# HELP ", "# TYPE " with any blanks; everything else up to the line's end is a comment.
 Token Lexer::text_comment() {
   std::size_t i = start_ + 1;
-  while (is_blank(at(i))) ++i;
+  while (is_blank(i)) ++i;
   if (i > start_ + 1) {
     const std::string_view word = body_.substr(std::min(i, body_.size()), 4);
-    if ((word == "HELP" || word == "TYPE") && is_blank(at(i + 4))) {
+    if ((word == "HELP" || word == "TYPE") && is_blank(i + 4)) {
       i += 4;
-      while (is_blank(at(i))) ++i;
+      while (is_blank(i)) ++i;
       return accept(word == "HELP" ? Token::kHelp : Token::kType, i, State::kMetaName);
     }
   }
@@ -193,7 +203,7 @@ Token Lexer::meta_name() {
 Token Lexer::text_meta_text() {
   const std::size_t end = std::min(body_.find('\n', start_), body_.size());
   std::size_t text = start_;
-  while (text < end && is_blank(at(text))) ++text;
+  while (text < end && is_blank(text)) ++text;
   if (text == end) start_ = end;
   return accept(Token::kText, end, State::kInit);
 }
@@ -208,7 +218,7 @@ Token Lexer::text_number() {
   }
   if (first == '{') return accept(Token::kBraceOpen, start_ + 1, State::kLabels);
   std::size_t i = start_;
-  for (char c = first; c != '{' && c != '\n' && c != '\0' && !is_blank(c); c = at(i)) ++i;
+  for (char c = first; c != '{' && c != '\n' && c != '\0' && !is_blank(i); c = at(i)) ++i;
   return i == start_ ? reject(start_) : accept(Token::kValue, i, State::kTimestamp);
 }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "collector/exposition/entry.h"
 
 namespace collector::exposition {
 
@@ -40,7 +43,7 @@ std::string_view to_string(Token token);
 // Invariants: start() <= end() <= size(); the bytes of a token are [start(), end()).
 class Lexer {
  public:
-  Lexer(std::string_view body, Format format);
+  Lexer(std::string_view body, Format format, Tolerance tolerance = Tolerance::kAsPrometheus);
 
   Token next();
 
@@ -55,6 +58,11 @@ class Lexer {
   // them is what it would have found had it read them. Returns how many there were, `most` at most; none where no label
   // is due.
   std::size_t skip_plain_pairs(std::size_t most);
+
+  // Past the end of the line, whatever is there.
+  void skip_line();
+  // How often something was taken that Prometheus would not take.
+  std::uint64_t tolerated() const { return tolerated_; }
 
   std::size_t start() const { return start_; }
   std::size_t end() const { return end_; }
@@ -101,8 +109,15 @@ class Lexer {
   Token quoted(Token token, State after);
   Token meta_name();
 
+  bool is_blank(std::size_t i) const {
+    const char c = at(i);
+    return c == ' ' || c == '\t' || (c == '\r' && sloppy_ && at(i + 1) == '\n');
+  }
+
   std::string_view body_;
   Format format_;
+  bool sloppy_;
+  std::uint64_t tolerated_ = 0;
   std::size_t size_;
   std::size_t start_ = 0;
   std::size_t end_ = 0;

@@ -159,8 +159,25 @@ Entry Parser::type_text() {
       return Entry::kType;
     }
   }
+  if (sloppy_) {
+    ++tolerated_;
+    type_ = sloppy_type();
+    return Entry::kType;
+  }
   fail(fmt::format("invalid metric type {}", quote_excerpt(text_)));
   return Entry::kInvalid;
+}
+
+// The first word, if either format knows it.
+MetricType Parser::sloppy_type() const {
+  constexpr std::string_view kBlanks = " \t\r";
+  const std::size_t first = std::min(text_.find_first_not_of(kBlanks), text_.size());
+  const std::string_view rest = text_.substr(first);
+  const std::string_view word = rest.substr(0, rest.find_first_of(kBlanks));
+  for (const TypeName& each : kTypes) {
+    if (each.name == word) return each.type;
+  }
+  return MetricType::kUnknown;
 }
 
 Entry Parser::unit_text() {
@@ -236,14 +253,21 @@ bool Parser::number(Token token, std::string_view after, double& value) {
   return true;
 }
 
+// OpenMetrics' mark for an exemplar, after a value or a time. What it says is not checked.
+bool Parser::is_exemplar_in_text(Token token) {
+  if (!sloppy_ || token != Token::kInvalid || !body_.substr(lexer_.start()).starts_with("# {")) return false;
+  lexer_.skip_line();
+  return true;
+}
+
 bool Parser::end_of_text_line() {
   const Token token = lexer_.next();
-  if (token == Token::kLinebreak) return true;
+  if (token == Token::kLinebreak || is_exemplar_in_text(token)) return true;
   if (token != Token::kTimestamp) return fail_token("expected timestamp or new record", token);
   const core::Result<std::int64_t> time_ms = parse_timestamp_ms(number_text());
   if (!time_ms) return fail_seen(time_ms.error().message);
   timestamp_ms_ = *time_ms;
-  if (const Token end = lexer_.next(); end != Token::kLinebreak) {
+  if (const Token end = lexer_.next(); end != Token::kLinebreak && !is_exemplar_in_text(end)) {
     return fail_token("expected next entry after timestamp", end);
   }
   return true;

@@ -25,7 +25,11 @@ namespace collector::exposition {
 class Parser {
  public:
   // REQUIRES: `body` outlives the parser.
-  Parser(std::string_view body, Format format) : body_(body), format_(format), lexer_(body, format) {}
+  Parser(std::string_view body, Format format, Tolerance tolerance = Tolerance::kAsPrometheus)
+      : body_(body),
+        format_(format),
+        sloppy_(tolerance == Tolerance::kSloppy && format == Format::kPrometheusText),
+        lexer_(body, format, tolerance) {}
 
   Entry next();
 
@@ -37,6 +41,9 @@ class Parser {
     lexer_.resume(at);
     type_ = type;
   }
+
+  // How often something was taken so far that Prometheus would not take.
+  std::uint64_t tolerated() const { return lexer_.tolerated() + tolerated_; }
 
   // After kSample: the bytes from the line's start to the end of the labels, equal for equal lines of one target.
   std::string_view series() const { return series_; }
@@ -61,12 +68,14 @@ class Parser {
   Entry metadata(Token kind);
   Entry help_text();
   Entry type_text();
+  MetricType sloppy_type() const;
   Entry unit_text();
   Entry sample(Token first);
   bool label_pairs(bool in_exemplar);
   bool number(Token token, std::string_view after, double& value);
   bool seconds(std::string_view what, double& seconds);
   bool end_of_text_line();
+  bool is_exemplar_in_text(Token token);
   bool end_of_open_metrics_line();
   bool exemplar();
 
@@ -80,6 +89,8 @@ class Parser {
 
   std::string_view body_;
   Format format_;
+  bool sloppy_;
+  std::uint64_t tolerated_ = 0;
   Lexer lexer_;
   std::size_t entry_start_ = 0;
   std::size_t labels_ = 0;

@@ -34,7 +34,7 @@ LayoutReader::LayoutReader(std::string_view body, const Options& options, const 
       hash_(hash),
       lines_(lines),
       scratch_(scratch),
-      parser_(body, options.format),
+      parser_(body, options.format, options.tolerance),
       scrape_before_((options.scrape - 1) & kScrapeCountMask),
       whole_(body.rfind('\n') + 1) {}  // npos + 1 is 0
 

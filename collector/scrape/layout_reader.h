@@ -28,6 +28,7 @@ class LayoutReader {
  public:
   struct Options {
     exposition::Format format = exposition::Format::kPrometheusText;
+    exposition::Tolerance tolerance = exposition::Tolerance::kAsPrometheus;
     // The lines have been read in this format before, so that what is known of them holds.
     bool trusts_lines = true;
     // Blocks are read again even if they are as they were.

@@ -298,6 +298,9 @@ const Table<ScrapeConfig>& ScrapeConfig::fields() {
         .field("track_timestamps_staleness", &ScrapeConfig::track_timestamps_staleness,
                {.help = "Whether a series with times of its own ends when the target stops showing it."})
         .field("enable_compression", &ScrapeConfig::enable_compression, {.help = "Whether to ask for gzip."})
+        .field("strict_exposition", &ScrapeConfig::strict_exposition,
+               {.help = "Text that Prometheus fails a scrape for is an error here too: CR LF line ends, unknown types, "
+                        "exemplars. Otherwise it is taken, and counted in watchkeeper_scrape_tolerated_lines_total."})
         .field("fallback_scrape_protocol", &ScrapeConfig::fallback_scrape_protocol,
                {.help = "The format of a target that names none, or none that is known."})
         .field("static_configs", &ScrapeConfig::static_configs, {.help = "Targets that are listed."})

@@ -93,6 +93,7 @@ struct ScrapeConfig {
   std::optional<bool> convert_classic_histograms_to_nhcb;
   std::optional<bool> always_scrape_classic_histograms;
   std::optional<bool> extra_scrape_metrics;
+  bool strict_exposition = false;  // not one of Prometheus's
   std::vector<StaticConfig> static_configs;
   std::vector<relabel::RelabelConfig> relabel_configs;
   std::vector<relabel::RelabelConfig> metric_relabel_configs;

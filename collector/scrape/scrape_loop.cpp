@@ -199,6 +199,7 @@ void ScrapeLoop::note(const Fetch& fetch, const ScrapeReport& report) {
   add(stats.duplicates, report.duplicates);
   add(stats.out_of_bounds, report.out_of_bounds);
   add(stats.series_refused, report.series_refused);
+  add(stats.tolerated, report.tolerated);
   {
     const std::lock_guard lock(status_mutex_);
     status_.last_error = report.error;

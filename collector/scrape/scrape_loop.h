@@ -40,6 +40,7 @@ struct ScrapeStats {
   std::atomic<std::uint64_t> duplicates{0};
   std::atomic<std::uint64_t> out_of_bounds{0};
   std::atomic<std::uint64_t> series_refused{0};
+  std::atomic<std::uint64_t> tolerated{0};
   std::atomic<std::uint64_t> target_errors{0};  // targets that could not be made
 };
 

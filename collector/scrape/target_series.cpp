@@ -120,6 +120,9 @@ Result<void> TargetSeries::read(Intake& intake) {
   const Result<Format> format = choose_format(fetch.content_type, job_->config.fallback_scrape_protocol);
   if (!format) return core::fail(format.error());
   const LayoutReader::Options options = {.format = *format,
+                                         .tolerance = job_->config.strict_exposition
+                                                          ? exposition::Tolerance::kAsPrometheus
+                                                          : exposition::Tolerance::kSloppy,
                                          .trusts_lines = format_ == *format,
                                          .reads_blocks = std::exchange(reads_blocks_, false),
                                          .honors_timestamps = job_->config.honor_timestamps,
@@ -132,6 +135,7 @@ Result<void> TargetSeries::read(Intake& intake) {
   intake.report.scraped = intake.counts.scraped;
   intake.report.post_relabeling = intake.counts.post_relabeling;
   intake.report.duplicates += intake.counts.duplicates;
+  intake.report.tolerated = reader.parser().tolerated();
   // What is said of a family in two places holds as the last of them has it, which may not have been read just now.
   if (intake.noted_metadata && options.trusts_lines && !options.reads_blocks) reads_blocks_ = true;
   return whole;

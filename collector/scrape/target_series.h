@@ -44,6 +44,7 @@ struct ScrapeReport {
   std::uint64_t out_of_order = 0;
   std::uint64_t duplicates = 0;
   std::uint64_t out_of_bounds = 0;   // too far in the future
+  std::uint64_t tolerated = 0;       // lines that are new and that Prometheus would have failed the scrape for
   std::uint64_t series_refused = 0;  // samples whose series the ring had no room for
 };
 
