@@ -59,8 +59,8 @@ TEST(Tolerance, TakesWhatPrometheusRefuses) {
 }
 
 TEST(Tolerance, HasAnEnd) {
-  for (const std::string_view body : {"foo\r 1\n", "foo{a=\"b\"\r\n} 1\n", "foo 1 # x\n", "foo 1 #\n",
-                                      "# TYPE a gauge\nfoo bar\n", "foo\r\n"}) {
+  for (const std::string_view body :
+       {"foo\r 1\n", "foo{a=\"b\"\r\n} 1\n", "foo 1 # x\n", "foo 1 #\n", "# TYPE a gauge\nfoo bar\n", "foo\r\n"}) {
     EXPECT_EQ(take(body, Tolerance::kSloppy).samples, "error") << body;
   }
   EXPECT_EQ(take("foo 1\r\n# EOF\n", Tolerance::kSloppy, Format::kOpenMetrics).samples, "error");
