@@ -98,7 +98,7 @@ RC_GTEST_PROP(LayoutReaderProperty, AgreesWithTheFullParser, (std::uint64_t seed
     for (int scrape = 0; scrape < 8; ++scrape) {
       const std::string full = test_support::read_in_full(body, format);
       if (const ReadBody got = reading.read(body, format); got.text != full) {
-        RC_FAIL(fmt::format("body:\n{}\nby difference:\n{}\nin full:\n{}", body, got.text, full));
+        RC_FAIL(fmt::format("body:\n{}\nby difference:\n{}\nand full:\n{}", body, got.text, full));
       }
       body = bodies.changed(body);
     }
