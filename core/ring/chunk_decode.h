@@ -7,59 +7,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/ring/chunk_fields.h"
 #include "core/ring/chunk_format.h"
 
 namespace core::ring {
 
-// Takes bits out of a slot's image, from a position upwards.
-//
-// Thread safety: confined to one thread, as is everything here: what is decoded is a copy of one's own.
-class BitSource {
- public:
-  BitSource(const SlotImage& image, std::uint32_t position, std::uint32_t limit)
-      : image_(image), position_(position), limit_(limit) {}
-
-  // The next `width` bits, 0 to 64 of them; past the limit the source is spent and gives zeros.
-  std::uint64_t take(std::uint32_t width) {
-    const std::uint64_t bits = peek(image_, position_) & mask(width);
-    position_ += width;
-    return spent() ? 0 : bits;
-  }
-  std::int64_t take_signed(std::uint32_t width) {
-    if (width == 0) return 0;
-    const std::uint64_t raw = take(width);
-    return static_cast<std::int64_t>(raw << (64 - width)) >> (64 - width);
-  }
-
-  bool spent() const { return position_ > limit_; }
-  std::uint32_t position() const { return position_; }
-  void go_to(std::uint32_t position) { position_ = position; }
-
-  bool has(std::uint32_t bits) const { return position_ + bits <= limit_; }
-
-  // At least kShort bits at a position within the slot, in one load.
-  static constexpr std::uint32_t kShort = 57;
-  static std::uint64_t peek_short(const SlotImage& image, std::uint32_t at) {
-    std::uint64_t word = 0;
-    // The file is little-endian, as are the machines that this runs on.
-    std::memcpy(&word, reinterpret_cast<const unsigned char*>(image.data()) + (at >> 3), sizeof(word));
-    return word >> (at & 7);
-  }
-  // The 64 bits at a position, whatever is taken. Past the end these are the last words over again.
-  static std::uint64_t peek(const SlotImage& image, std::uint32_t at) {
-    const std::uint32_t word = std::min<std::uint32_t>(at >> 6, kSlotWords - 1);
-    const std::uint32_t shift = at & 63;
-    return image[word] >> shift | image[word + 1] << 1 << (63 - shift);
-  }
-  static std::uint64_t mask(std::uint32_t width) {
-    return width >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << width) - 1;
-  }
-
- private:
-  const SlotImage& image_;
-  std::uint32_t position_;
-  std::uint32_t limit_;
-};
+// Thread safety: confined to one thread, all of it: what is decoded is a copy of one's own.
 
 // What stands before the events of a chunk.
 struct ChunkStart {
@@ -133,30 +86,9 @@ struct ChunkEnd {
 
 namespace chunk_detail {
 
-// The widths and middles of the controls kSame, kNarrow and kWide, so that all three decode alike.
-struct Steps {
-  std::uint32_t width[3];
-  std::uint64_t add[3];
-  std::uint64_t mask[3];
-  std::uint32_t ulp_width[3];
-  std::uint32_t ulp_half[3];
-  std::uint32_t ulp_mask[3];
-};
-
-inline Steps steps_of(const ChunkParams& params) {
-  const auto center = static_cast<std::uint64_t>(params.has_center ? center_of(params.center) : 0);
-  const auto half = [](std::uint32_t width) { return width == 0 ? 0 : std::uint64_t{1} << (width - 1); };
-  const std::uint32_t narrow = kWidths[params.narrow];
-  const std::uint32_t wide = kWidths[params.wide];
-  const std::uint32_t ulp = params.domain.kind == DomainKind::kNear ? kUlpWidths[params.ulps] : 0U;
-  const std::uint32_t ulp_half = ulp == 0 ? 0U : 1U << (ulp - 1);
-  const auto ulp_mask = static_cast<std::uint32_t>(BitSource::mask(ulp));
-  return {{0, narrow, wide},
-          {0, center - half(narrow), center - half(wide)},
-          {0, BitSource::mask(narrow), BitSource::mask(wide)},
-          {0, ulp, ulp},
-          {0, ulp_half, ulp_half},
-          {0, ulp_mask, ulp_mask}};
+inline double moved(double value, std::int32_t ulps) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  return std::bit_cast<double>(bits + static_cast<std::uint64_t>(static_cast<std::int64_t>(ulps)));
 }
 
 template <DomainKind kKind>
@@ -166,9 +98,22 @@ double value_in(double power, std::int64_t m, std::int32_t ulps) {
   } else if constexpr (kKind == DomainKind::kDecimal) {
     return decimal_value(m, power);
   } else {
-    const auto base = std::bit_cast<std::uint64_t>(decimal_value(m, power));
-    return std::bit_cast<double>(base + static_cast<std::uint64_t>(static_cast<std::int64_t>(ulps)));
+    return moved(decimal_value(m, power), ulps);
   }
+}
+
+// Each value by the same power, two at a time: divisions are what takes longest here.
+inline void divide(double* values, std::uint32_t count, double power) {
+  using Pair = double __attribute__((vector_size(16)));
+  const Pair powers = {power, power};
+  std::uint32_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    Pair pair;
+    std::memcpy(&pair, values + i, sizeof(pair));
+    pair /= powers;
+    std::memcpy(values + i, &pair, sizeof(pair));
+  }
+  if (i < count) values[i] /= power;
 }
 
 // A timed sample's value: as ChunkWalk does it, but for any domain, and without what only runs need.
@@ -203,19 +148,21 @@ inline void take_value(BitSource& source, const Steps& steps, Domain domain, std
 //   one(index, value)           a sample
 //   run(index, count, value)    samples of one value; they may begin before first()
 //   absent(index)               no sample here nor after, until the next one
-// and may return false to stop.
+// and may return false to stop. A sink with kOnlyFirst does so at once.
 template <DomainKind kKind, bool kChecked, class Sink>
 class ChunkWalk {
  public:
-  ChunkWalk(const SlotImage& image, const ChunkStart& start, Sink& sink)
+  ChunkWalk(const SlotImage& image, const ChunkStart& start, Sink& sink, ChunkEnd& end)
       : image_(image),
         sink_(sink),
         first_(sink.first()),
         controls_(start.head.controls),
         power_(kPowersOfTen[start.params.domain.places]),
         whole_(start.params.domain.places == 0),
-        steps_(chunk_detail::steps_of(start.params)),
-        source_(image, start.data, kSlotBits - 2 * std::min<std::uint32_t>(start.head.controls, kSlotBits / 2)) {
+        steps_(start.params),
+        widest_(steps_.widths[kWide]),
+        source_(image, start.data, kSlotBits - 2 * std::min<std::uint32_t>(start.head.controls, kSlotBits / 2)),
+        end_(end) {
     end_.index = start.index;
     end_.m = start.m;
     end_.ulps = start.ulps;
@@ -223,18 +170,22 @@ class ChunkWalk {
       end_.check = check_step(start.head.check, start.index, std::bit_cast<std::uint64_t>(value()));
   }
 
-  ChunkEnd walk() {
+  void walk() {
     end_.damaged = controls_ > (kSlotBits - kStreamBegin) / 2;
     bool more = !end_.damaged && (end_.index < first_ || emit());
     for (std::uint32_t done = 0; more && done < controls_;) {
       const std::uint64_t word = image_[kSlotWords - 1 - done / 32] << 2 * (done % 32);
       const std::uint32_t here = std::min<std::uint32_t>(32 - done % 32, controls_ - done);
       // The check has a step for each event, so that a checked walk goes one by one.
-      const bool alone = kChecked || end_.absent || raw_held_ || steps_.width[kWide] > BitSource::kShort;
+      const bool alone = kChecked || end_.absent || raw_held_ || widest_ > BitSource::kShort;
       const std::uint32_t plain = alone ? 0 : std::min(here, plain_controls(word));
-      if (plain > 0 && source_.has(bits_of(word, plain))) {
-        more = batch(word, plain);
-        done += plain;
+      // Mostly there is room for all of them at their widest; else their widths are counted.
+      if (plain > 0 && (source_.has(plain * widest_) || source_.has(bits_of(word, plain)))) {
+        const std::uint32_t unwanted = std::min(plain, first_ > end_.index + 1 ? first_ - end_.index - 1 : 0);
+        const std::uint32_t wanted = Sink::kOnlyFirst ? std::min(plain - unwanted, 1U) : plain - unwanted;
+        if (unwanted > 0) pass_over(word, unwanted);
+        more = wanted == 0 || batch(word << (2 * unwanted % 64), wanted);
+        done += unwanted + wanted;
       } else {
         const auto control = static_cast<std::uint32_t>(word >> 62);
         more = control == kEscape ? escape() : step(control);
@@ -244,7 +195,6 @@ class ChunkWalk {
     if (source_.spent()) end_.damaged = true;
     end_.bits = std::bit_cast<std::uint64_t>(value());
     end_.data = source_.position();
-    return end_;
   }
 
  private:
@@ -268,52 +218,46 @@ class ChunkWalk {
     const std::uint64_t taken = count == 32 ? word : word >> (64 - 2 * count);
     const auto narrow = static_cast<std::uint32_t>(std::popcount(taken & 0x5555555555555555ULL));
     const auto wide = static_cast<std::uint32_t>(std::popcount(taken & 0xaaaaaaaaaaaaaaaaULL));
-    return narrow * (steps_.width[kNarrow] + steps_.ulp_width[kNarrow]) +
-           wide * (steps_.width[kWide] + steps_.ulp_width[kWide]);
+    return narrow * steps_.widths[kNarrow] + wide * steps_.widths[kWide];
   }
 
-  // Decodes up to 32 controls that are no escapes, with everything in registers: nothing depends on which of the three
-  // a control is, and nothing is written but the row of results. REQUIRES: their data are within the limit.
+  // Goes over up to 32 controls that are no escapes and of which no sample is wanted.
+  void pass_over(std::uint64_t word, std::uint32_t count) {
+    chunk_detail::Fields fields{source_.position(), static_cast<std::uint64_t>(end_.m), end_.ulps};
+    chunk_detail::sum_fields<kKind>(image_, steps_, word, count, fields);
+    go_to(fields, count);
+  }
+
+  // Decodes up to 32 controls that are no escapes: nothing depends on which of the three a control is, and nothing is
+  // written but the row of results. REQUIRES: their data are within the limit.
   bool batch(std::uint64_t word, std::uint32_t count) {
-    std::array<std::int64_t, 32> ms;
-    std::array<std::int32_t, 32> all_ulps;
-    const chunk_detail::Steps steps = steps_;
-    std::uint32_t position = source_.position();
-    auto m = static_cast<std::uint64_t>(end_.m);
-    std::int32_t ulps = end_.ulps;
-    for (std::uint32_t i = 0; i < count; ++i, word <<= 2) {
-      const std::uint64_t control = word >> 62;
-      m += (BitSource::peek_short(image_, position) & steps.mask[control]) + steps.add[control];
-      position += steps.width[control];
-      ms[i] = static_cast<std::int64_t>(m);
-      if constexpr (kKind == DomainKind::kNear) {
-        const auto field =
-            static_cast<std::uint32_t>(BitSource::peek_short(image_, position) & steps.ulp_mask[control]);
-        ulps += static_cast<std::int32_t>(field - steps.ulp_half[control]);
-        position += steps.ulp_width[control];
-        all_ulps[i] = ulps;
-      }
-    }
+    chunk_detail::Row row;
+    chunk_detail::Fields fields{source_.position(), static_cast<std::uint64_t>(end_.m), end_.ulps};
+    chunk_detail::take_fields<kKind>(image_, steps_, word, count, fields, row);
     const std::uint32_t index = end_.index + 1;
-    source_.go_to(position);
+    go_to(fields, count);
+    return emit_many(index, row.ms.data(), row.ulps.data(), count);
+  }
+
+  void go_to(const chunk_detail::Fields& fields, std::uint32_t count) {
+    source_.go_to(fields.position);
     end_.index += count;
-    end_.m = static_cast<std::int64_t>(m);
-    end_.ulps = ulps;
-    if (end_.index < first_) return true;
-    const std::uint32_t skipped = index < first_ ? first_ - index : 0;
-    return emit_many(index + skipped, ms.data() + skipped, all_ulps.data() + skipped, count - skipped);
+    end_.m = static_cast<std::int64_t>(fields.m);
+    end_.ulps = fields.ulps;
   }
 
   bool emit_many(std::uint32_t index, const std::int64_t* ms, const std::int32_t* ulps, std::uint32_t count) {
     if constexpr (Sink::kMantissas && kKind == DomainKind::kDecimal) return sink_.mantissas(index, ms, count);
     std::array<double, 32> values;
-    if (kKind == DomainKind::kDecimal && whole_) {
-      // A division by one would be exact as well, but not as quick.
-      for (std::uint32_t i = 0; i < count; ++i) values[i] = static_cast<double>(ms[i]);
+    if constexpr (kKind == DomainKind::kBits) {
+      for (std::uint32_t i = 0; i < count; ++i) values[i] = chunk_detail::value_in<kKind>(power_, ms[i], 0);
     } else {
-      for (std::uint32_t i = 0; i < count; ++i) {
-        values[i] = chunk_detail::value_in<kKind>(power_, ms[i], kKind == DomainKind::kNear ? ulps[i] : 0);
-      }
+      for (std::uint32_t i = 0; i < count; ++i) values[i] = static_cast<double>(ms[i]);
+      // A division by one would be exact as well, but not as quick.
+      if (!whole_) chunk_detail::divide(values.data(), count, power_);
+    }
+    if constexpr (kKind == DomainKind::kNear) {
+      for (std::uint32_t i = 0; i < count; ++i) values[i] = chunk_detail::moved(values[i], ulps[i]);
     }
     return sink_.many(index, values.data(), count);
   }
@@ -407,16 +351,18 @@ class ChunkWalk {
   const double power_;
   const bool whole_;
   const chunk_detail::Steps steps_;
+  const std::uint32_t widest_;
   BitSource source_;
   double raw_ = 0;
   bool raw_held_ = false;  // the value is raw_, whatever m says
   bool returning_ = false;
-  ChunkEnd end_;
+  ChunkEnd& end_;
 };
 
 // For a walk whose end is all that matters.
 struct NoSink {
   static constexpr bool kMantissas = false;
+  static constexpr bool kOnlyFirst = false;
   std::uint32_t first() const { return 0xffffffff; }
   bool one(std::uint32_t, double) { return true; }
   bool many(std::uint32_t, const double*, std::uint32_t) { return true; }
@@ -428,21 +374,25 @@ struct NoSink {
 // REQUIRES: not a timed chunk. kChecked computes ChunkEnd::check as well, from the seed in start.head.check.
 template <bool kChecked, class Sink>
 ChunkEnd walk_chunk(const SlotImage& image, const ChunkStart& start, Sink& sink) {
+  ChunkEnd end;
   switch (start.params.domain.kind) {
     case DomainKind::kBits:
-      return ChunkWalk<DomainKind::kBits, kChecked, Sink>(image, start, sink).walk();
+      ChunkWalk<DomainKind::kBits, kChecked, Sink>(image, start, sink, end).walk();
+      break;
     case DomainKind::kDecimal:
-      return ChunkWalk<DomainKind::kDecimal, kChecked, Sink>(image, start, sink).walk();
+      ChunkWalk<DomainKind::kDecimal, kChecked, Sink>(image, start, sink, end).walk();
+      break;
     case DomainKind::kNear:
+      ChunkWalk<DomainKind::kNear, kChecked, Sink>(image, start, sink, end).walk();
       break;
   }
-  return ChunkWalk<DomainKind::kNear, kChecked, Sink>(image, start, sink).walk();
+  return end;
 }
 
 // Walks a timed chunk: the sink gets timed(time_ms, value), and may return false to stop.
 template <bool kChecked, class Sink>
 ChunkEnd walk_timed(const SlotImage& image, const ChunkStart& start, Sink& sink) {
-  const chunk_detail::Steps steps = chunk_detail::steps_of(start.params);
+  const chunk_detail::Steps steps(start.params);
   const std::uint32_t controls = std::min<std::uint32_t>(start.head.controls, (kSlotBits - kStreamBegin) / 2);
   BitSource source(image, start.data, kSlotBits - 2 * controls);
   ChunkEnd end;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -43,12 +44,13 @@ struct ChunkHead {
   bool timed = false;          // its samples have times of their own
   bool starts = false;         // the first one on its timeline: the stream begins with where the series was before
   bool escaped = false;        // a value did not fit into its widths
+  bool uneven = false;         // somewhere behind its first sample a value is not the one before or more, or is missing
   std::uint32_t check = 0;
 
   std::uint64_t pack() const {
     return generation | static_cast<std::uint64_t>(controls & 0xfff) << 16 | static_cast<std::uint64_t>(timed) << 28 |
            static_cast<std::uint64_t>(starts) << 29 | static_cast<std::uint64_t>(escaped) << 30 |
-           static_cast<std::uint64_t>(check) << 32;
+           static_cast<std::uint64_t>(uneven) << 31 | static_cast<std::uint64_t>(check) << 32;
   }
   static ChunkHead unpack(std::uint64_t word) {
     return {static_cast<std::uint16_t>(word),
@@ -56,6 +58,7 @@ struct ChunkHead {
             (word >> 28 & 1) != 0,
             (word >> 29 & 1) != 0,
             (word >> 30 & 1) != 0,
+            (word >> 31 & 1) != 0,
             static_cast<std::uint32_t>(word >> 32)};
   }
 };
@@ -80,7 +83,7 @@ struct ChunkParams {
   std::uint8_t narrow = 0;  // index into kWidths: control 1
   std::uint8_t wide = 0;    // index into kWidths: control 2
   std::uint8_t ulps = 0;    // index into kUlpWidths, kNear only
-  std::uint8_t age = 0;     // chunks this series has learned from, 3 at most
+  std::uint8_t age = 0;     // chunks this series has learned from, 1 at most
   bool has_center = false;
   std::uint16_t center = 0;  // as center_code()
   bool operator==(const ChunkParams&) const = default;
@@ -92,6 +95,8 @@ struct ChunkParams {
 struct PreviousChunk {
   ChunkLink link;  // seven bits of the generation count
   std::uint16_t controls = 0;
+  bool fell = false;  // the first value of this chunk is less than the last one of that, or one of them is no number
+  bool operator==(const PreviousChunk&) const = default;
 };
 inline constexpr std::uint16_t kLinkGenerations = 0x7f;
 
@@ -102,12 +107,13 @@ inline std::uint64_t pack_previous(const PreviousChunk& previous, const ChunkPar
          static_cast<std::uint64_t>(domain_code(params.domain)) << 43 |
          static_cast<std::uint64_t>(params.narrow) << 48 | static_cast<std::uint64_t>(params.wide) << 53 |
          static_cast<std::uint64_t>(params.ulps) << 58 | static_cast<std::uint64_t>(params.age) << 61 |
-         static_cast<std::uint64_t>(params.has_center) << 63;
+         static_cast<std::uint64_t>(previous.fell) << 62 | static_cast<std::uint64_t>(params.has_center) << 63;
 }
 inline PreviousChunk unpack_previous(std::uint64_t word) {
   return {{static_cast<std::uint32_t>(word & ChunkLink::kNoSlot),
            static_cast<std::uint16_t>(word >> 27 & kLinkGenerations)},
-          static_cast<std::uint16_t>(word >> 34 & 0x1ff)};
+          static_cast<std::uint16_t>(word >> 34 & 0x1ff),
+          (word >> 62 & 1) != 0};
 }
 // `second` is word 2, whose upper half begins the stream.
 inline ChunkParams unpack_params(std::uint64_t word, std::uint64_t second) {
@@ -116,7 +122,7 @@ inline ChunkParams unpack_params(std::uint64_t word, std::uint64_t second) {
   params.narrow = static_cast<std::uint8_t>(word >> 48 & 0x1f);
   params.wide = static_cast<std::uint8_t>(word >> 53 & 0x1f);
   params.ulps = static_cast<std::uint8_t>(word >> 58 & 0x7);
-  params.age = static_cast<std::uint8_t>(word >> 61 & 0x3);
+  params.age = static_cast<std::uint8_t>(word >> 61 & 0x1);
   params.has_center = (word >> 63) != 0;
   if (params.has_center) params.center = static_cast<std::uint16_t>(second >> 32);
   return params;
@@ -152,6 +158,11 @@ inline constexpr std::uint32_t kFarWidthBits = 6;
 // Before a timed sample's value stands its time: 0 for the same step as before; 01 for a change of the step of so many
 // bits; 11 for the step itself, in 64 bits.
 inline constexpr std::uint32_t kTimedChangeBits = 20;
+
+// What ChunkHead::uneven and PreviousChunk::fell say of a value and the one before it. True also where one is NaN.
+inline bool is_uneven(std::uint64_t previous, std::uint64_t bits) {
+  return !(std::bit_cast<double>(bits) >= std::bit_cast<double>(previous));
+}
 
 // Running check of what a chunk says, kept in word 0: seeded with whose it is and where, then one step an event.
 inline std::uint32_t check_step(std::uint32_t check, std::uint32_t index, std::uint64_t bits) {

@@ -148,6 +148,7 @@ struct Values {
     if (count < bits.size() && (count == 0 || bits[count - 1] != value)) bits[count++] = value;
   }
   static constexpr bool kMantissas = false;
+  static constexpr bool kOnlyFirst = false;
   std::uint32_t first() const { return 0; }
   bool one(std::uint32_t, double value) {
     add(std::bit_cast<std::uint64_t>(value));

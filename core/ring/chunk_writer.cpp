@@ -149,13 +149,14 @@ void put_coded(Slot& slot, const Coded& coded, std::uint32_t& data, std::uint32_
 }
 
 // The count goes last: whoever sees it sees all it counts.
-void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::uint64_t bits, bool escaped) {
+void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::uint64_t bits, bool escaped,
+                 bool uneven) {
   const std::uint64_t head = own(slot.words[0]);
   const std::uint32_t check = check_step(static_cast<std::uint32_t>(head >> 32), index, bits);
   // ChunkHead: the controls are replaced, the flags stay.
   const std::uint64_t kept = head & ~(std::uint64_t{0xfff} << 16) & 0xffffffff;
   publish(slot.words[0], kept | static_cast<std::uint64_t>(controls) << 16 | static_cast<std::uint64_t>(escaped) << 30 |
-                             static_cast<std::uint64_t>(check) << 32);
+                             static_cast<std::uint64_t>(uneven) << 31 | static_cast<std::uint64_t>(check) << 32);
 }
 
 void note_value(ChunkPen& pen, const Coded& coded) {
@@ -195,7 +196,7 @@ bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t b
   if (data + field_width + 2 * (controls + 1) > kSlotBits) return false;
   put_control(slot, controls, needed <= narrow ? kNarrow : kWide);
   put(slot, data, field, field_width);
-  count_event(slot, controls + 1, index, bits, false);
+  count_event(slot, controls + 1, index, bits, false, is_uneven(previous, bits));
   pen.m = mantissa.m;
   pen.ulps = static_cast<std::int8_t>(mantissa.ulps);
   pen.index = index;
@@ -267,7 +268,7 @@ bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t 
   std::uint32_t controls = pen.controls;
   put_lead(slot, lead, data, controls);
   put_coded(slot, coded, data, controls);
-  count_event(slot, controls, index, bits, coded.control == kEscape);
+  count_event(slot, controls, index, bits, coded.control == kEscape, is_uneven(previous, bits));
   pen.index = index;
   pen.data = data & 0x7ff;
   pen.controls = controls & 0x1ff;
@@ -284,7 +285,7 @@ bool append_absent(Slot& slot, ChunkPen& pen, std::uint32_t index) {
   put_lead(slot, lead, data, controls);
   put_control(slot, controls++, kEscape);
   put(slot, data, kAbsent, kEscapeBits);
-  count_event(slot, controls, index, kAbsentCheckBits, false);
+  count_event(slot, controls, index, kAbsentCheckBits, false, true);
   pen.index = index;
   pen.data = data & 0x7ff;
   pen.controls = controls & 0x1ff;
@@ -305,7 +306,8 @@ bool append_timed(Slot& slot, ChunkPen& pen, const TimedStep& before, std::int64
   put(slot, data, change == 0 ? 0U : width == 2 + kTimedChangeBits ? 1U : 3U, change == 0 ? 1 : 2);
   if (change != 0) put(slot, data, width == 2 + kTimedChangeBits ? change : step, width - 2);
   put_coded(slot, coded, data, controls);
-  count_event(slot, controls, static_cast<std::uint32_t>(step), bits, coded.control == kEscape);
+  count_event(slot, controls, static_cast<std::uint32_t>(step), bits, coded.control == kEscape,
+              is_uneven(previous, bits));
   pen.data = data & 0x7ff;
   pen.controls = controls & 0x1ff;
   note_value(pen, coded);

@@ -17,4 +17,11 @@ CounterWindow Reader::counter_window(SeriesRef series, std::int64_t from_ms, std
   return window;
 }
 
+void Reader::counter_windows(std::span<const SeriesRef> series, std::int64_t from_ms, std::int64_t to_ms,
+                             std::vector<CounterWindow>& out) const {
+  out.clear();
+  out.reserve(series.size());
+  for (const SeriesRef each : series) out.push_back(counter_window(each, from_ms, to_ms));
+}
+
 }  // namespace core::ring

@@ -114,6 +114,9 @@ class Reader {
 
   // The samples in [from_ms, to_ms] folded as those of a counter. Costs by changes of the value, not by samples.
   virtual CounterWindow counter_window(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms) const;
+  // Replaces `out` with the windows of all these series, in their order: less than as many calls of the above.
+  virtual void counter_windows(std::span<const SeriesRef> series, std::int64_t from_ms, std::int64_t to_ms,
+                               std::vector<CounterWindow>& out) const;
 
   virtual RingUsage usage() const = 0;
 };

@@ -14,7 +14,7 @@
 namespace core::ring {
 
 inline constexpr std::array<char, 8> kRingMagic = {'W', 'K', 'R', 'I', 'N', 'G', '\r', '\n'};
-inline constexpr std::uint32_t kRingVersion = 1;
+inline constexpr std::uint32_t kRingVersion = 2;
 
 inline constexpr std::uint64_t kRegionAlignment = 4096;
 inline constexpr std::uint32_t kSlotsPerSegment = 64;

@@ -157,6 +157,20 @@ struct SeriesView {
 };
 std::optional<SeriesView> view_series(const RingState& ring, SeriesNumber series, std::uint32_t generation);
 
+// Asks for the memory of a series that is about to be read.
+inline void prefetch_entry(const RingState& ring, SeriesNumber series) {
+  if (series < ring.geometry.max_series) __builtin_prefetch(&ring.entries[series]);
+}
+inline void prefetch_newest_chunk(const RingState& ring, SeriesNumber series) {
+  if (series >= ring.geometry.max_series) return;
+  // relaxed: whatever it says, only memory is asked for.
+  const SeriesPlace place = SeriesPlace::unpack(ring.entries[series].place.load(std::memory_order_relaxed));
+  if (!ring.slots.known(place.head)) return;
+  const Slot& slot = ring.slots.slot(place.head.slot);
+  __builtin_prefetch(&slot.words[0]);
+  __builtin_prefetch(&slot.words[8]);
+}
+
 // The newest sample; none if there is none that can be read.
 std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& view);
 

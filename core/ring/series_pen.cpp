@@ -102,7 +102,9 @@ void SeriesPen::open_next(SeriesNumber series, std::uint32_t index, std::uint64_
   if (ring_.slots.known(place.head)) {
     // relaxed: nobody writes to it any more, or it is another's, and then what is read here says nothing.
     const ChunkHead before = ChunkHead::unpack(own(ring_.slots.slot(place.head.slot).words[0]));
-    opening.previous = {place.head, before.controls};
+    // Of other chunks the entry does not have the last value.
+    const bool fell = left || time_ms || is_uneven(own(entry.last), bits);
+    opening.previous = {place.head, before.controls, fell};
   }
   opening.params = params;
   opening.owner_check = ring_.labels.set_check(set_of(own(entry.labels)));

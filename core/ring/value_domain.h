@@ -86,6 +86,12 @@ inline double value_of(Domain domain, std::int64_t m, std::int32_t ulps) {
 inline Mantissa mantissa_of(Domain domain, double value) {
   const auto bits = std::bit_cast<std::uint64_t>(value);
   if (domain.kind == DomainKind::kBits) return {ordered_bits(bits), 0, true};
+  if (domain == Domain{DomainKind::kDecimal, 0}) {
+    // Of whole numbers a division by one would say the same, and take longer than all the rest.
+    if (!(std::fabs(value) < 9007199254740992.0)) return {};
+    const auto whole = static_cast<std::int64_t>(value);
+    return {whole, 0, std::bit_cast<std::uint64_t>(static_cast<double>(whole)) == bits};
+  }
   const double power = kPowersOfTen[domain.places];
   const double scaled = value * power;
   // Also false for NaN. Past 2^53 whole numbers have gaps.

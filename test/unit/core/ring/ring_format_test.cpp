@@ -174,6 +174,7 @@ TEST(RingFormat, TheTablesOfBitsAreWhatIsPacked) {
                        {"timed", head_with([](ChunkHead& h) { h.timed = true; })},
                        {"starts", head_with([](ChunkHead& h) { h.starts = true; })},
                        {"escaped", head_with([](ChunkHead& h) { h.escaped = true; })},
+                       {"uneven", head_with([](ChunkHead& h) { h.uneven = true; })},
                        {"check", head_with([](ChunkHead& h) { h.check = 0xffffffff; })}});
   std::uint64_t domains = 0;
   for (std::uint32_t code = 0; code < 27; ++code) {
@@ -186,7 +187,8 @@ TEST(RingFormat, TheTablesOfBitsAreWhatIsPacked) {
                            {"narrow", previous_with([](auto&, ChunkParams& p) { p.narrow = 31; })},
                            {"wide", previous_with([](auto&, ChunkParams& p) { p.wide = 31; })},
                            {"ulps", previous_with([](auto&, ChunkParams& p) { p.ulps = 7; })},
-                           {"age", previous_with([](auto&, ChunkParams& p) { p.age = 3; })},
+                           {"age", previous_with([](auto&, ChunkParams& p) { p.age = 1; })},
+                           {"fell", previous_with([](PreviousChunk& c, auto&) { c.fell = true; })},
                            {"has_center", previous_with([](auto&, ChunkParams& p) { p.has_center = true; })}});
 }
 
@@ -314,6 +316,7 @@ Samples samples_of_example() {
 
 struct SampleList {
   static constexpr bool kMantissas = false;
+  static constexpr bool kOnlyFirst = false;
   Samples all;
   std::optional<std::uint32_t> absent_since;
 

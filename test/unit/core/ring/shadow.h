@@ -123,6 +123,9 @@ class Comparison {
       return testing::AssertionFailure() << right.message() << where;
     }
     auto right = agree(reader_.counter_window(ref, from_ms, to_ms), fold(wanted));
+    std::vector<CounterWindow> windows;
+    reader_.counter_windows(std::array{ref, SeriesRef::kNone}, from_ms, to_ms, windows);
+    if (right) right = agree(windows.at(0), fold(wanted));
     return right ? right : testing::AssertionFailure() << "counter_window " << right.message() << where;
   }
 
