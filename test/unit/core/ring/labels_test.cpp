@@ -74,6 +74,21 @@ TEST(Matcher, RegexesAreAnchoredAndDotMatchesNewline) {
   EXPECT_FALSE(matcher.matches("az"));
 }
 
+TEST(Matcher, SimplePatternsMeanWhatTheirExpressionsDo) {
+  const std::vector<std::string> expressions = {"a",     "a|b",   "b|a|",    "|",  "ab.*", "ab.+", ".*",     ".+",
+                                                "a b|c", "a.*|b", "x-1|x/2", "a*", "a.+b", "a|.*", "a\\.b|c"};
+  const std::vector<std::string> texts = {"",    "a",   "b",   "ab",  "abc", "ab\n", "c",   "a b",
+                                          "x-1", "x/2", "a.b", "aab", "a|b", "ba",   "axb", "|"};
+  for (const std::string& expression : expressions) {
+    const Matcher matcher = *Matcher::make(MatchType::kRegexMatch, "l", expression);
+    // A group of its own keeps the same expression from being taken as a simple one.
+    const Matcher compiled = *Matcher::make(MatchType::kRegexMatch, "l", "(?:" + expression + ")");
+    for (const std::string& text : texts) {
+      EXPECT_EQ(matcher.matches(text), compiled.matches(text)) << expression << " on " << text;
+    }
+  }
+}
+
 TEST(Matcher, BadRegexesAreNamedInPrometheusWords) {
   struct Case {
     std::string_view pattern;
