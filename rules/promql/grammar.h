@@ -79,7 +79,8 @@ class Grammar {
   ExprPtr with_bracket(const ExprPtr& expr);
   ExprPtr with_shift(const ExprPtr& expr, const TimeShift& shift);
   static const TimeShift* shift_of(const Expr& expr);
-  bool at_value(TimeShift& shift);
+  // `subject` is what the @ follows.
+  bool at_value(Span subject, TimeShift& shift);
   bool label_pairs(std::vector<core::ring::Label>& pairs);
 
   // Durations (grammar_durations.cpp).

@@ -198,7 +198,7 @@ ExprPtr Grammar::with_offset(const ExprPtr& expr) {
 ExprPtr Grammar::with_at(const ExprPtr& expr) {
   advance();
   TimeShift read;
-  if (!at_value(read)) return nullptr;
+  if (!at_value(expr->span, read)) return nullptr;
   const TimeShift* known = shift_of(*expr);
   if (known == nullptr) {
     fail_at(expr->span,
@@ -215,13 +215,12 @@ ExprPtr Grammar::with_at(const ExprPtr& expr) {
   return with_shift(expr, shift);
 }
 
-bool Grammar::at_value(TimeShift& shift) {
+bool Grammar::at_value(Span subject, TimeShift& shift) {
   if (is(TokenKind::kStart) || is(TokenKind::kEnd)) {
     shift.at_bound = is(TokenKind::kStart) ? AtBound::kStart : AtBound::kEnd;
     advance();
     return expect(TokenKind::kLeftParen, "@", "timestamp") && expect(TokenKind::kRightParen, "@", "timestamp");
   }
-  const Span start = token().span;
   const bool negative = is(TokenKind::kSub);
   if (negative || is(TokenKind::kAdd)) advance();
   if (!is(TokenKind::kNumber) && !is(TokenKind::kDuration)) {
@@ -237,7 +236,7 @@ bool Grammar::at_value(TimeShift& shift) {
     const std::string shown = std::isnan(seconds)   ? "NaN"
                               : std::isinf(seconds) ? (seconds < 0 ? "-Inf" : "+Inf")
                                                     : fmt::format("{:f}", seconds);
-    fail_at({start.start, last_end_}, "timestamp out of bounds for @ modifier: " + shown);
+    fail_at(subject, "timestamp out of bounds for @ modifier: " + shown);
     return false;
   }
   shift.at_ms = static_cast<std::int64_t>(milliseconds);

@@ -196,7 +196,7 @@ TEST(Parser, ModifierErrors) {
       {"sum(x) @ 1", "1:1", kAt},
       {"foo offset 1m offset 2m", "1:1", "offset may not be set multiple times"},
       {"foo @ 1 @ 2", "1:1", "@ <timestamp> may not be set multiple times"},
-      {"foo @ Inf", "1:7", "timestamp out of bounds for @ modifier: +Inf"},
+      {"1 + foo @ Inf", "1:5", "timestamp out of bounds for @ modifier: +Inf"},
       {"foo offset 1m[5m]", "1:14", "no offset modifiers allowed before range"},
       {"foo @ 1 [5m]", "1:9", "no @ modifiers allowed before range"},
       {"(foo)[5m]", "1:6", "ranges only allowed for vector selectors"},
