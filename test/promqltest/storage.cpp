@@ -64,8 +64,10 @@ void Storage::read(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms, s
 
 std::optional<Sample> Storage::last(SeriesRef series) const {
   const Stored& source = stored(series);
-  // With native histograms around, only read() can tell whether one lies where the query looks.
-  if (!source.natives.empty()) return Sample{std::numeric_limits<std::int64_t>::max(), 0};
+  // Before a native histogram that is newer than every number, only read() can tell whether a query looks at it.
+  const bool native_newest =
+      !source.natives.empty() && (source.values.empty() || source.values.rbegin()->first < *source.natives.rbegin());
+  if (native_newest) return Sample{std::numeric_limits<std::int64_t>::max(), 0};
   if (source.values.empty()) return std::nullopt;
   return Sample{source.values.rbegin()->first, source.values.rbegin()->second};
 }
