@@ -156,8 +156,10 @@ RuleGroupSpec FileReader::read_group(const Node& node, const std::string& file) 
   if (const Node offset = node.find("query_offset"); !offset.is_null())
     read_value(offset, group.query_offset.emplace());
   if (const Node limit = node.find("limit"); !limit.is_null()) {
-    if (auto value = core::config::read_integer(limit, 0, std::numeric_limits<std::int32_t>::max())) {
-      group.limit = static_cast<std::size_t>(*value);
+    // Prometheus takes a negative limit for none.
+    constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+    if (auto value = core::config::read_integer(limit, -kMost, kMost)) {
+      group.limit = static_cast<std::size_t>(std::max<std::int64_t>(0, *value));
     } else {
       errors_.push_back(value.error());
     }

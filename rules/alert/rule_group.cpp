@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "rules/alert/unexpanded_labels.h"
+
 namespace rules {
 namespace {
 
@@ -146,7 +148,9 @@ core::Result<std::vector<SeriesSample>> RuleGroup::decide(LiveRule& rule, promql
   core::Result<AlertTable> next = advance(held.policy(), held.alerts(), elements, slot, settling(rule));
   if (!next) return core::fail(next.error());
   held.commit(std::move(*next), slot, environment_.outlets);
-  return alert_series(held.alerts());
+  std::vector<SeriesSample> series = alert_series(held.alerts());
+  add_unexpanded_labels(series, rule.spec.labels);
+  return series;
 }
 
 // By age, not by date: a wall clock that was set since the start makes nothing new.

@@ -15,6 +15,7 @@
 #include "rules/alert/rule_file.h"
 #include "rules/alert/rule_unit_test_file.h"
 #include "rules/alert/series_writer.h"
+#include "rules/alert/unexpanded_labels.h"
 #include "rules/promql/engine.h"
 #include "rules/promql/parser.h"
 #include "rules/promql/series_notation.h"
@@ -250,6 +251,7 @@ core::Result<void> TestRun::evaluate_rule(TestedGroup& group, TestedRule& rule, 
     if (!next) return core::fail(next.error());
     rule.alerts = announce(rule.policy, *next, tick).alerts;
     samples = alert_series(rule.alerts);
+    add_unexpanded_labels(samples, rule.spec.labels);
   }
   writer_.write(group.timeline, rule.series, samples, time_ms);
   return {};

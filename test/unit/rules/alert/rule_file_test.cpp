@@ -156,7 +156,7 @@ TEST(RuleFile, AllErrorsOfAFileAreReported) {
   const std::vector<std::string> errors = errors_of(R"(groups:
 - name: g
   interval: soon
-  limit: -1
+  limit: few
   rules:
   - alert: A
     expr: up ==
