@@ -42,8 +42,7 @@ void append_annotations(std::string& out, std::string_view name, const std::vect
                                  texts.begin() + static_cast<std::ptrdiff_t>(std::min(texts.size(), kShown)));
   if (texts.size() > kShown) {
     const std::size_t more = texts.size() - kShown;
-    shown.push_back(fmt::format("{} more {} annotation{} omitted", more, name == "warnings" ? "warning" : "info",
-                                more == 1 ? "" : "s"));
+    shown.push_back(fmt::format("{} more {} annotations omitted", more, name == "warnings" ? "warning" : "info"));
   }
   out += fmt::format(",\"{}\":", name);
   append_json(out, shown);
