@@ -81,9 +81,10 @@ ApiResponse query_failure(const core::Error& error) {
       return failure(ErrorType::kTimeout, error.message);
     case core::Errc::kCancelled:
       return failure(ErrorType::kCanceled, error.message);
+    case core::Errc::kUnavailable:
+      return failure(ErrorType::kUnavailable, error.message);
     case core::Errc::kFailed:
     case core::Errc::kNotFound:
-    case core::Errc::kUnavailable:
     case core::Errc::kLimitExceeded:
     case core::Errc::kNotSupported:
       return failure(ErrorType::kExecution, error.message);

@@ -9,6 +9,10 @@ QueryGate::Place::~Place() {
 
 core::Result<QueryGate::Place> QueryGate::enter(core::Millis timeout, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
+  if (running_ >= limit_ && waiting_ >= most_waiting_) {
+    ++refused_;
+    return core::fail(core::Errc::kUnavailable, "too many queries: {} run and {} wait", running_, waiting_);
+  }
   ++waiting_;
   const bool entered = free_.wait_for(lock, stop, timeout, [this] { return running_ < limit_; });
   --waiting_;
@@ -23,7 +27,7 @@ core::Result<QueryGate::Place> QueryGate::enter(core::Millis timeout, const std:
 
 QueryGateCounts QueryGate::counts() const {
   const std::lock_guard lock(mutex_);
-  return {.limit = limit_, .running = running_, .waiting = waiting_, .timed_out = timed_out_};
+  return {.limit = limit_, .running = running_, .waiting = waiting_, .timed_out = timed_out_, .refused = refused_};
 }
 
 void QueryGate::leave() {

@@ -46,6 +46,10 @@ Result<void> check_queries(const ApiConfig& api, const Node& node) {
   }
   if (auto ok = positive(api.query_max_samples > 0, "query_max_samples"); !ok) return ok;
   if (auto ok = positive(api.query_max_concurrency > 0, "query_max_concurrency"); !ok) return ok;
+  // The HTTP server has 32 threads, and some of them answer other requests.
+  if (constexpr std::uint32_t kMost = 24; api.query_max_concurrency > kMost) {
+    return core::fail(node.find("query_max_concurrency").error("expected no more than {}", kMost));
+  }
   return positive(api.query_lookback_delta.count() > 0, "query_lookback_delta");
 }
 

@@ -52,7 +52,8 @@ Agent::Agent(const core::Clock& clock, LoadedConfigPtr config, DataDir data, std
       data_(std::move(data)),
       server_(std::move(server)),
       external_url_(external_url_of(*config, server_->address())),
-      query_gate_(config->settings.api.query_max_concurrency),
+      query_gate_(config->settings.api.query_max_concurrency,
+                  kQueryThreadsMax - config->settings.api.query_max_concurrency),
       last_progress_(clock.steady_now()),
       config_(std::move(config)),
       configured_(started_) {}

@@ -250,6 +250,8 @@ void append_queries(MetricText& text, const QueryGateCounts& queries) {
   text.gauge("watchkeeper_queries_running_max", "Queries of the API that may run at once.", as_double(queries.limit));
   text.counter("watchkeeper_queries_waited_in_vain_total", "Queries of the API that found no place in time.",
                as_double(queries.timed_out));
+  text.counter("watchkeeper_queries_refused_total", "Queries of the API refused because too many waited already.",
+               as_double(queries.refused));
 }
 
 void append_requests(MetricText& text, const RequestCounts& counts) {

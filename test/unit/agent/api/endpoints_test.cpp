@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/api/envelope.h"
 #include "agent/api/query_api.h"
 #include "agent/api/rules_api.h"
 #include "agent/api/series_api.h"
@@ -39,7 +40,7 @@ class EndpointsTest : public testing::Test {
   ApiResponse range(std::string_view parameters) const { return answer_query_range(source(), get(parameters)); }
   QuerySource source() const { return {ring_->reader(), clock_, {}, {}, gate_}; }
 
-  mutable QueryGate gate_{1};
+  mutable QueryGate gate_{1, 1};
   core::SimulatedClock clock_{core::from_unix_ms(1'030'000)};
   std::unique_ptr<core::ring::Ring> ring_ = core::ring::make_memory_ring();
 };
@@ -90,6 +91,17 @@ TEST_F(EndpointsTest, AQueryWithoutAPlaceTimesOut) {
   abandoned.hung_up = left.get_token();
   EXPECT_EQ(answer_query(source(), abandoned).status, 499);
   EXPECT_EQ(gate_.counts().running, 1U);
+}
+
+TEST(QueryGateTest, RefusesWhereTooManyWait) {
+  QueryGate gate(1, 0);
+  const auto place = gate.enter(core::Millis(0), {});
+  ASSERT_TRUE(place);
+  const auto refused = gate.enter(std::chrono::hours(1), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, core::Errc::kUnavailable);
+  EXPECT_EQ(query_failure(refused.error()).status, 503);
+  EXPECT_EQ(gate.counts().refused, 1U);
 }
 
 TEST_F(EndpointsTest, AQueryGivesItsPlaceBack) {
