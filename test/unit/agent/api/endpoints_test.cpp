@@ -60,7 +60,7 @@ TEST_F(EndpointsTest, Query) {
 
 TEST_F(EndpointsTest, QueryStats) {
   const std::string all = query("query=sum(up)&stats=all").body;
-  EXPECT_THAT(all, HasSubstr(R"("samples":{"totalQueryableSamples":2,"samplesRead":2,"peakSamples":2}})"));
+  EXPECT_THAT(all, HasSubstr(R"("samples":{"totalQueryableSamples":2,"samplesRead":2,"peakSamples":)"));
   EXPECT_THAT(all, testing::Not(HasSubstr("warnings")));
   EXPECT_THAT(query("query=up&stats=1").body, HasSubstr(R"(value \"1\" for parameter \"stats\" is deprecated)"));
 }
