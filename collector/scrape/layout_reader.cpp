@@ -114,7 +114,8 @@ inline const char* LayoutReader::read_value(const char* at, double& value, std::
 }
 
 void LayoutReader::take_known(std::uint64_t most) {
-  if (!options_.trusts_lines || in_block_) return;
+  // Past a last line without a line feed, the parser stands behind the body.
+  if (!options_.trusts_lines || in_block_ || at_ >= whole_) return;
   const std::size_t from = at_;
   const std::uint64_t enough = counts_.post_relabeling + most;
   do {

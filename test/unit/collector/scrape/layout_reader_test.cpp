@@ -84,6 +84,15 @@ TEST_F(LayoutReaderTest, AnotherFormatIsReadAnew) {
   EXPECT_EQ(read_in_full("b 1\n# EOF\n", Format::kOpenMetrics), 0U);
 }
 
+// What comes after it in memory, like the line that would be next, is not the body's.
+TEST_F(LayoutReaderTest, ABodyEndsWhereItEnds) {
+  const std::string_view memory = "a 1\nb 1\nc 1\nb 1\n";
+  read_in_full(memory.substr(0, 12));
+  EXPECT_EQ(read_in_full(memory.substr(0, 3)), 1U);
+  read_in_full(memory.substr(0, 12));
+  EXPECT_EQ(read_in_full(memory.substr(0, 7)), 1U);
+}
+
 // A type holds until the next, past lines that are known.
 TEST_F(LayoutReaderTest, TypesHoldOverWhatIsKnown) {
   read_in_full("# TYPE h histogram\nh{le=\"1\"} 1\n# just so\nx 1\n");

@@ -175,6 +175,60 @@ TEST_F(TargetSeriesTest, ABodyOfTooManySamplesFails) {
   EXPECT_EQ(samples("up"), "10=0");
 }
 
+// "a counter A." for each family.
+std::string families_of(const TargetSeries& series) {
+  std::string text;
+  for (const FamilyMetadata& each : series.metadata()) {
+    text += fmt::format("{}{} {} {}", text.empty() ? "" : ", ", each.family, to_string(each.type), each.help);
+  }
+  return text;
+}
+
+TEST_F(TargetSeriesTest, FamiliesAreKeptWhileTheirLinesAreKnownAndForgottenAfter) {
+  const std::string a = "# HELP a A.\n# TYPE a counter\na 1\n";
+  const std::string b = "# HELP b B.\n# TYPE b gauge\nb 1\n";
+  for (int i = 0; i < 45; ++i) {
+    ASSERT_EQ(ingest(a + b).error, "");
+    ASSERT_EQ(families_of(*series), "a counter A., b gauge B.") << i;
+  }
+  ingest("# HELP a Other.\n# TYPE a gauge\na 1\n" + b);
+  EXPECT_EQ(families_of(*series), "a gauge Other., b gauge B.");
+  for (int i = 0; i < 25; ++i) ingest(b);
+  EXPECT_EQ(families_of(*series), "b gauge B.");
+}
+
+// The later lines, which are known, hold against the new ones before them.
+TEST_F(TargetSeriesTest, TheLastLinesOfAFamilyHold) {
+  const std::string last = "a 1\n# HELP a Last.\n# TYPE a counter\nb 1\n";
+  ingest("# HELP a First.\n" + last);
+  ingest("# HELP a First.\n" + last);
+  ingest("# HELP a New.\n" + last);
+  ingest("# HELP a New.\n" + last);
+  EXPECT_EQ(families_of(*series), "a counter Last.");
+}
+
+TEST_F(TargetSeriesTest, SloppyTextIsTakenAndCountedOrRefused) {
+  const std::string body = "# TYPE a info\na 1\r\nb 2 # {x=\"y\"} 1\n";
+  EXPECT_EQ(ingest(body).tolerated, 3U);
+  const ScrapeReport again = ingest(body);
+  EXPECT_EQ(again.error, "");
+  EXPECT_EQ(again.scraped, 2U);
+  EXPECT_EQ(samples("b"), "10=2 20=2");
+  ScrapeConfig config;
+  config.strict_exposition = true;
+  begin(std::move(config));
+  EXPECT_EQ(ingest(body).error, "invalid metric type \"info\" (line 1)");
+}
+
+// What a failed body had before its bad line is known all the same, and goes stale only when a scrape is without it.
+TEST_F(TargetSeriesTest, AFailedBodyIsNotWrittenHoweverMuchOfItIsKnown) {
+  ingest("a 1\nb 1\nc 1\n");
+  EXPECT_NE(ingest("a 2\nb 2\n!\n").error, "");
+  ingest("a 3\nb 3\nc 3\n");
+  EXPECT_EQ(samples("a"), "10=1 30=3");
+  EXPECT_EQ(samples("c"), "10=1 20=stale 30=3");
+}
+
 TEST_F(TargetSeriesTest, TheTimelineIsTheTargets) {
   ingest("a 1\n");
   begin({});
