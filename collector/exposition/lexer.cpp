@@ -14,6 +14,7 @@ constexpr unsigned char kLabelName = 1;   // letters, digits, underscore
 constexpr unsigned char kMetricName = 2;  // the same and a colon
 constexpr unsigned char kPlainValue = 4;  // ASCII but quote, backslash, line feed and NUL
 constexpr unsigned char kInQuotes = 8;    // any but these four
+constexpr unsigned char kNumber = 16;  // what the text format's values run over: any but brace, line feed, NUL, blanks
 
 constexpr std::array<unsigned char, 256> kByteKinds = [] {
   std::array<unsigned char, 256> table{};
@@ -26,9 +27,12 @@ constexpr std::array<unsigned char, 256> kByteKinds = [] {
   mark('_', '_', kLabelName | kMetricName);
   mark(':', ':', kMetricName);
   mark(0, 0x7f, kPlainValue);
-  mark(0, 0xff, kInQuotes);
+  mark(0, 0xff, kInQuotes | kNumber);
   for (const char special : {'"', '\\', '\n', '\0'}) {
     table[static_cast<std::size_t>(special)] &= static_cast<unsigned char>(~(kPlainValue | kInQuotes));
+  }
+  for (const char special : {'{', '\n', '\0', ' ', '\t'}) {
+    table[static_cast<std::size_t>(special)] &= static_cast<unsigned char>(~kNumber);
   }
   return table;
 }();
@@ -217,8 +221,8 @@ Token Lexer::text_number() {
     return i == start_ ? reject(start_) : accept(Token::kTimestamp, i, State::kTimestamp);
   }
   if (first == '{') return accept(Token::kBraceOpen, start_ + 1, State::kLabels);
-  std::size_t i = start_;
-  for (char c = first; c != '{' && c != '\n' && c != '\0' && !is_blank(i); c = at(i)) ++i;
+  std::size_t i = run_end(start_, kNumber);
+  if (sloppy_ && i > start_ && is_blank(i - 1)) --i;
   return i == start_ ? reject(start_) : accept(Token::kValue, i, State::kTimestamp);
 }
 

@@ -231,7 +231,7 @@ void Bench::compare_and_store() {
     std::size_t line = 0;
     const char* const end = body.data() + body.size();
     for (const char* at = body.data(); at < end;) {
-      if (*at == '#') {
+      if (*at == '#' || *at == '\n') {
         at = line_end(at, end) + 1;
         continue;
       }
