@@ -213,6 +213,7 @@ Result<void> Agent::load_and_swap() {
 rules::promql::EngineOptions Agent::engine_options() const {
   rules::promql::EngineOptions options = components_->engine_options();
   options.default_subquery_step = config()->settings.global.scrape.evaluation_interval;
+  options.cache = &query_cache_;
   return options;
 }
 
@@ -252,7 +253,8 @@ std::string Agent::metrics() const {
                        .rules = components_->rules().counters(),
                        .backup = components_->backups().stats(),
                        .remedy = components_->remediator().stats(),
-                       .requests = server_->counts()});
+                       .requests = server_->counts(),
+                       .prepared = query_cache_.counts()});
   return text.str();
 }
 

@@ -15,6 +15,7 @@
 #include "agent/api/router.h"
 #include "agent/wiring/components.h"
 #include "agent/wiring/data_dir.h"
+#include "rules/promql/query_cache.h"
 
 namespace agent {
 
@@ -84,6 +85,7 @@ class Agent final : public AgentView {
   std::unique_ptr<HttpServer> server_;
   std::string external_url_;
   mutable QueryGate query_gate_;
+  mutable rules::promql::QueryCache query_cache_;
   std::unique_ptr<Components> components_;
   std::optional<Router> router_;
   std::atomic<bool> ready_{false};

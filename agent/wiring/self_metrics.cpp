@@ -254,6 +254,15 @@ void append_queries(MetricText& text, const QueryGateCounts& queries) {
                as_double(queries.refused));
 }
 
+void append_prepared(MetricText& text, const rules::promql::QueryCache::Counts& prepared) {
+  text.gauge("watchkeeper_queries_prepared", "Queries of the API that are kept prepared.", as_double(prepared.queries));
+  text.gauge("watchkeeper_queries_prepared_series", "Series that their selectors found.", as_double(prepared.series));
+  text.counter("watchkeeper_queries_prepared_hits_total", "Queries of the API that were found prepared.",
+               as_double(prepared.hits));
+  text.counter("watchkeeper_queries_prepared_misses_total", "Queries of the API that had to be prepared.",
+               as_double(prepared.misses));
+}
+
 void append_requests(MetricText& text, const RequestCounts& counts) {
   for (const auto& [key, count] : counts) {
     const MetricLabels labels = {{"handler", key.first}, {"code", std::to_string(key.second)}};
@@ -273,6 +282,7 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_remedy(text, agent, counters.remedy);
   append_backups(text, agent, counters.backup);
   append_queries(text, agent.query_gate().counts());
+  append_prepared(text, counters.prepared);
   append_requests(text, counters.requests);
   append_process_metrics(text);
 }

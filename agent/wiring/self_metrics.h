@@ -6,6 +6,7 @@
 #include "agent/api/agent_view.h"
 #include "agent/api/http_server.h"
 #include "agent/metrics/metric_text.h"
+#include "rules/promql/query_cache.h"
 
 namespace agent {
 
@@ -16,6 +17,7 @@ struct SelfCounters {
   const actions::backup::BackupStats& backup;
   const actions::remedy::RemedyStats& remedy;
   RequestCounts requests;
+  rules::promql::QueryCache::Counts prepared;
 };
 
 // Everything the agent says of itself, as watchkeeper_*.

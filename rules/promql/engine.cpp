@@ -9,6 +9,7 @@
 #include "rules/promql/evaluator.h"
 #include "rules/promql/parser.h"
 #include "rules/promql/plan/plan.h"
+#include "rules/promql/query_cache.h"
 
 namespace rules::promql {
 
@@ -152,15 +153,23 @@ Result<QueryResult> Engine::range(const Expr& query, RangeParameters range, std:
 }
 
 Result<QueryResult> Engine::instant(std::string_view query, std::int64_t time_ms, std::stop_token stop) const {
-  const Result<ExprPtr> parsed = parse(query);
-  if (!parsed) return fail(parsed.error());
-  return instant(**parsed, time_ms, std::move(stop));
+  return with_query(query, [&](PreparedQuery& prepared) { return instant(prepared, time_ms, std::move(stop)); });
 }
 
 Result<QueryResult> Engine::range(std::string_view query, RangeParameters range, std::stop_token stop) const {
-  const Result<ExprPtr> parsed = parse(query);
+  return with_query(query, [&](PreparedQuery& prepared) { return this->range(prepared, range, std::move(stop)); });
+}
+
+Result<QueryResult> Engine::with_query(std::string_view text,
+                                       const std::function<Result<QueryResult>(PreparedQuery&)>& run) const {
+  if (options_.cache != nullptr) {
+    Result<QueryCache::Lease> lease = options_.cache->take(text);
+    return lease ? run(lease->query()) : fail(lease.error());
+  }
+  Result<ExprPtr> parsed = parse(text);
   if (!parsed) return fail(parsed.error());
-  return this->range(**parsed, range, std::move(stop));
+  PreparedQuery once(std::move(*parsed));
+  return run(once);
 }
 
 }  // namespace rules::promql

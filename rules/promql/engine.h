@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <stop_token>
 #include <string_view>
@@ -16,6 +17,8 @@
 #include "rules/promql/value.h"
 
 namespace rules::promql {
+
+class QueryCache;
 
 // Tells when the counter behind a sample began, for a store that keeps start timestamps.
 //
@@ -48,6 +51,7 @@ struct EngineOptions {
   const StartTimes* start_times = nullptr;  // null: start timestamps are not used
   // False: without plans (plan/plan.h), which are there for speed only. For comparing the two.
   bool planned = true;
+  QueryCache* cache = nullptr;  // of queries that are given as text; null: each is prepared anew
 };
 
 struct RangeParameters {
@@ -67,7 +71,7 @@ inline constexpr std::int64_t kMaxTimeMs = std::int64_t{1} << 52;
 // Thread safety: any thread; immutable after construction.
 class Engine {
  public:
-  // `reader`, `clock` and options.start_times must outlive the engine.
+  // `reader`, `clock`, options.start_times and options.cache must outlive the engine.
   Engine(const core::ring::Reader& reader, const core::Clock& clock, EngineOptions options = {});
 
   core::Result<QueryResult> instant(std::string_view query, std::int64_t time_ms, std::stop_token stop = {}) const;
@@ -83,6 +87,8 @@ class Engine {
 
  private:
   enum class Mode { kInstant, kRange };
+  core::Result<QueryResult> with_query(std::string_view text,
+                                       const std::function<core::Result<QueryResult>(PreparedQuery&)>& run) const;
   core::Result<QueryResult> run(PreparedQuery& query, RangeParameters range, Mode mode, std::stop_token stop) const;
 
   const core::ring::Reader& reader_;

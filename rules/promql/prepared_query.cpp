@@ -19,4 +19,6 @@ PreparedQuery::~PreparedQuery() = default;
 PreparedQuery::PreparedQuery(PreparedQuery&&) noexcept = default;
 PreparedQuery& PreparedQuery::operator=(PreparedQuery&&) noexcept = default;
 
+std::size_t PreparedQuery::series_held() const { return plan_ ? plan_->series_held() : 0; }
+
 }  // namespace rules::promql

@@ -32,6 +32,8 @@ class PreparedQuery {
 
   // Nodes whose value is the same at every step (find_invariant).
   const std::unordered_set<const Expr*>& invariant() const { return invariant_; }
+  // How many series its selectors found at the last evaluation.
+  std::size_t series_held() const;
   // Null if durations of the query depend on the evaluation, and so does the tree.
   plan::Plan* plan() const { return plan_.get(); }
 

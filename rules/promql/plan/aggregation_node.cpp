@@ -34,6 +34,8 @@ class AggregationNode final : public PlanNode {
 
   const LabelTablePtr& series() const override { return grouped_.groups(); }
 
+  std::size_t series_held() const override { return operand_->series_held(); }
+
   Status each_block(const PlanRun& run, const BlockSink& sink) override {
     switch (operation_.op) {
       case AggregateOp::kSum:

@@ -39,6 +39,8 @@ class ElementNode final : public PlanNode {
     return operand_->resolve(reader) && unnamed_.refresh(operand_->series());
   }
   const LabelTablePtr& series() const override { return unnamed_.series(); }
+  std::size_t series_held() const override { return operand_->series_held(); }
+
   Status each_block(const PlanRun& run, const BlockSink& sink) override {
     return operand_->each_block(run, [&](RowBlock& block) {
       transform_values(block, [this](double value, std::size_t) { return function_(value); });
@@ -64,6 +66,8 @@ class ScalarOperandNode final : public PlanNode {
     return vector_->resolve(reader) && (filters_ || unnamed_.refresh(vector_->series()));
   }
   const LabelTablePtr& series() const override { return filters_ ? vector_->series() : unnamed_.series(); }
+
+  std::size_t series_held() const override { return vector_->series_held(); }
 
   Status each_block(const PlanRun& run, const BlockSink& sink) override {
     const Result<std::vector<double>> scalars = run.scalar(scalar_left_ ? *operation_.lhs : *operation_.rhs);
@@ -109,6 +113,8 @@ class AbsentNode final : public PlanNode {
 
   bool resolve(const core::ring::Reader& reader) override { return operand_->resolve(reader); }
   const LabelTablePtr& series() const override { return series_; }
+
+  std::size_t series_held() const override { return operand_->series_held(); }
 
   Status each_block(const PlanRun& run, const BlockSink& sink) override {
     RowBlock absent;

@@ -5,6 +5,7 @@
 
 #include "rules/promql/plan/aggregation_node.h"
 #include "rules/promql/plan/element_nodes.h"
+#include "rules/promql/plan/histogram_node.h"
 #include "rules/promql/plan/range_node.h"
 #include "rules/promql/plan/selector_node.h"
 
@@ -84,10 +85,21 @@ PlanNodePtr Plan::make_call(const Call& call) {
   if (call.function == FunctionId::kAbsent) {
     return make_absent_node(make(*call.args[0]), labels_of_absence(*call.args[0]), *pool_);
   }
+  if (call.function == FunctionId::kHistogramQuantile) {
+    PlanNodePtr node = make_histogram_node(call, make(*call.args[1]));
+    if (node) add(*call.args[0]);
+    return node;
+  }
   if (const ElementFunction function = element_function(call.function); function != nullptr && call.args.size() == 1) {
     return make_element_node(make(*call.args[0]), function);
   }
   return make_range_node(call, *pool_);
+}
+
+std::size_t Plan::series_held() const {
+  std::size_t held = 0;
+  for (const auto& [part, node] : nodes_) held += node->series_held();
+  return held;
 }
 
 std::optional<Result<SeriesList>> Plan::vector(const Expr& part, QueryContext& context, const TimeGrid& grid) {

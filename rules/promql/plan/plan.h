@@ -21,6 +21,9 @@ class Plan {
   // The value of a part at the steps of a grid; none where the Evaluator has to find it.
   std::optional<core::Result<SeriesList>> vector(const Expr& part, QueryContext& context, const TimeGrid& grid);
 
+  // How many series its selectors found at the last evaluation.
+  std::size_t series_held() const;
+
  private:
   void build();
   void add(const Expr& part);

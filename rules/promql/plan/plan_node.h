@@ -39,6 +39,9 @@ class PlanNode {
   // REQUIRES: resolve() said true.
   virtual const LabelTablePtr& series() const = 0;
 
+  // How many series the selectors below found.
+  virtual std::size_t series_held() const = 0;
+
   // Hands all series that have a value at some step to `sink`. REQUIRES: as series().
   virtual Status each_block(const PlanRun& run, const BlockSink& sink) = 0;
 };

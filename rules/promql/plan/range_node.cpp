@@ -52,6 +52,13 @@ std::optional<RangeFunction> range_function(FunctionId id) {
   return RangeFunction{id, call.function, call.fate, std::nullopt};
 }
 
+void counter_windows(const core::ring::Reader& reader, std::span<const SeriesRef> refs, std::int64_t from_ms,
+                     std::int64_t to_ms, std::vector<core::ring::CounterWindow>& out) {
+  out.clear();
+  out.reserve(refs.size());
+  for (const SeriesRef ref : refs) out.push_back(reader.counter_window(ref, from_ms, to_ms));
+}
+
 class RangeNode final : public PlanNode {
  public:
   RangeNode(const RangeFunction& function, const Expr& argument, LabelPool& pool)
@@ -74,11 +81,13 @@ class RangeNode final : public PlanNode {
     return function_.fate == NameFate::kKept ? selector_.series() : unnamed_.groups();
   }
 
+  std::size_t series_held() const override { return selector_.refs().size(); }
+
   Status each_block(const PlanRun& run, const BlockSink& sink) override {
     if (!selector_.refs().empty()) run.context.found_series = true;
     const bool gaps = run.grid.size() == 1 || shape_.range_ms <= run.grid.step_ms;
     if (gaps && is_foldable(function_.id)) {
-      return each_series(run, sink, [&](SeriesRef ref, std::span<double> row) { return fold(run, ref, row); });
+      return fold(run, sink);
     }
     if (gaps) {
       return each_series(run, sink,
@@ -98,46 +107,67 @@ class RangeNode final : public PlanNode {
   Status each_series(const PlanRun& run, const BlockSink& sink, OfSeries of_series) {
     RowBlock block;
     block.steps = run.grid.size();
-    const bool counter = function_.rate && *function_.rate != RateKind::kDelta;
-    if (counter && !doubts_) doubts_.emplace(selector_.series(), run.context.options.counter_check);
     const auto& refs = selector_.refs();
     for (std::uint32_t i = 0; i < refs.size(); ++i) {
       const core::Result<bool> any = of_series(refs[i], block.add(i));
       if (!any) return core::fail(any.error());
-      if (!*any) {
-        block.take_back();
-      } else if (counter && doubts_->any()) {
-        doubts_->note(i, run.context.annotations, place_);
-      }
+      if (!*any) block.take_back();
       if (!block.full() && i + 1 < refs.size()) continue;
-      if (Status alive = run.context.check_alive(); !alive) return alive;
-      if (block.rows() == 0) continue;
-      if (Status taken = sink(block); !taken) return taken;
+      if (Status taken = hand_on(run, block, sink); !taken) return taken;
       block.clear();
     }
     return {};
   }
 
-  core::Result<bool> fold(const PlanRun& run, SeriesRef ref, std::span<double> row) {
-    bool any = false;
-    for (std::size_t step = 0; step < row.size(); ++step) {
-      const std::int64_t end = shape_.end(run.grid.at(step));
-      const std::int64_t start = end - shape_.range_ms;
-      const core::ring::CounterWindow window = run.context.reader.counter_window(ref, start + 1, end);
-      if (run.context.exact_newest) note_newest(run, ref, start, end);
+  Status hand_on(const PlanRun& run, RowBlock& block, const BlockSink& sink) {
+    if (Status alive = run.context.check_alive(); !alive) return alive;
+    if (block.rows() == 0) return {};
+    if (function_.rate && *function_.rate != RateKind::kDelta) {
+      if (!doubts_) doubts_.emplace(selector_.series(), run.context.options.counter_check);
+      if (doubts_->any()) {
+        for (const std::uint32_t series : block.series) doubts_->note(series, run.context.annotations, place_);
+      }
+    }
+    return sink(block);
+  }
+
+  // The ring folds the windows of many series at a time.
+  Status fold(const PlanRun& run, const BlockSink& sink) {
+    const std::span<const SeriesRef> refs = selector_.refs();
+    RowBlock block;
+    block.steps = run.grid.size();
+    for (std::size_t begin = 0; begin < refs.size(); begin += block.capacity()) {
+      const auto some = refs.subspan(begin, std::min(block.capacity(), refs.size() - begin));
+      block.clear();
+      for (std::size_t i = 0; i < some.size(); ++i) block.add(static_cast<std::uint32_t>(begin + i));
+      for (std::size_t step = 0; step < block.steps; ++step) {
+        if (Status folded = fold_step(run, some, step, block); !folded) return folded;
+      }
+      block.drop_empty_rows();
+      if (Status taken = hand_on(run, block, sink); !taken) return taken;
+    }
+    return {};
+  }
+
+  Status fold_step(const PlanRun& run, std::span<const SeriesRef> refs, std::size_t step, RowBlock& block) {
+    const std::int64_t end = shape_.end(run.grid.at(step));
+    const std::int64_t start = end - shape_.range_ms;
+    counter_windows(run.context.reader, refs, start + 1, end, windows_);
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+      const core::ring::CounterWindow& window = windows_[i];
+      if (run.context.exact_newest) note_newest(run, refs[i], start, end);
       if (window.count > 0) run.context.newest_ms = std::max(run.context.newest_ms, window.last.time_ms);
       const FoldedValue folded = folded_value(function_.id, window, start, end);
       RangeValue value = folded.value;
       if (folded.needs_samples) {
-        if (Status read_all = read(run, ref, start + 1, end); !read_all) return core::fail(read_all.error());
+        if (Status done = read(run, refs[i], start + 1, end); !done) return done;
         value = at_step(run, step, samples_);
       } else {
         run.context.samples_read += window.count;
       }
-      row[step] = value.value_or(no_value());
-      any = any || value;
+      block.row(i)[step] = value.value_or(no_value());
     }
-    return any;
+    return {};
   }
 
   // The ring does not tell of stale markers in a window.
@@ -223,9 +253,10 @@ class RangeNode final : public PlanNode {
   WindowShape shape_;
   ResolvedSelector selector_;
   GroupedSeries unnamed_;
-  std::optional<CounterDoubts> doubts_;  // of the series at hand
+  std::optional<CounterDoubts> doubts_;  // made when they are first needed
 
-  std::vector<Sample> samples_;  // of the series at hand
+  std::vector<core::ring::CounterWindow> windows_;  // of the series at hand
+  std::vector<Sample> samples_;                     // of one
   std::vector<double> values_;
 };
 

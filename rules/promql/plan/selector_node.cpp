@@ -29,6 +29,8 @@ class SelectorNode final : public PlanNode {
   }
   const LabelTablePtr& series() const override { return selector_.series(); }
 
+  std::size_t series_held() const override { return selector_.refs().size(); }
+
   Status each_block(const PlanRun& run, const BlockSink& sink) override {
     if (!selector_.refs().empty()) run.context.found_series = true;
     ByTimes<ChosenSamples> chosen;
