@@ -13,7 +13,7 @@ class Plan;
 }
 
 // A query that is evaluated again and again: keeps what its selectors found, and what was worked out of labels alone,
-// until the ring's index changes. Memory: some 40 bytes for each series that its selectors find.
+// until the ring's index changes. Memory: some 120 bytes for each series that its selectors find.
 //
 // Thread safety: one thread at a time.
 class PreparedQuery {

@@ -15,18 +15,6 @@ bool less_nan_first(double a, double b) { return std::isnan(a) ? !std::isnan(b) 
 
 }  // namespace
 
-void CompensatedSum::add(double x) {
-  const double next = sum + x;
-  if (std::isinf(next)) {
-    compensation = 0;
-  } else if (std::fabs(sum) >= std::fabs(x)) {
-    compensation += (sum - next) + x;
-  } else {
-    compensation += (x - next) + sum;
-  }
-  sum = next;
-}
-
 void Mean::add(double x) {
   count_ += 1;
   if (count_ == 1) {

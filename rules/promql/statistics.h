@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -17,7 +18,17 @@ struct CompensatedSum {
   double sum = 0;
   double compensation = 0;
 
-  void add(double x);
+  void add(double x) {
+    const double next = sum + x;
+    if (std::isinf(next)) {
+      compensation = 0;
+    } else if (std::fabs(sum) >= std::fabs(x)) {
+      compensation += (sum - next) + x;
+    } else {
+      compensation += (x - next) + sum;
+    }
+    sum = next;
+  }
   double total() const { return sum + compensation; }
 };
 

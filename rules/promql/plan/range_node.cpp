@@ -52,13 +52,6 @@ std::optional<RangeFunction> range_function(FunctionId id) {
   return RangeFunction{id, call.function, call.fate, std::nullopt};
 }
 
-void counter_windows(const core::ring::Reader& reader, std::span<const SeriesRef> refs, std::int64_t from_ms,
-                     std::int64_t to_ms, std::vector<core::ring::CounterWindow>& out) {
-  out.clear();
-  out.reserve(refs.size());
-  for (const SeriesRef ref : refs) out.push_back(reader.counter_window(ref, from_ms, to_ms));
-}
-
 class RangeNode final : public PlanNode {
  public:
   RangeNode(const RangeFunction& function, const Expr& argument, LabelPool& pool)
@@ -138,8 +131,7 @@ class RangeNode final : public PlanNode {
     block.steps = run.grid.size();
     for (std::size_t begin = 0; begin < refs.size(); begin += block.capacity()) {
       const auto some = refs.subspan(begin, std::min(block.capacity(), refs.size() - begin));
-      block.clear();
-      for (std::size_t i = 0; i < some.size(); ++i) block.add(static_cast<std::uint32_t>(begin + i));
+      block.assign(static_cast<std::uint32_t>(begin), some.size());
       for (std::size_t step = 0; step < block.steps; ++step) {
         if (Status folded = fold_step(run, some, step, block); !folded) return folded;
       }
@@ -152,7 +144,7 @@ class RangeNode final : public PlanNode {
   Status fold_step(const PlanRun& run, std::span<const SeriesRef> refs, std::size_t step, RowBlock& block) {
     const std::int64_t end = shape_.end(run.grid.at(step));
     const std::int64_t start = end - shape_.range_ms;
-    counter_windows(run.context.reader, refs, start + 1, end, windows_);
+    run.context.reader.counter_windows(refs, start + 1, end, windows_);
     for (std::size_t i = 0; i < refs.size(); ++i) {
       const core::ring::CounterWindow& window = windows_[i];
       if (run.context.exact_newest) note_newest(run, refs[i], start, end);
@@ -165,7 +157,7 @@ class RangeNode final : public PlanNode {
       } else {
         run.context.samples_read += window.count;
       }
-      block.row(i)[step] = value.value_or(no_value());
+      if (value) block.row(i)[step] = *value;
     }
     return {};
   }

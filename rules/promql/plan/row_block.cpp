@@ -2,10 +2,18 @@
 #include "rules/promql/plan/row_block.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace rules::promql::plan {
 
+void RowBlock::assign(std::uint32_t first, std::size_t count) {
+  series.resize(count);
+  std::iota(series.begin(), series.end(), first);
+  values.assign(count * steps, no_value());
+}
+
 void RowBlock::drop_empty_rows() {
+  if (std::all_of(values.begin(), values.end(), has_value)) return;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows(); ++i) {
     const auto from = row(i);

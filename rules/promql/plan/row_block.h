@@ -46,6 +46,8 @@ struct RowBlock {
     values.resize(values.size() + steps);
     return row(rows() - 1);
   }
+  // So many rows of series with consecutive numbers, all without values.
+  void assign(std::uint32_t first, std::size_t count);
   void take_back() {
     series.pop_back();
     values.resize(values.size() - steps);
