@@ -7,6 +7,7 @@
 
 #include "actions/receivers/notification.h"
 #include "core/net/http_client.h"
+#include "core/net/retry_after.h"
 
 namespace actions::receivers {
 
@@ -46,9 +47,7 @@ class Receiver {
 // after exactly Retry-After where it is given; every other status rejects the message.
 Verdict judge_status(const core::net::Response& response, core::WallTime now);
 
-// Retry-After in seconds or as an HTTP date (RFC 9110, section 10.2.3); nothing if absent or unreadable, and at most
-// kRetryAfterMax.
-inline constexpr core::Millis kRetryAfterMax = std::chrono::hours(24);
-std::optional<core::Millis> retry_after(const core::net::Headers& headers, core::WallTime now);
+using core::net::kRetryAfterMax;
+using core::net::retry_after;
 
 }  // namespace actions::receivers

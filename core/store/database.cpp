@@ -104,6 +104,13 @@ std::string Row::text(int column) const {
   return std::string(reinterpret_cast<const char*>(bytes), size);
 }
 
+std::string Row::blob(int column) const {
+  const void* bytes = sqlite3_column_blob(statement_, column);
+  if (bytes == nullptr) return {};
+  return std::string(static_cast<const char*>(bytes),
+                     static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       statement_(std::exchange(other.statement_, nullptr)),
@@ -135,6 +142,14 @@ Statement& Statement::bind(int parameter, std::string_view value) {
   // A null pointer would bind NULL; an empty text is not NULL.
   const char* bytes = value.data() == nullptr ? "" : value.data();
   const int code = sqlite3_bind_text64(statement_, parameter, bytes, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  if (code != SQLITE_OK) bind_error_ = code;
+  return *this;
+}
+
+Statement& Statement::bind_blob(int parameter, std::string_view bytes) {
+  // An empty view may have no address, which SQLite would take for NULL.
+  const char* data = bytes.empty() ? "" : bytes.data();
+  const int code = sqlite3_bind_blob64(statement_, parameter, data, bytes.size(), SQLITE_TRANSIENT);
   if (code != SQLITE_OK) bind_error_ = code;
   return *this;
 }

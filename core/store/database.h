@@ -35,6 +35,7 @@ class Row {
   std::int64_t integer(int column) const;
   double real(int column) const;
   std::string text(int column) const;
+  std::string blob(int column) const;  // bytes as they were bound
   bool is_null(int column) const;
 
  private:
@@ -54,6 +55,7 @@ class Statement {
   Statement& bind(int parameter, double value);
   Statement& bind(int parameter, std::string_view value);
   Statement& bind_null(int parameter);
+  Statement& bind_blob(int parameter, std::string_view bytes);
 
   // For statements that return nothing. Resets, so that it can be bound and run again.
   Result<void> run();

@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "actions/notify/serial_thread.h"
 #include "test/unit/actions/notify/fakes.h"
 
 namespace actions::notify {

@@ -73,6 +73,20 @@ TEST_F(DatabaseTest, KeepsValuesOfEveryTypeOverAReopen) {
   EXPECT_THAT(seen, ElementsAre("7 true 0 true 0", "1099511627777 false 0 true 0", "1099511627776 false 3 false 0.25"));
 }
 
+TEST_F(DatabaseTest, BytesComeBackAsTheyWere) {
+  Database database = open();
+  const std::string bytes("\0\xff\x80 a\0", 6);
+  Result<Statement> insert = database.prepare("INSERT INTO notes(text) VALUES(?1)");
+  ASSERT_TRUE(insert && insert->bind_blob(1, bytes).run() && insert->bind_blob(1, {}).run());
+  std::vector<std::string> found;
+  Result<Statement> select = database.prepare("SELECT text, text IS NULL FROM notes ORDER BY id");
+  ASSERT_TRUE(select && select->rows([&](const Row& row) {
+    EXPECT_EQ(row.integer(1), 0);
+    found.push_back(row.blob(0));
+  }));
+  EXPECT_THAT(found, ElementsAre(bytes, ""));
+}
+
 TEST_F(DatabaseTest, ATransactionThatFailsOrThrowsLeavesNothing) {
   Database database = open();
   const Result<void> failed = database.transaction([&]() -> Result<void> {

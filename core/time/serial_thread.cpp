@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "actions/notify/serial_thread.h"
+#include "core/time/serial_thread.h"
 
 #include <pthread.h>
 
 #include <algorithm>
 
-namespace actions::notify {
+namespace core {
 namespace {
 
 // The kernel's limit on a thread's name, without its end.
@@ -13,15 +13,15 @@ constexpr std::size_t kThreadNameMax = 15;
 
 }  // namespace
 
-SerialThread::SerialThread(const core::Clock& clock, std::string name) : clock_(clock) {
+SerialThread::SerialThread(const Clock& clock, std::string name) : clock_(clock) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), name.substr(0, kThreadNameMax).c_str());
 }
 
 SerialThread::~SerialThread() { stop(); }
 
-core::TimerId SerialThread::schedule_at(core::SteadyTime when, std::function<void()> task) {
-  core::TimerId id = 0;
+TimerId SerialThread::schedule_at(SteadyTime when, std::function<void()> task) {
+  TimerId id = 0;
   {
     const std::lock_guard lock(mutex_);
     id = next_timer_++;
@@ -31,12 +31,12 @@ core::TimerId SerialThread::schedule_at(core::SteadyTime when, std::function<voi
   return id;
 }
 
-bool SerialThread::cancel(core::TimerId timer) {
+bool SerialThread::cancel(TimerId timer) {
   const std::lock_guard lock(mutex_);
   return std::erase_if(tasks_, [timer](const auto& each) { return each.first.second == timer; }) > 0;
 }
 
-void SerialThread::post(std::function<void()> task) { schedule_at(core::SteadyTime::min(), std::move(task)); }
+void SerialThread::post(std::function<void()> task) { schedule_at(SteadyTime::min(), std::move(task)); }
 
 void SerialThread::stop() {
   {
@@ -56,8 +56,8 @@ void SerialThread::run() {
       changed_.wait(lock);
       continue;
     }
-    const core::SteadyTime due = tasks_.begin()->first.first;
-    const core::SteadyTime now = clock_.steady_now();
+    const SteadyTime due = tasks_.begin()->first.first;
+    const SteadyTime now = clock_.steady_now();
     if (due > now) {
       changed_.wait_for(lock, due - now);
       continue;
@@ -70,4 +70,4 @@ void SerialThread::run() {
   }
 }
 
-}  // namespace actions::notify
+}  // namespace core
