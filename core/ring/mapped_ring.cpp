@@ -23,15 +23,11 @@ class MappedReader final : public Reader {
     std::vector<SelectedSeries> selected;
     const ReadEpoch::Guard guard(ring_.index.epoch());
     for (const auto& each : ring_.index.candidates(matchers)) {
-      // acquire, twice: the labels are those of the generation.
-      const SeriesEntry& entry = ring_.entries[each.series];
-      const auto generation = static_cast<std::uint32_t>(entry.changed.load(std::memory_order_acquire) >> 32);
-      const std::uint64_t labels = entry.labels.load(std::memory_order_acquire);
-      if (set_of(labels) != each.set || state_of(labels) == SeriesState::kFree) continue;
-      if (ring_.is_erased(each.series)) continue;
+      const auto entry = in_use(each.series);
+      if (!entry || entry->set != each.set) continue;
       auto materialised = ring_.labels.materialise(each.set);
       if (!materialised) continue;
-      selected.push_back({make_ref(each.series, generation), std::make_shared<const Labels>(std::move(*materialised))});
+      selected.push_back({entry->ref, std::make_shared<const Labels>(std::move(*materialised))});
     }
     return selected;
   }
@@ -84,7 +80,40 @@ class MappedReader final : public Reader {
     return usage;
   }
 
+  std::vector<SeriesRef> list() const override {
+    std::vector<SeriesRef> refs;
+    const ReadEpoch::Guard guard(ring_.index.epoch());
+    for (const auto& each : ring_.index.candidates({})) {
+      if (const auto entry = in_use(each.series); entry && entry->set == each.set) refs.push_back(entry->ref);
+    }
+    return refs;
+  }
+
+  std::shared_ptr<const Labels> labels(SeriesRef series) const override {
+    const SeriesNumber number = number_of(series);
+    if (number >= ring_.geometry.max_series) return nullptr;
+    const ReadEpoch::Guard guard(ring_.index.epoch());
+    const auto entry = in_use(number);
+    if (!entry || entry->ref != series) return nullptr;
+    auto materialised = ring_.labels.materialise(entry->set);
+    return materialised ? std::make_shared<const Labels>(std::move(*materialised)) : nullptr;
+  }
+
  private:
+  struct InUse {
+    SeriesRef ref;
+    LabelRef set;
+  };
+  // None for a number that no series has. REQUIRES: a guard of the index's epoch.
+  std::optional<InUse> in_use(SeriesNumber series) const {
+    // acquire, twice: the labels are those of the generation.
+    const SeriesEntry& entry = ring_.entries[series];
+    const auto generation = static_cast<std::uint32_t>(entry.changed.load(std::memory_order_acquire) >> 32);
+    const std::uint64_t labels = entry.labels.load(std::memory_order_acquire);
+    if (state_of(labels) == SeriesState::kFree || ring_.is_erased(series)) return std::nullopt;
+    return InUse{make_ref(series, generation), set_of(labels)};
+  }
+
   RingState& ring_;
 };
 

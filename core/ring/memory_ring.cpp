@@ -235,6 +235,12 @@ class MemoryReader final : public Reader {
     return usage;
   }
 
+  std::shared_ptr<const Labels> labels(SeriesRef ref) const override {
+    const std::shared_lock lock(storage_->mutex);
+    const auto found = storage_->series.find(static_cast<std::uint64_t>(ref));
+    return found == storage_->series.end() ? nullptr : found->second->labels;
+  }
+
  private:
   // Measured sizes of the containers' parts: a deque's map and first block (576), two hash nodes, the series itself.
   static constexpr std::uint64_t kBytesPerSeries = sizeof(Series) + sizeof(Labels) + 576 + 160;

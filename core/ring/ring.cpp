@@ -24,4 +24,17 @@ void Reader::counter_windows(std::span<const SeriesRef> series, std::int64_t fro
   for (const SeriesRef each : series) out.push_back(counter_window(each, from_ms, to_ms));
 }
 
+std::vector<SeriesRef> Reader::list() const {
+  std::vector<SeriesRef> refs;
+  for (const SelectedSeries& each : select({})) refs.push_back(each.ref);
+  return refs;
+}
+
+std::shared_ptr<const Labels> Reader::labels(SeriesRef series) const {
+  for (SelectedSeries& each : select({})) {
+    if (each.ref == series) return std::move(each.labels);
+  }
+  return nullptr;
+}
+
 }  // namespace core::ring

@@ -119,6 +119,11 @@ class Reader {
                                std::vector<CounterWindow>& out) const;
 
   virtual RingUsage usage() const = 0;
+
+  // Every series, in no particular order, without what its labels cost.
+  virtual std::vector<SeriesRef> list() const;
+  // The labels of one series; none for an unknown or reclaimed one.
+  virtual std::shared_ptr<const Labels> labels(SeriesRef series) const;
 };
 
 // The time-series ring: what is in it is what the agent knows.

@@ -370,6 +370,24 @@ TEST_P(RingContract, UsageCountsWhatIsThere) {
   EXPECT_EQ(ring_->problem(), "");
 }
 
+TEST_P(RingContract, ListsEverySeriesAndItsLabels) {
+  EXPECT_TRUE(reader_.list().empty());
+  std::set<SeriesRef> made;
+  for (int i = 0; i < 300; ++i) made.insert(series("m" + std::to_string(i)));
+  const SeriesRef some = series("m7");
+  scrape(*appender_, timeline_, 1000, {{some, 1}});
+  const auto listed = reader_.list();
+  EXPECT_EQ(std::set<SeriesRef>(listed.begin(), listed.end()), made);
+  EXPECT_EQ(listed.size(), made.size());
+  ASSERT_TRUE(reader_.labels(some));
+  EXPECT_EQ(*reader_.labels(some), Labels({{"__name__", "m7"}}));
+  // Another generation of the same number, and a number that nobody has.
+  EXPECT_FALSE(reader_.labels(SeriesRef{static_cast<std::uint64_t>(some) + (std::uint64_t{1} << 40)}));
+  EXPECT_FALSE(reader_.labels(SeriesRef{4'999}));
+  EXPECT_FALSE(reader_.labels(SeriesRef{~std::uint64_t{0}}));
+  EXPECT_FALSE(reader_.labels(SeriesRef::kNone));
+}
+
 TEST_P(RingContract, ACounterWindowAddsUpWhatResetsTook) {
   const SeriesRef a = series("a");
   const std::vector<double> values = {5, 7, 7,    2,  3, stale_marker(), stale_marker(), 1, normal_nan(),
