@@ -13,6 +13,7 @@ find_package(yaml-cpp REQUIRED)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 find_package(nlohmann_json REQUIRED)
 find_package(date REQUIRED)
+find_package(Snappy REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 # Debian's .pc carries the definitions its shared library was built with; class layouts depend on them.

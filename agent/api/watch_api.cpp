@@ -81,6 +81,31 @@ json json_of(const actions::backup::Status& status) {
           {"successAgeSeconds", status.success_age ? json_seconds(*status.success_age) : json(nullptr)}};
 }
 
+json json_of(const collector::remote_write::RemoteStatus& status, std::int64_t now_ms) {
+  const auto time = [](std::int64_t time_ms) {
+    return time_ms == 0 ? json(nullptr) : json_time(core::from_unix_ms(time_ms));
+  };
+  return {{"name", status.name},
+          {"url", status.url},
+          {"sentUpTo", time(status.covered_ms)},
+          {"lagSeconds", static_cast<double>(std::max<std::int64_t>(0, now_ms - status.covered_ms)) / 1000},
+          {"newestSent", time(status.newest_sent_ms)},
+          {"lastSuccess", time(status.last_success_ms)},
+          {"lastError", status.last_error},
+          {"series", status.series},
+          {"seriesDropped", status.series_dropped},
+          {"shards", status.shards},
+          {"samplesTaken", status.samples_taken},
+          {"samplesFailed", status.samples_failed},
+          {"samplesRetried", status.samples_retried},
+          {"samplesPending", status.samples_pending},
+          {"overwritten",
+           {{"series", status.overwritten_series},
+            {"samples", status.overwritten_samples},
+            {"from", time(status.overwritten_from_ms)},
+            {"to", time(status.overwritten_to_ms)}}}};
+}
+
 json json_of(const std::optional<actions::remedy::Pause>& pause) {
   if (!pause) return {{"paused", false}};
   return {{"paused", true}, {"reason", pause->reason}, {"who", pause->who}, {"since", json_time(pause->since)}};
@@ -185,6 +210,13 @@ ApiResponse answer_remediations(const AgentView& agent) {
   }
   return answer(
       {{"automation", json_of(agent.pause())}, {"configured", std::move(configured)}, {"runs", std::move(runs)}});
+}
+
+ApiResponse answer_remotes(const AgentView& agent) {
+  json remotes = json::array();
+  const std::int64_t now_ms = agent.clock().unix_ms();
+  for (const auto& status : agent.remotes()) remotes.push_back(json_of(status, now_ms));
+  return answer({{"remotes", std::move(remotes)}});
 }
 
 ApiResponse answer_backups(const AgentView& agent) {

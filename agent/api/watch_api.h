@@ -12,6 +12,7 @@ namespace agent {
 // something are POSTs with form parameters.
 ApiResponse answer_watch_status(const AgentView& agent);
 ApiResponse answer_remediations(const AgentView& agent);
+ApiResponse answer_remotes(const AgentView& agent);
 ApiResponse answer_backups(const AgentView& agent);
 
 // approve or reject: `who` names the person; default: "api".

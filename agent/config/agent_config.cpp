@@ -163,6 +163,9 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("host", &AgentConfig::host,
                {.help = "Metrics of this machine, with node_exporter's names; without this section there are none.",
                 .example = example::kHost})
+        .field("remote_write", &AgentConfig::remote_write,
+               {.help = "Receivers of every sample: Prometheus, VictoriaMetrics, Mimir, Thanos.",
+                .example = example::kRemoteWrite})
         .field("ring", &AgentConfig::ring, {.help = "How much is remembered."})
         .field("backups", &AgentConfig::backups,
                {.help = "What is backed up, where to and when, with restic.", .example = example::kBackups})
@@ -170,9 +173,8 @@ const Table<AgentConfig>& AgentConfig::fields() {
                {.help = "What is done about an alert, and how far by itself.", .example = example::kRemediations})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
-    for (const char* const later :
-         {"remote_write", "remote_read", "scrape_config_files", "storage", "tracing", "otlp", "runtime", "templates",
-          "modules", "probes", "staking", "failover", "coordination"}) {
+    for (const char* const later : {"remote_read", "scrape_config_files", "storage", "tracing", "otlp", "runtime",
+                                    "templates", "modules", "probes", "staking", "failover", "coordination"}) {
       built.refuse(later, kNotYet);
     }
     return built;

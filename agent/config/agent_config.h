@@ -11,6 +11,7 @@
 #include "actions/notify/config.h"
 #include "actions/remedy/remediation_config.h"
 #include "collector/host/host_config.h"
+#include "collector/remote_write/remote_write_config.h"
 #include "collector/scrape/scrape_config.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -76,6 +77,7 @@ struct AgentConfig {
   std::vector<actions::notify::TimeIntervalConfig> time_intervals;
   std::vector<actions::notify::TimeIntervalConfig> mute_time_intervals;
   std::optional<collector::host::HostConfig> host;  // none: the host is not measured
+  std::vector<collector::remote_write::RemoteWriteConfig> remote_write;
   RingConfig ring;
   std::vector<actions::backup::BackupConfig> backups;
   std::vector<actions::remedy::RemediationConfig> remediations;

@@ -39,6 +39,12 @@ inline constexpr std::string_view kScrapeConfigs = R"(
     #  credentials_file: /etc/watchkeeper/vault-metrics-token
 )";
 
+inline constexpr std::string_view kRemoteWrite = R"(#remote_write:
+#  - url: https://metrics.example.org/api/v1/write
+#    name: central
+#    basic_auth: {username: watch, password_file: /etc/watchkeeper/remote-password}
+)";
+
 inline constexpr std::string_view kRuleFiles = R"(
   # The packs for what is scraped above: all but the two that begin with an o, which are for other setups. Those are
   # other_clients.yml for Prysm, Nimbus, Teku and Lodestar, and observers.yml for probes from several vantages.

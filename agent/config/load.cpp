@@ -33,6 +33,9 @@ Result<void> check_across(const AgentConfig& config, const Node& root) {
   if (auto checked = actions::remedy::check_remediations(config.remediations, config.backups, root); !checked) {
     return checked;
   }
+  if (auto checked = collector::remote_write::check_remotes(config.remote_write, root.find("remote_write")); !checked) {
+    return checked;
+  }
   if (auto targets = actions::notify::build_targets(config.alerting); !targets) {
     return core::fail(root.find("alerting").error("{}", targets.error().message));
   }

@@ -54,6 +54,9 @@ class Agent final : public AgentView {
   std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const override {
     return components_->rules().groups();
   }
+  std::vector<collector::remote_write::RemoteStatus> remotes() const override {
+    return components_->remotes().status();
+  }
   actions::notify::NotifierStatus notifications() const override { return components_->notifier().status(); }
   std::vector<actions::backup::Status> backups() const override { return components_->backups().status(); }
   std::vector<actions::remedy::RunPtr> runs() const override { return components_->remediator().snapshot()->runs; }

@@ -57,6 +57,14 @@ actions::remedy::Remediator::Remediations remediations_of(const LoadedConfig& co
   return std::make_shared<const std::vector<actions::remedy::RemediationConfig>>(config.settings.remediations);
 }
 
+void log_remote_write(collector::remote_write::LogLevel level, const std::string& text) {
+  using collector::remote_write::LogLevel;
+  const auto severity = level == LogLevel::kInfo   ? spdlog::level::info
+                        : level == LogLevel::kWarn ? spdlog::level::warn
+                                                   : spdlog::level::err;
+  spdlog::log(severity, "{}", text);
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
@@ -79,6 +87,7 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
       ring_(std::move(ring)),
       engine_(ring_->reader(), clock, options_of(config)),
       strand_(clock, "notify"),
+      remote_strand_(clock, "remote-write"),
       backup_requests_(clock, "backup-asked") {}
 
 Components::~Components() {
@@ -87,6 +96,7 @@ Components::~Components() {
   rules_.reset();
   remediator_.reset();
   notifier_.reset();
+  remotes_.reset();
   pools_.reset();
   host_shard_.reset();
 }
@@ -118,6 +128,16 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
       {.clock = clock_, .strand = strand_, .http = *http_, .jitter = make_jitter()});
   if (!notifier) return fail(notifier.error());
   notifier_ = std::move(*notifier);
+
+  auto remotes = collector::remote_write::RemoteWriter::open(data.file("remote_write.db"),
+                                                             {.clock = clock_,
+                                                              .strand = remote_strand_,
+                                                              .http = *http_,
+                                                              .reader = reader(),
+                                                              .log = log_remote_write,
+                                                              .metadata = [this] { return family_texts(); }});
+  if (!remotes) return fail(remotes.error());
+  remotes_ = std::move(*remotes);
 
   steps_.emplace(commands_, *backups_);
   auto remediator =
@@ -196,6 +216,15 @@ std::vector<collector::scrape::TargetMetadata> Components::metadata() const {
   return targets;
 }
 
+// For remotes: as they are named in the targets' texts, each target's.
+std::vector<collector::remote_write::FamilyText> Components::family_texts() const {
+  std::vector<collector::remote_write::FamilyText> texts;
+  for (const auto& target : metadata()) {
+    for (const auto& family : target.families) texts.push_back({family.family, family.type, family.help, family.unit});
+  }
+  return texts;
+}
+
 Result<void> Components::start(const LoadedConfig& config, const std::string& external_url) {
   loop_thread_ = std::thread([this] { loop_.run(); });
   rules_ = std::make_unique<rules::RuleRunner>(
@@ -204,6 +233,7 @@ Result<void> Components::start(const LoadedConfig& config, const std::string& ex
       rules::RuleRunnerOptions{.threads = kRuleThreads});
   if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
   apply_jobs(config);
+  remotes_->apply(config.settings.remote_write, config.external_labels);
   rules_->start();
   loop_.post([this] { give_memory_back(); });
   backup_loop_ = std::make_unique<actions::backup::BackupLoop>(*backups_);
@@ -239,6 +269,7 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
   // From here on nothing can refuse.
   backups_->configure(config.settings.backups);
   apply_jobs(config);
+  remotes_->apply(config.settings.remote_write, config.external_labels);
   return {};
 }
 
@@ -280,11 +311,12 @@ void Components::stop() {
   remediator_.reset();
   if (running && notifier_ != nullptr) {
     notifier_->hold();
+    remotes_->hold();
     const core::SteadyTime deadline = clock_.steady_now() + kFarewell;
     std::mutex mutex;
     std::condition_variable never;
     std::unique_lock lock(mutex);
-    while (notifier_->status().in_flight > 0 && clock_.steady_now() < deadline) {
+    while ((notifier_->status().in_flight > 0 || remotes_->busy()) && clock_.steady_now() < deadline) {
       never.wait_for(lock, std::chrono::milliseconds(20));
     }
   }
@@ -293,6 +325,8 @@ void Components::stop() {
     loop_thread_.join();
   }
   strand_.stop();
+  remote_strand_.stop();
+  if (remotes_ != nullptr) remotes_->close();
 }
 
 }  // namespace agent

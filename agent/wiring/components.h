@@ -9,19 +9,20 @@
 
 #include "actions/backup/backup_set.h"
 #include "actions/notify/notifier.h"
-#include "actions/notify/serial_thread.h"
 #include "actions/remedy/remediator.h"
 #include "actions/remedy/step_executor.h"
 #include "agent/config/load.h"
 #include "agent/wiring/alert_log.h"
 #include "agent/wiring/data_dir.h"
 #include "collector/host/host_loop.h"
+#include "collector/remote_write/remote_writer.h"
 #include "collector/scrape/scrape_pools.h"
 #include "core/net/http_client.h"
 #include "core/net/io_loop.h"
 #include "core/process/child_process.h"
 #include "core/ring/mapped_ring.h"
 #include "core/time/clock.h"
+#include "core/time/serial_thread.h"
 #include "rules/alert/alert_store.h"
 #include "rules/alert/rule_runner.h"
 #include "rules/promql/engine.h"
@@ -56,6 +57,7 @@ class Components {
   // The jobs of the configuration, and this host's own if it is measured.
   std::vector<collector::scrape::PoolStatus> pool_status() const;
   std::vector<collector::scrape::TargetMetadata> metadata() const;
+  const collector::remote_write::RemoteWriter& remotes() const { return *remotes_; }
   const rules::RuleRunner& rules() const { return *rules_; }
   const rules::promql::EngineOptions& engine_options() const { return engine_.options(); }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
@@ -71,6 +73,7 @@ class Components {
 
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
   void make_pools();
+  std::vector<collector::remote_write::FamilyText> family_texts() const;
   void apply_jobs(const LoadedConfig& config);
   void apply_host(const LoadedConfig& config);
   std::shared_ptr<collector::host::HostLoop> host() const;
@@ -88,12 +91,14 @@ class Components {
   std::unique_ptr<rules::AlertStore> alert_store_;
   std::unique_ptr<actions::backup::BackupSet> backups_;
   std::optional<actions::remedy::StepExecutor> steps_;
-  actions::notify::SerialThread strand_;
-  actions::notify::SerialThread backup_requests_;
+  core::SerialThread strand_;
+  core::SerialThread remote_strand_;
+  core::SerialThread backup_requests_;
   std::unique_ptr<actions::notify::Notifier> notifier_;
   std::unique_ptr<actions::remedy::Remediator> remediator_;
   std::unique_ptr<rules::RuleRunner> rules_;
   std::unique_ptr<collector::scrape::ScrapePools> pools_;
+  std::unique_ptr<collector::remote_write::RemoteWriter> remotes_;
   mutable std::mutex host_mutex_;
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
   // A shard of its own, because a sick disk makes it wait. After host_: its tasks use that.

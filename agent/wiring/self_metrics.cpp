@@ -203,6 +203,69 @@ void append_notifications(MetricText& text, const actions::notify::NotifierStatu
                as_double(status.ledger_failures));
 }
 
+// Named after prometheus_remote_storage_*, for those who know these.
+void append_remote(MetricText& text, const collector::remote_write::RemoteStatus& status, std::int64_t now_ms) {
+  const MetricLabels to = {{"remote_name", status.name}, {"url", status.url}};
+  const auto counter = [&](const char* name, const char* help, double value) { text.counter(name, help, value, to); };
+  const auto gauge = [&](const char* name, const char* help, double value) { text.gauge(name, help, value, to); };
+  const auto total = [&](const char* name, const char* help, std::uint64_t value) {
+    counter(name, help, as_double(value));
+  };
+  const auto now = [&](const char* name, const char* help, std::uint64_t value) {
+    gauge(name, help, as_double(value));
+  };
+  total("watchkeeper_remote_write_samples_total", "Samples in requests; each attempt counts.", status.samples_sent);
+  total("watchkeeper_remote_write_samples_failed_total", "Samples that the remote refused for good.",
+        status.samples_failed);
+  total("watchkeeper_remote_write_samples_retried_total", "Samples in requests that failed and are sent again.",
+        status.samples_retried);
+  for (const auto& [reason, count] :
+       {std::pair{"too_old", status.samples_too_old}, std::pair{"repeated", status.samples_repeated}}) {
+    text.counter("watchkeeper_remote_write_samples_dropped_total",
+                 "Samples dropped: past sample_age_limit, or refused because they had been taken before a restart.",
+                 as_double(count), {{"remote_name", status.name}, {"url", status.url}, {"reason", reason}});
+  }
+  now("watchkeeper_remote_write_samples_pending", "Samples read from the ring that have no answer yet.",
+      status.samples_pending);
+  total("watchkeeper_remote_write_overwritten_samples_total",
+        "Samples, about, that the ring overwrote before they were sent.", status.overwritten_samples);
+  total("watchkeeper_remote_write_overwritten_series_total", "Times that a series lost samples in that way.",
+        status.overwritten_series);
+  total("watchkeeper_remote_write_bytes_total", "Bytes of requests with samples.", status.bytes);
+  total("watchkeeper_remote_write_requests_total", "Requests with samples.", status.requests);
+  counter("watchkeeper_remote_write_request_seconds_total", "Time spent waiting for their answers.",
+          status.request_seconds);
+  total("watchkeeper_remote_write_metadata_total", "Metric families told; each attempt counts.", status.metadata_sent);
+  total("watchkeeper_remote_write_metadata_failed_total", "Metric families that the remote refused for good.",
+        status.metadata_failed);
+  total("watchkeeper_remote_write_metadata_retried_total",
+        "Metric families in requests that failed and are sent again.", status.metadata_retried);
+  total("watchkeeper_remote_write_metadata_bytes_total", "Bytes of requests with metadata.", status.metadata_bytes);
+  total("watchkeeper_remote_write_cursor_failures_total", "Times that the place in the ring could not be stored.",
+        status.cursor_failures);
+  gauge("watchkeeper_remote_write_lag_seconds", "Age of the moment up to which everything was sent.",
+        static_cast<double>(std::max<std::int64_t>(0, now_ms - status.covered_ms)) / 1000);
+  now("watchkeeper_remote_write_highest_sent_timestamp_seconds",
+      "The newest sample that was taken or refused, in whole seconds.",
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, status.newest_sent_ms / 1000)));
+  now("watchkeeper_remote_write_series", "Series of the ring that the remote is sent, or would be.", status.series);
+  now("watchkeeper_remote_write_series_dropped", "Of these, dropped by relabelling.", status.series_dropped);
+  now("watchkeeper_remote_write_shards", "Requests at once.", status.shards);
+  now("watchkeeper_remote_write_shards_min", "min_shards.", status.shards_min);
+  now("watchkeeper_remote_write_shards_max", "max_shards.", status.shards_max);
+  now("watchkeeper_remote_write_shard_capacity", "capacity.", status.capacity);
+  now("watchkeeper_remote_write_max_samples_per_send", "max_samples_per_send.", status.samples_per_send_max);
+}
+
+void append_remotes(MetricText& text, const AgentView& agent) {
+  const auto remotes = agent.remotes();
+  if (remotes.empty()) return;
+  text.gauge("watchkeeper_remote_write_highest_timestamp_seconds", "The newest sample in the ring, in whole seconds.",
+             static_cast<double>(agent.ring().usage.newest_ms / 1000));
+  const std::int64_t now_ms = agent.clock().unix_ms();
+  for (const auto& status : remotes) append_remote(text, status, now_ms);
+}
+
 void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats) {
   append_counters(
       text,
@@ -279,6 +342,7 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_scrapes(text, agent, counters.scrape);
   append_rules(text, agent, counters.rules);
   append_notifications(text, agent.notifications());
+  append_remotes(text, agent);
   append_remedy(text, agent, counters.remedy);
   append_backups(text, agent, counters.backup);
   append_queries(text, agent.query_gate().counts());

@@ -29,7 +29,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadCase{"scrape_config: []\n",
                 "w.yml:1:1: configuration: unknown key \"scrape_config\" (did you mean \"scrape_configs\"?)"},
-        BadCase{"remote_write: []\n", "w.yml:1:1: configuration: key \"remote_write\" is not supported: not yet"},
+        BadCase{"remote_read: []\n", "w.yml:1:1: configuration: key \"remote_read\" is not supported: not yet"},
         BadCase{"scrape_configs:\n- job_name: a\n- job_name: b\n- job_name: a\n", "w.yml:4:3: "},
         BadCase{"scrape_configs:\n- job_name: a\n- {job_name: b, scrape_interval: 1s, scrape_timeout: 2s}\n",
                 "w.yml:3:3: "},
