@@ -81,8 +81,9 @@ std::string json_of(const RuleStatus& rule, Alerts alerts) {
   const std::string query = json(rule.spec.query);
   const std::string error = rule.last_error.empty() ? "" : ",\"lastError\":" + json(rule.last_error);
   const std::string tail =
-      fmt::format(",\"health\":\"{}\"{},\"evaluationTime\":{},\"lastEvaluation\":{}", health_name(rule.health), error,
-                  json_seconds(rule.evaluation_time), json_of(rule.last_evaluation));
+      fmt::format(",\"health\":\"{}\"{}{},\"evaluationTime\":{},\"lastEvaluation\":{}", health_name(rule.health), error,
+                  rule.watches_nothing() ? ",\"watchesNothing\":true" : "", json_seconds(rule.evaluation_time),
+                  json_of(rule.last_evaluation));
   if (rule.spec.kind == RuleKind::kRecording) {
     return fmt::format("{{\"name\":{},\"query\":{},\"labels\":{}{},\"type\":\"recording\"}}", name, query,
                        json_of(rule.spec.labels), tail);

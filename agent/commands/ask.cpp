@@ -57,6 +57,26 @@ int list_alerts(const AskArguments& arguments) {
   return kFine;
 }
 
+// Rules that have found no sample since the agent's start.
+int check_seen(const AskArguments& arguments) {
+  const auto data = data_of(ApiClient(arguments.url).get("/api/v1/rules?exclude_alerts=true"));
+  if (!data) return failed(data.error());
+  std::size_t rules = 0;
+  std::size_t blind = 0;
+  for (const json& group : data->at("groups")) {
+    for (const json& rule : group.at("rules")) {
+      ++rules;
+      if (!rule.contains("watchesNothing")) continue;
+      ++blind;
+      std::printf("%s: group %s: %s has found no series since the start: %s\n", text_of(group.at("file")).c_str(),
+                  text_of(group.at("name")).c_str(), text_of(rule.at("name")).c_str(),
+                  text_of(rule.at("query")).c_str());
+    }
+  }
+  std::printf("%zu of %zu rules have found no series since the start\n", blind, rules);
+  return blind == 0 ? kFine : kFailed;
+}
+
 int list_runs(const AskArguments& arguments) {
   const auto data = data_of(ApiClient(arguments.url).get("/api/watchkeeper/v1/remediations"));
   if (!data) return failed(data.error());
@@ -120,6 +140,11 @@ CLI::App* add_action(CLI::App& parent, const char* name, const char* help, int& 
 
 void add_alerts_command(CLI::App& app, int& status) {
   add_action(app, "alerts", "List pending and firing alerts", status, list_alerts, std::make_shared<AskArguments>());
+}
+
+void add_seen_command(CLI::App& check, int& status) {
+  add_action(check, "seen", "Whether each rule of a running agent has found series since its start", status, check_seen,
+             std::make_shared<AskArguments>());
 }
 
 void add_remedy_commands(CLI::App& app, int& status) {

@@ -79,6 +79,7 @@ void add_check_commands(CLI::App& app, int& status) {
   CLI::App* const rules = check->add_subcommand("rules", "Prometheus rule files");
   rules->add_option("FILE", *files, "Rule files")->required();
   rules->callback([files, &status] { status = check_rules(*files); });
+  add_seen_command(*check, status);
 }
 
 void add_test_commands(CLI::App& app, int& status) {

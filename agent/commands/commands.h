@@ -19,6 +19,8 @@ void add_test_commands(CLI::App& app, int& status);
 void add_docs_commands(CLI::App& app, int& status);
 void add_query_command(CLI::App& app, int& status);
 void add_alerts_command(CLI::App& app, int& status);
+// `check seen`; the other checks need no running agent.
+void add_seen_command(CLI::App& check, int& status);
 void add_remedy_commands(CLI::App& app, int& status);
 void add_backup_commands(CLI::App& app, int& status);
 // Commands of later versions: each says that it is not there yet, and fails.

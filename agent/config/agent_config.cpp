@@ -152,6 +152,7 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("rule_files", &AgentConfig::rule_files,
                {.help = "Rule files; * stands for any text in the last part of a path. Relative to this file.",
                 .example = example::kRuleFiles})
+        .field("rules", &AgentConfig::rules, {.help = "How rules are evaluated."})
         .field("alerting", &AgentConfig::alerting,
                {.help = "Alertmanagers that are told every alert.", .example = example::kAlerting})
         .field("route", &AgentConfig::route,

@@ -16,6 +16,7 @@
 #include "core/config/file_path.h"
 #include "core/config/table.h"
 #include "core/ring/mapped_ring.h"
+#include "rules/alert/rules_config.h"
 
 namespace agent {
 
@@ -70,6 +71,7 @@ struct AgentConfig {
   GlobalSection global;
   std::vector<collector::scrape::ScrapeConfig> scrape_configs;
   std::vector<core::config::FilePath> rule_files;
+  rules::RulesConfig rules;
   actions::notify::AlertingConfig alerting;
   std::optional<actions::notify::RouteConfig> route;
   std::vector<actions::notify::ReceiverConfig> receivers;

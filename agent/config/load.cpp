@@ -5,6 +5,7 @@
 
 #include "core/config/document.h"
 #include "rules/alert/rule_file.h"
+#include "rules/promql/parser.h"
 
 namespace agent {
 namespace {
@@ -42,6 +43,23 @@ Result<void> check_across(const AgentConfig& config, const Node& root) {
   return {};
 }
 
+// What each job's `expect` says, its selectors read.
+Result<std::vector<collector::scrape::Expectation>> read_expectations(const AgentConfig& config, const Node& root) {
+  std::vector<collector::scrape::Expectation> expectations;
+  const std::vector<Node> jobs = root.find("scrape_configs").items();
+  for (std::size_t job = 0; job < config.scrape_configs.size(); ++job) {
+    const auto& expected = config.scrape_configs[job].expect;
+    const std::vector<Node> nodes = jobs[job].find("expect").items();
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      auto matchers = rules::promql::parse_series_selector(expected[i].series);
+      if (!matchers) return core::fail(nodes[i].find("series").error("{}", matchers.error().message));
+      expectations.push_back(
+          {config.scrape_configs[job].job_name, expected[i].series, std::move(*matchers), expected[i].targets});
+    }
+  }
+  return expectations;
+}
+
 ConfigErrors load_rules(LoadedConfig& loaded, const Node& root) {
   std::vector<std::string> patterns;
   for (const auto& file : loaded.settings.rule_files) patterns.push_back(file.path);
@@ -66,6 +84,9 @@ tl::expected<LoadedConfigPtr, ConfigErrors> load_node(const Node& root, const st
   auto jobs = resolve(loaded->settings, root);
   if (!jobs) return refused(jobs.error());
   loaded->jobs = std::move(*jobs);
+  auto expectations = read_expectations(loaded->settings, root);
+  if (!expectations) return refused(expectations.error());
+  loaded->expectations = std::move(*expectations);
   if (auto checked = check_across(loaded->settings, root); !checked) return refused(checked.error());
   loaded->external_labels = loaded->settings.global.scrape.expanded_external_labels();
   if (ConfigErrors errors = load_rules(*loaded, root); !errors.empty()) return tl::unexpected(std::move(errors));

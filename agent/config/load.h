@@ -9,6 +9,7 @@
 #include <tl/expected.hpp>
 
 #include "agent/config/agent_config.h"
+#include "collector/scrape/expected_series.h"
 #include "core/error.h"
 #include "rules/alert/rule_spec.h"
 
@@ -21,7 +22,8 @@ struct LoadedConfig {
   std::string path;
   std::string text;  // the file printed anew, secrets as <secret>
   AgentConfig settings;
-  std::vector<collector::scrape::ScrapeConfig> jobs;  // of scrape_configs, with everything they inherit
+  std::vector<collector::scrape::ScrapeConfig> jobs;         // of scrape_configs, with everything they inherit
+  std::vector<collector::scrape::Expectation> expectations;  // of the jobs
   std::vector<rules::RuleGroupSpec> rule_groups;
   core::ring::Labels external_labels;
   std::vector<std::string> warnings;  // not wrong, but to be looked at: a pattern without a file

@@ -250,6 +250,7 @@ std::string Agent::metrics() const {
   MetricText text;
   append_self_metrics(text, *this,
                       {.scrape = components_->pools().stats(),
+                       .expected = components_->expected(),
                        .rules = components_->rules().counters(),
                        .backup = components_->backups().stats(),
                        .remedy = components_->remediator().stats(),

@@ -50,7 +50,8 @@ rules::RuleSettings rule_settings(const LoadedConfig& config, const std::string&
   return {.evaluation_interval = config.settings.global.scrape.evaluation_interval,
           .query_offset = config.settings.global.scrape.rule_query_offset,
           .external_labels = config.external_labels,
-          .external_url = external_url};
+          .external_url = external_url,
+          .rules = config.settings.rules};
 }
 
 actions::remedy::Remediator::Remediations remediations_of(const LoadedConfig& config) {
@@ -93,12 +94,13 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
 Components::~Components() {
   stop();
   // Nothing calls back any more; what refers to others goes before them.
+  expected_shard_.reset();
+  pools_.reset();
+  host_shard_.reset();
   rules_.reset();
   remediator_.reset();
   notifier_.reset();
   remotes_.reset();
-  pools_.reset();
-  host_shard_.reset();
 }
 
 Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config, const DataDir& data,
@@ -152,9 +154,19 @@ void Components::make_pools() {
   const std::size_t count = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxShards);
   for (std::size_t i = 0; i < count; ++i) shards.push_back(collector::scrape::make_thread_shard(*ring_));
   host_shard_ = collector::scrape::make_thread_shard(*ring_);
-  pools_ = std::make_unique<collector::scrape::ScrapePools>(
-      clock_, loop_, *http_, std::move(shards), std::function<void(const collector::scrape::Arrival&)>(),
-      collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
+  pools_ =
+      std::make_unique<collector::scrape::ScrapePools>(clock_, loop_, *http_, std::move(shards), arrival_hook(),
+                                                       collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
+  expected_shard_ = collector::scrape::make_thread_shard(*ring_);
+  expected_ = std::make_shared<collector::scrape::ExpectedSeries>(
+      clock_, loop_, *expected_shard_, ring_->reader(), [this] { return pools_->status(); }, arrival_hook());
+}
+
+// Scrapes begin after the rules are there, and the shards end before they go.
+std::function<void(const collector::scrape::Arrival&)> Components::arrival_hook() {
+  return [this](const collector::scrape::Arrival& arrival) {
+    rules_->on_arrival({arrival.job, arrival.instance, arrival.time_ms});
+  };
 }
 
 void Components::on_loop(const std::function<void()>& task) {
@@ -169,6 +181,7 @@ void Components::on_loop(const std::function<void()>& task) {
 void Components::apply_jobs(const LoadedConfig& config) {
   on_loop([&] {
     pools_->apply(config.jobs, config.external_labels);
+    expected_->apply(config.expectations);
     apply_host(config);
   });
   for (const auto& pool : pools_->status()) {
@@ -181,7 +194,8 @@ void Components::apply_host(const LoadedConfig& config) {
   const auto running = host();
   std::shared_ptr<collector::host::HostLoop> next;
   if (wanted && wanted->enabled) {
-    next = std::make_shared<collector::host::HostLoop>(clock_, loop_, *host_shard_, *wanted, host_name());
+    next = std::make_shared<collector::host::HostLoop>(clock_, loop_, *host_shard_, *wanted, host_name(),
+                                                       collector::host::HostPaths{}, arrival_hook());
     // The loop fills in the instance, so what is compared is what is used.
     if (running && running->config() == next->config()) return;
   }
@@ -234,6 +248,7 @@ Result<void> Components::start(const LoadedConfig& config, const std::string& ex
   if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
   apply_jobs(config);
   remotes_->apply(config.settings.remote_write, config.external_labels);
+  on_loop([this] { expected_->start(); });
   rules_->start();
   loop_.post([this] { give_memory_back(); });
   backup_loop_ = std::make_unique<actions::backup::BackupLoop>(*backups_);
@@ -301,6 +316,7 @@ void Components::stop() {
   const bool running = loop_thread_.joinable();
   if (running) {
     on_loop([this] {
+      expected_->stop();
       pools_->stop();
       if (const auto measured = host()) measured->stop();
     });

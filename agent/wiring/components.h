@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "agent/wiring/data_dir.h"
 #include "collector/host/host_loop.h"
 #include "collector/remote_write/remote_writer.h"
+#include "collector/scrape/expected_series.h"
 #include "collector/scrape/scrape_pools.h"
 #include "core/net/http_client.h"
 #include "core/net/io_loop.h"
@@ -58,6 +60,7 @@ class Components {
   std::vector<collector::scrape::PoolStatus> pool_status() const;
   std::vector<collector::scrape::TargetMetadata> metadata() const;
   const collector::remote_write::RemoteWriter& remotes() const { return *remotes_; }
+  const collector::scrape::ExpectedSeries& expected() const { return *expected_; }
   const rules::RuleRunner& rules() const { return *rules_; }
   const rules::promql::EngineOptions& engine_options() const { return engine_.options(); }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
@@ -74,6 +77,7 @@ class Components {
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
   void make_pools();
   std::vector<collector::remote_write::FamilyText> family_texts() const;
+  std::function<void(const collector::scrape::Arrival&)> arrival_hook();
   void apply_jobs(const LoadedConfig& config);
   void apply_host(const LoadedConfig& config);
   std::shared_ptr<collector::host::HostLoop> host() const;
@@ -103,6 +107,8 @@ class Components {
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
   // A shard of its own, because a sick disk makes it wait. After host_: its tasks use that.
   std::unique_ptr<collector::scrape::Shard> host_shard_;
+  std::shared_ptr<collector::scrape::ExpectedSeries> expected_;
+  std::unique_ptr<collector::scrape::Shard> expected_shard_;  // after expected_: its tasks use that
   std::unique_ptr<actions::backup::BackupLoop> backup_loop_;
   std::stop_source stopping_;
   std::atomic<int> backups_asked_{0};

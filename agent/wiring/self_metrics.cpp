@@ -124,11 +124,20 @@ void append_scrapes(MetricText& text, const AgentView& agent, const collector::s
   append_targets(text, agent.pools());
 }
 
+void append_expected(MetricText& text, const collector::scrape::ExpectedSeries& expected) {
+  text.gauge("watchkeeper_expected_series", "Series that `expect` says must be there, one for each target.",
+             as_double(expected.watched()));
+  text.gauge("watchkeeper_expected_series_missing", "Of these, absent; watchkeeper_expected_series_absent says which.",
+             as_double(expected.absent()));
+  text.gauge("watchkeeper_expected_series_unwatched", "Series beyond the limit of what is looked for.",
+             as_double(expected.beyond_limit()));
+}
+
 void append_rules(MetricText& text, const AgentView& agent, const rules::RuleCounters& counters) {
   append_counters(
       text,
       std::array<Named, 6>{{
-          {"watchkeeper_rule_evaluations_total", "Evaluations of rules.", counters.evaluations},
+          {"watchkeeper_rule_evaluations_total", "Evaluations of rules at their intervals.", counters.evaluations},
           {"watchkeeper_rule_evaluation_failures_total", "Of these, failed.", counters.evaluation_failures},
           {"watchkeeper_rule_missed_slots_total", "Evaluations of groups skipped: too late.", counters.missed_slots},
           {"watchkeeper_rule_dropped_samples_total", "Results that could not be written.", counters.samples_dropped},
@@ -145,7 +154,7 @@ void append_rules(MetricText& text, const AgentView& agent, const rules::RuleCou
                seconds(group->evaluation_time), {{"file", group->file}, {"rule_group", group->name}});
     for (const auto& rule : group->rules) {
       if (rule.health == rules::RuleHealth::kFailing) ++failing;
-      if (rule.last_evaluation && !rule.found_series) ++without_series;
+      if (rule.watches_nothing()) ++without_series;
       for (const auto& alert : rule.alerts) {
         if (alert.state == rules::AlertState::kPending) ++pending;
         if (alert.state == rules::AlertState::kFiring) ++firing;
@@ -155,8 +164,30 @@ void append_rules(MetricText& text, const AgentView& agent, const rules::RuleCou
   text.gauge("watchkeeper_alerts", "Alerts by state.", pending, {{"state", "pending"}});
   text.gauge("watchkeeper_alerts", "Alerts by state.", firing, {{"state", "firing"}});
   text.gauge("watchkeeper_rules_failing", "Rules whose last evaluation failed.", failing);
-  text.gauge("watchkeeper_rules_without_series", "Rules whose selectors have found no series since the start.",
+  text.gauge("watchkeeper_rules_without_series", "Rules whose selectors have found no sample taken since the start.",
              without_series);
+}
+
+void append_arrivals(MetricText& text, const rules::RuleCounters& counters) {
+  append_counters(text,
+                  std::array<Named, 4>{{
+                      {"watchkeeper_rule_arrivals_total", "Scrapes that may feed an alerting rule.", counters.arrivals},
+                      {"watchkeeper_rule_arrivals_coalesced_total",
+                       "Evaluations asked for by an arrival while one was due already.", counters.arrivals_coalesced},
+                      {"watchkeeper_rule_arrivals_dropped_total", "Arrivals left to the interval: too many jobs.",
+                       counters.arrivals_dropped},
+                      {"watchkeeper_rule_arrival_evaluations_total", "Evaluations of alerting rules on arrival.",
+                       counters.arrival_evaluations},
+                  }});
+  // relaxed: each number stands alone.
+  const auto spent = [](const std::atomic<std::uint64_t>& ns) {
+    return seconds(std::chrono::nanoseconds(ns.load(std::memory_order_relaxed)));
+  };
+  text.counter("watchkeeper_rule_arrival_busy_seconds_total", "Time spent on evaluations on arrival.",
+               spent(counters.arrival_busy_ns));
+  text.counter("watchkeeper_rule_arrival_latency_seconds_total",
+               "From the landing of a scrape to the end of the evaluation, added up.",
+               spent(counters.arrival_latency_ns));
 }
 
 void append_lane(MetricText& text, const actions::notify::LaneStatus& lane) {
@@ -340,7 +371,9 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_agent(text, agent);
   append_ring(text, agent.ring());
   append_scrapes(text, agent, counters.scrape);
+  append_expected(text, counters.expected);
   append_rules(text, agent, counters.rules);
+  append_arrivals(text, counters.rules);
   append_notifications(text, agent.notifications());
   append_remotes(text, agent);
   append_remedy(text, agent, counters.remedy);

@@ -6,6 +6,7 @@
 #include "agent/api/agent_view.h"
 #include "agent/api/http_server.h"
 #include "agent/metrics/metric_text.h"
+#include "collector/scrape/expected_series.h"
 #include "rules/promql/query_cache.h"
 
 namespace agent {
@@ -13,6 +14,7 @@ namespace agent {
 // The counters of all components, gathered for one answer of /metrics.
 struct SelfCounters {
   const collector::scrape::ScrapeStats& scrape;
+  const collector::scrape::ExpectedSeries& expected;
   const rules::RuleCounters& rules;
   const actions::backup::BackupStats& backup;
   const actions::remedy::RemedyStats& remedy;

@@ -281,6 +281,21 @@ const Table<StaticConfig>& StaticConfig::fields() {
   return table;
 }
 
+const Table<ExpectConfig>& ExpectConfig::fields() {
+  static const auto table =
+      Table<ExpectConfig>("expect",
+                          "Series that a job must have; one that is absent is told by "
+                          "watchkeeper_expected_series_absent{job, instance, metric}.")
+          .field(
+              "series", &ExpectConfig::series,
+              {.help = "A metric's name, or a selector; job and instance are those of the target.", .required = true})
+          .field(
+              "targets", &ExpectConfig::targets,
+              {.help = "The instances that must have it, whether they are discovered or not; default: every target of "
+                       "the job, those included that are down or that relabelling dropped."});
+  return table;
+}
+
 const Table<ScrapeConfig>& ScrapeConfig::fields() {
   static const auto table = [] {
     Table<ScrapeConfig> built("scrape_config", "One job: targets that are scraped alike.");
@@ -307,6 +322,7 @@ const Table<ScrapeConfig>& ScrapeConfig::fields() {
         .field("relabel_configs", &ScrapeConfig::relabel_configs, {.help = "Rules on the labels of targets."})
         .field("metric_relabel_configs", &ScrapeConfig::metric_relabel_configs,
                {.help = "Rules on the labels of samples."})
+        .field("expect", &ScrapeConfig::expect, {.help = "Series that its targets must have."})
         .field("native_histogram_bucket_limit", &ScrapeConfig::native_histogram_bucket_limit,
                {.help = "Native histograms are not stored; this changes nothing."})
         .field("native_histogram_min_bucket_factor", &ScrapeConfig::native_histogram_min_bucket_factor,

@@ -64,6 +64,15 @@ struct StaticConfig {
   static const core::config::Table<StaticConfig>& fields();
 };
 
+// Series that a job's targets must have: what is absent is a series of its own, with the target's labels.
+struct ExpectConfig {
+  std::string series;                // a metric's name or a selector
+  std::vector<std::string> targets;  // instances; empty: every target of the job, those included that were dropped
+
+  bool operator==(const ExpectConfig&) const = default;
+  static const core::config::Table<ExpectConfig>& fields();
+};
+
 // Prometheus's <scrape_config>: one job. What is optional here is taken from `global` by resolve_jobs().
 struct ScrapeConfig {
   std::string job_name;
@@ -97,6 +106,7 @@ struct ScrapeConfig {
   std::vector<StaticConfig> static_configs;
   std::vector<relabel::RelabelConfig> relabel_configs;
   std::vector<relabel::RelabelConfig> metric_relabel_configs;
+  std::vector<ExpectConfig> expect;
   core::net::HttpClientConfig http;
 
   bool operator==(const ScrapeConfig&) const = default;

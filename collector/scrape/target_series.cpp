@@ -59,6 +59,7 @@ bool TargetSeries::reusable(const ScrapeConfig& a, const ScrapeConfig& b) {
   same.scrape_interval = b.scrape_interval;
   same.scrape_timeout = b.scrape_timeout;
   same.sample_limit = b.sample_limit;
+  same.expect = b.expect;
   same.http = b.http;
   return same == b;
 }

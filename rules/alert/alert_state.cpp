@@ -88,12 +88,13 @@ Transition make_transition(const AlertPolicy& policy, const Alert& alert, AlertS
   return transition;
 }
 
-// Firing and resolved alerts only. Due also when waiting for the next evaluation would exceed the delay.
-bool repeat_is_due(const AlertPolicy& policy, const Alert& alert, WallTime slot) {
+// Firing and resolved alerts only. At a slot, due also when waiting for the next one would exceed the delay.
+bool repeat_is_due(const AlertPolicy& policy, const Alert& alert, WallTime slot, Occasion occasion) {
   if (alert.state == AlertState::kPending) return false;
   if (alert.state == AlertState::kInactive && !alert.resolved_at) return false;
   if (!alert.last_sent_at || *alert.last_sent_at > slot) return true;
-  return *alert.last_sent_at + kResendDelay < slot + policy.interval;
+  const core::Millis until_next = occasion == Occasion::kSlot ? policy.interval : core::Millis(1);
+  return *alert.last_sent_at + kResendDelay < slot + until_next;
 }
 
 }  // namespace
@@ -156,7 +157,7 @@ core::Result<AlertTable> advance(const AlertPolicy& policy, const AlertTable& al
   return next;
 }
 
-Announcement announce(const AlertPolicy& policy, const AlertTable& alerts, WallTime slot) {
+Announcement announce(const AlertPolicy& policy, const AlertTable& alerts, WallTime slot, Occasion occasion) {
   Announcement said;
   for (const auto& [labels, before] : alerts) {
     Alert alert = before;
@@ -167,7 +168,7 @@ Announcement announce(const AlertPolicy& policy, const AlertTable& alerts, WallT
       said.transitions.push_back(std::move(resolved));
       alert.announced = AlertState::kInactive;
     }
-    if (alert.announced != alert.state || repeat_is_due(policy, alert, slot)) {
+    if (alert.announced != alert.state || repeat_is_due(policy, alert, slot, occasion)) {
       said.transitions.push_back(make_transition(policy, alert, alert.announced, alert.state, slot));
       alert.announced = alert.state;
       if (alert.state != AlertState::kPending) alert.last_sent_at = slot;

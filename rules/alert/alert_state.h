@@ -90,6 +90,10 @@ core::Result<AlertTable> advance(const AlertPolicy& policy, const AlertTable& al
                                  const std::vector<ActiveElement>& elements, core::WallTime slot,
                                  Settling settling = Settling::kSettled);
 
+// Why a rule is evaluated: its group's slot has come, or something it looks at was scraped. The decisions are the same;
+// after a slot the next one is an interval away, after an arrival nothing is promised but the slots.
+enum class Occasion { kSlot, kArrival };
+
 struct Announcement {
   AlertTable alerts;
   std::vector<Transition> transitions;
@@ -98,7 +102,8 @@ struct Announcement {
 // Whom to tell what: every change since the last announcement, refreshes and repeated resolutions that are due. The
 // table it returns has that noted and forgotten alerts dropped. After a failed evaluation it is called with the old
 // table.
-Announcement announce(const AlertPolicy& policy, const AlertTable& alerts, core::WallTime slot);
+Announcement announce(const AlertPolicy& policy, const AlertTable& alerts, core::WallTime slot,
+                      Occasion occasion = Occasion::kSlot);
 
 // ALERTS and ALERTS_FOR_STATE of every pending or firing alert.
 std::vector<SeriesSample> alert_series(const AlertTable& alerts);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rules/alert/held_alerts.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace rules {
@@ -15,16 +16,17 @@ void HeldAlerts::take_over(HeldAlerts& other) {
   stored_ = std::exchange(other.stored_, {});
 }
 
-void HeldAlerts::commit(AlertTable next, core::WallTime slot, AlertOutlets& outlets) {
+bool HeldAlerts::commit(AlertTable next, core::WallTime slot, AlertOutlets& outlets, Occasion occasion) {
   alerts_ = std::move(next);
   store(outlets);
-  Announcement said = announce(policy_, alerts_, slot);
+  Announcement said = announce(policy_, alerts_, slot, occasion);
   if (!said.transitions.empty()) {
     outlets.counters.transitions.fetch_add(said.transitions.size(), std::memory_order_relaxed);
     for (AlertSink* sink : outlets.sinks) sink->on_transitions(said.transitions);
   }
   alerts_ = std::move(said.alerts);
   store(outlets);
+  return std::ranges::any_of(said.transitions, [](const Transition& each) { return each.from != each.to; });
 }
 
 void HeldAlerts::store(AlertOutlets& outlets) {

@@ -34,8 +34,8 @@ class HeldAlerts {
   // Goes on with the alerts of a rule that this one replaces; `other` is left empty.
   void take_over(HeldAlerts& other);
 
-  // Makes `next` the state and tells the sinks what they have to know of it.
-  void commit(AlertTable next, core::WallTime slot, AlertOutlets& outlets);
+  // Makes `next` the state and tells the sinks what they have to know of it. True if a state has changed.
+  bool commit(AlertTable next, core::WallTime slot, AlertOutlets& outlets, Occasion occasion);
 
   const AlertTable& alerts() const { return alerts_; }
   const RuleKey& key() const { return key_; }

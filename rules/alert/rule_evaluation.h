@@ -10,6 +10,7 @@
 #include "core/time/clock.h"
 #include "rules/alert/alert_state.h"
 #include "rules/alert/rule_spec.h"
+#include "rules/alert/rules_config.h"
 #include "rules/promql/engine.h"
 #include "rules/promql/value.h"
 
@@ -22,6 +23,7 @@ struct RuleSettings {
   core::Millis query_offset{0};
   core::ring::Labels external_labels;  // for templates; senders of notifications add them to alerts
   std::string external_url;            // without a trailing slash
+  RulesConfig rules;
 
   bool operator==(const RuleSettings&) const = default;
 };

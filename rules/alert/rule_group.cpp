@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "rules/alert/rule_inputs.h"
 #include "rules/alert/unexpanded_labels.h"
 
 namespace rules {
@@ -39,7 +40,8 @@ RuleStatus status_of(const LiveRule& rule) {
   status.last_error = rule.last_error;
   status.evaluation_time = rule.evaluation_time;
   status.last_evaluation = rule.last_evaluation;
-  status.found_series = rule.found_series;
+  status.has_selectors = rule.has_selectors;
+  status.found_series = rule.found_news;
   if (rule.spec.kind == RuleKind::kRecording) return status;
   const AlertTable& alerts = rule.alerts.alerts();
   if (rule.last_evaluation || !alerts.empty()) status.state = highest_state(alerts);
@@ -57,7 +59,8 @@ LiveRule::LiveRule(RuleSpec rule_spec, RuleKey key, AlertPolicy policy)
     : spec(std::move(rule_spec)),
       query(spec.expr),
       window(rules::window(*spec.expr)),
-      alerts(std::move(key), std::move(policy)) {}
+      alerts(std::move(key), std::move(policy)),
+      has_selectors(!inputs_of(*spec.expr).empty()) {}
 
 core::Result<std::unique_ptr<RuleGroup>> RuleGroup::make(RuleGroupSpec spec,
                                                          std::shared_ptr<const RuleSettings> settings,
@@ -99,8 +102,10 @@ bool RuleGroup::evaluate_due(std::stop_token stop) {
   missed_slots_ += due->missed;
   environment_.outlets.counters.missed_slots.fetch_add(due->missed, std::memory_order_relaxed);
   const core::SteadyTime begin = environment_.clock.steady_now();
+  last_slot_ = due->slot;
+  newest_ = due->slot;
   for (LiveRule& rule : rules_) {
-    if (!evaluate_rule(rule, due->slot, stop)) break;
+    if (!evaluate_rule(rule, due->slot, Occasion::kSlot, stop)) break;
   }
   for (RuleSeries& series : std::exchange(orphans_, {})) {
     environment_.writer.write(timeline_, series, {}, core::to_unix_ms(due->slot - query_offset_));
@@ -112,45 +117,90 @@ bool RuleGroup::evaluate_due(std::stop_token stop) {
   return true;
 }
 
+ArrivalEvaluation RuleGroup::evaluate_on_arrival(const std::vector<std::size_t>& steps, std::size_t rule,
+                                                 std::int64_t scraped_ms, std::stop_token stop) {
+  using Outcome = ArrivalEvaluation::Outcome;
+  const WallTime now = std::chrono::floor<Millis>(environment_.clock.wall_now());
+  // Series are written at the time of their evaluation, so times only grow: a slot that is due goes first.
+  if (schedule_.next(now) <= now) return {Outcome::kRetry, 0};
+  LiveRule& wanted = rules_[rule];
+  if (newest_ && now < *newest_) return {Outcome::kLeftToInterval, 0};
+  if (wanted.evaluated_at && now <= *wanted.evaluated_at) return {Outcome::kRetry, 0};
+  for (const std::size_t index : steps) {
+    LiveRule& step = rules_[index];
+    if (step.evaluated_at &&
+        (now <= *step.evaluated_at || core::to_unix_ms(*step.evaluated_at - query_offset_) >= scraped_ms)) {
+      continue;
+    }
+    if (!evaluate_rule(step, now, Occasion::kArrival, stop)) return {Outcome::kLeftToInterval, 0};
+  }
+  if (!evaluate_rule(wanted, now, Occasion::kArrival, stop)) return {Outcome::kLeftToInterval, 0};
+  newest_ = now;
+  if (std::exchange(status_is_old_, false)) publish_status();
+  return {Outcome::kDone, core::to_unix_ms(now - query_offset_)};
+}
+
+std::optional<std::int64_t> RuleGroup::seen_until_ms() const {
+  if (!last_slot_) return std::nullopt;
+  return core::to_unix_ms(*last_slot_ - query_offset_);
+}
+
 // False if it was stopped.
-bool RuleGroup::evaluate_rule(LiveRule& rule, WallTime slot, std::stop_token stop) {
+bool RuleGroup::evaluate_rule(LiveRule& rule, WallTime slot, Occasion occasion, std::stop_token stop) {
   const core::SteadyTime begin = environment_.clock.steady_now();
   const std::int64_t time_ms = core::to_unix_ms(slot - query_offset_);
-  rule.query.want_exact_newest(rule.spec.kind == RuleKind::kAlerting && !rule.settled);
+  const bool settling = rule.spec.kind == RuleKind::kAlerting && !rule.settled;
+  rule.query.want_exact_newest(settling || (rule.has_selectors && !rule.found_news));
   core::Result<promql::QueryResult> result = environment_.engine.instant(rule.query, time_ms, stop);
   if (!result && result.error().code == core::Errc::kCancelled) return false;
-  environment_.outlets.counters.evaluations.fetch_add(1, std::memory_order_relaxed);
+  // The watchdog counts on slots alone: arrivals must not hide that they are not evaluated.
+  if (occasion == Occasion::kSlot) environment_.outlets.counters.evaluations.fetch_add(1, std::memory_order_relaxed);
   rule.last_evaluation = environment_.clock.wall_now();
+  rule.evaluated_at = slot;
+  const RuleHealth before = rule.health;
   if (!result) {
-    fail(rule, result.error().message, slot);
-  } else if (auto samples = decide(rule, std::move(*result), slot); !samples) {
-    fail(rule, samples.error().message, slot);
-  } else {
-    const SeriesWriter::Outcome written = environment_.writer.write(timeline_, rule.series, *samples, time_ms);
-    rule.health = written.dropped == 0 ? RuleHealth::kOk : RuleHealth::kFailing;
-    rule.last_error = written.reason;
-    environment_.outlets.counters.samples_dropped.fetch_add(written.dropped, std::memory_order_relaxed);
+    fail(rule, result.error().message, slot, occasion);
+  } else if (auto done = decide(rule, std::move(*result), slot, occasion); !done) {
+    fail(rule, done.error().message, slot, occasion);
   }
+  if (rule.health != before) status_is_old_ = true;
   rule.evaluation_time = environment_.clock.steady_now() - begin;
   return true;
 }
 
-// The series to write; for an alerting rule also its new state, told to the sinks.
-core::Result<std::vector<SeriesSample>> RuleGroup::decide(LiveRule& rule, promql::QueryResult result, WallTime slot) {
-  rule.found_series = rule.found_series || result.found_series;
+void RuleGroup::write(LiveRule& rule, std::span<const SeriesSample> samples, WallTime slot) {
+  const std::int64_t time_ms = core::to_unix_ms(slot - query_offset_);
+  const SeriesWriter::Outcome written = environment_.writer.write(timeline_, rule.series, samples, time_ms);
+  rule.health = written.dropped == 0 ? RuleHealth::kOk : RuleHealth::kFailing;
+  rule.last_error = written.reason;
+  environment_.outlets.counters.samples_dropped.fetch_add(written.dropped, std::memory_order_relaxed);
+}
+
+// Takes a result: writes the series that come of it; for an alerting rule also its new state, told to the sinks.
+core::Result<void> RuleGroup::decide(LiveRule& rule, promql::QueryResult result, WallTime slot, Occasion occasion) {
   rule.found_news = rule.found_news || is_news(result, slot);
   core::Result<promql::Vector> vector = to_vector(std::move(result.value));
   if (!vector) return core::fail(vector.error());
-  if (rule.spec.kind == RuleKind::kRecording) return record(rule.spec, *vector, spec_.limit);
+  if (rule.spec.kind == RuleKind::kRecording) {
+    const auto samples = record(rule.spec, *vector, spec_.limit);
+    if (!samples) return core::fail(samples.error());
+    write(rule, *samples, slot);
+    return {};
+  }
 
   const std::vector<ActiveElement> elements = expand(rule.spec, *vector, *settings_, environment_.engine, slot);
   HeldAlerts& held = rule.alerts;
   core::Result<AlertTable> next = advance(held.policy(), held.alerts(), elements, slot, settling(rule));
   if (!next) return core::fail(next.error());
-  held.commit(std::move(*next), slot, environment_.outlets);
-  std::vector<SeriesSample> series = alert_series(held.alerts());
-  add_unexpanded_labels(series, rule.spec.labels);
-  return series;
+  const bool changed = held.commit(std::move(*next), slot, environment_.outlets, occasion);
+  if (changed) status_is_old_ = true;
+  // Between slots the series stay as they are unless a state changed: they would only fill the ring with times.
+  if (changed || occasion == Occasion::kSlot || rule.health != RuleHealth::kOk) {
+    std::vector<SeriesSample> series = alert_series(held.alerts());
+    add_unexpanded_labels(series, rule.spec.labels);
+    write(rule, series, slot);
+  }
+  return {};
 }
 
 // By age, not by date: a wall clock that was set since the start makes nothing new.
@@ -161,21 +211,23 @@ bool RuleGroup::is_news(const promql::QueryResult& result, WallTime slot) const 
 
 // The ring may hold samples from before the start, but what became of their targets since nobody has looked yet.
 // Absence means nothing until the rule's selectors have found samples taken since then and had the time that the
-// expression looks back on; but no longer than the grace.
+// expression looks back on; but no longer than the grace. A rule that selects nothing waits for nothing.
 Settling RuleGroup::settling(LiveRule& rule) const {
   if (!rule.settled) {
     const core::Duration running = environment_.clock.steady_now() - environment_.started_at;
     const Millis data_is_back = std::min(environment_.start_grace, rule.window + 2 * schedule_.interval());
-    rule.settled = running >= environment_.start_grace || (rule.found_news && running >= data_is_back);
+    rule.settled =
+        !rule.has_selectors || running >= environment_.start_grace || (rule.found_news && running >= data_is_back);
   }
   return rule.settled ? Settling::kSettled : Settling::kSettling;
 }
 
-void RuleGroup::fail(LiveRule& rule, std::string error, WallTime slot) {
+void RuleGroup::fail(LiveRule& rule, std::string error, WallTime slot, Occasion occasion) {
   rule.health = RuleHealth::kFailing;
   rule.last_error = std::move(error);
   environment_.outlets.counters.evaluation_failures.fetch_add(1, std::memory_order_relaxed);
-  if (rule.spec.kind == RuleKind::kAlerting) rule.alerts.commit(rule.alerts.alerts(), slot, environment_.outlets);
+  if (rule.spec.kind == RuleKind::kRecording) return;
+  rule.alerts.commit(rule.alerts.alerts(), slot, environment_.outlets, occasion);
 }
 
 bool RuleGroup::is_same(const RuleGroupSpec& spec, const RuleSettings& settings) const {
@@ -189,6 +241,7 @@ void RuleGroup::take_over(RuleGroup& old) {
   timeline_ = old.timeline_;
   old.owns_timeline_ = false;
   schedule_.start_after(old.schedule_.last());
+  newest_ = old.newest_;
   std::map<RuleKey, LiveRule*> predecessors;
   for (LiveRule& rule : old.rules_) predecessors.emplace(rule.alerts.key(), &rule);
   for (LiveRule& rule : rules_) {
@@ -196,7 +249,7 @@ void RuleGroup::take_over(RuleGroup& old) {
     if (found == predecessors.end() || found->second->spec.kind != rule.spec.kind) continue;
     rule.alerts.take_over(found->second->alerts);
     rule.series = std::exchange(found->second->series, {});
-    rule.found_series = found->second->found_series && found->second->spec.query == rule.spec.query;
+    rule.evaluated_at = found->second->evaluated_at;
     rule.found_news = found->second->found_news && found->second->spec.query == rule.spec.query;
     rule.settled = found->second->settled;
   }
@@ -218,7 +271,9 @@ void RuleGroup::restore(std::map<RuleKey, StoredRule>& stored, WallTime now) {
 
 void RuleGroup::announce_restored(WallTime now) {
   for (LiveRule& rule : rules_) {
-    if (!rule.alerts.alerts().empty()) rule.alerts.commit(rule.alerts.alerts(), now, environment_.outlets);
+    if (!rule.alerts.alerts().empty()) {
+      rule.alerts.commit(rule.alerts.alerts(), now, environment_.outlets, Occasion::kSlot);
+    }
   }
   publish_status();
 }

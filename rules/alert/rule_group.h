@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -37,17 +38,29 @@ struct LiveRule {
   LiveRule(RuleSpec rule_spec, RuleKey key, AlertPolicy policy);
 
   RuleSpec spec;
-  promql::PreparedQuery query;  // of spec.expr
-  core::Millis window;          // how far back the expression looks
-  HeldAlerts alerts;            // empty for a recording rule
+  promql::PreparedQuery query;                 // of spec.expr
+  core::Millis window;                         // how far back the expression looks
+  HeldAlerts alerts;                           // empty for a recording rule
+  std::optional<core::WallTime> evaluated_at;  // the last slot, or moment of an arrival
   RuleSeries series;
   RuleHealth health = RuleHealth::kUnknown;
   std::string last_error;
   core::Duration evaluation_time{0};
   std::optional<core::WallTime> last_evaluation;
-  bool found_series = false;
+  bool has_selectors = false;
   bool found_news = false;  // a sample that was taken since the agent's start
   bool settled = false;
+};
+
+// What came of an evaluation on arrival.
+struct ArrivalEvaluation {
+  enum class Outcome {
+    kDone,
+    kRetry,           // a moment later
+    kLeftToInterval,  // it was stopped, or the wall clock has gone back
+  };
+  Outcome outcome = Outcome::kLeftToInterval;
+  std::int64_t seen_ms = 0;  // kDone: what was scraped up to then
 };
 
 // Series whose rule is gone: they are to be ended.
@@ -57,7 +70,8 @@ struct RetiredSeries {
   core::WallTime end_at;
 };
 
-// The rules of one group, evaluated one after another at the group's slots.
+// The rules of one group, evaluated one after another at the group's slots, and single ones of them in between when
+// what they look at has been scraped. Both decide by the same functions of state, result and time.
 //
 // A rule that fails leaves its alerts and series as they were; the rules after it are evaluated all the same.
 //
@@ -75,6 +89,16 @@ class RuleGroup {
   // Evaluates the rules if a slot is due at the clock's time. A stopped evaluation leaves its rule untouched.
   bool evaluate_due(std::stop_token stop);
   core::WallTime next_due(core::WallTime now) const { return schedule_.next(now); }
+
+  // Evaluates an alerting rule at the clock's time, after those recording rules before it (`steps`) that have not seen
+  // what was scraped at `scraped_ms`. An alerting rule's series are written when a state has changed; refreshes are
+  // left to the interval while it is frequent enough.
+  ArrivalEvaluation evaluate_on_arrival(const std::vector<std::size_t>& steps, std::size_t rule,
+                                        std::int64_t scraped_ms, std::stop_token stop);
+  // What was scraped up to here, the last slot's evaluation has seen.
+  std::optional<std::int64_t> seen_until_ms() const;
+  core::Millis query_offset() const { return query_offset_; }
+  core::Millis interval() const { return schedule_.interval(); }
 
   // True if a reload that brings `spec` may keep this group as it is.
   bool is_same(const RuleGroupSpec& spec, const RuleSettings& settings) const;
@@ -97,11 +121,12 @@ class RuleGroup {
   RuleGroup(RuleGroupSpec spec, std::shared_ptr<const RuleSettings> settings, const RuleEnvironment& environment,
             core::ring::TimelineRef timeline);
 
-  bool evaluate_rule(LiveRule& rule, core::WallTime slot, std::stop_token stop);
+  bool evaluate_rule(LiveRule& rule, core::WallTime slot, Occasion occasion, std::stop_token stop);
   bool is_news(const promql::QueryResult& result, core::WallTime slot) const;
-  core::Result<std::vector<SeriesSample>> decide(LiveRule& rule, promql::QueryResult result, core::WallTime slot);
+  core::Result<void> decide(LiveRule& rule, promql::QueryResult result, core::WallTime slot, Occasion occasion);
   Settling settling(LiveRule& rule) const;
-  void fail(LiveRule& rule, std::string error, core::WallTime slot);
+  void fail(LiveRule& rule, std::string error, core::WallTime slot, Occasion occasion);
+  void write(LiveRule& rule, std::span<const SeriesSample> samples, core::WallTime slot);
   void publish_status();
 
   RuleGroupSpec spec_;
@@ -113,6 +138,9 @@ class RuleGroup {
   RuleSchedule schedule_;
   std::vector<LiveRule> rules_;
   std::vector<RuleSeries> orphans_;  // of rules that a reload removed; ended at the next evaluation
+  std::optional<core::WallTime> last_slot_;
+  std::optional<core::WallTime> newest_;  // the last evaluation, of a slot or of an arrival
+  bool status_is_old_ = false;
 
   core::Duration evaluation_time_{0};
   std::optional<core::WallTime> last_evaluation_;

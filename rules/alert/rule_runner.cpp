@@ -14,6 +14,8 @@ using core::WallTime;
 
 // A thread looks at the clock at least this often: the wall clock may have been stepped meanwhile.
 constexpr Millis kLongestWait = std::chrono::seconds(1);
+// Below this, waiting is spinning.
+constexpr core::Duration kShortestWait = std::chrono::microseconds(50);
 
 std::size_t lane_of(const std::string& file, const std::string& name, std::size_t lanes) {
   return core::ring::Labels{{"file", file}, {"name", name}}.fingerprint() % lanes;
@@ -29,7 +31,9 @@ RuleRunner::RuleRunner(const promql::Engine& engine, core::ring::Ring& ring, con
       outlets_{store, std::move(sinks), counters_},
       environment_{engine, clock, writer_, outlets_, clock.steady_now(), options.start_grace} {
   CHECK(options.threads > 0, "rules are evaluated on at least one thread");
-  for (std::size_t i = 0; i < options.threads; ++i) lanes_.push_back(std::make_unique<Lane>());
+  for (std::size_t i = 0; i < options.threads; ++i) {
+    lanes_.push_back(std::make_unique<Lane>(ring.reader(), clock, options.cpu_time, counters_));
+  }
 }
 
 RuleRunner::~RuleRunner() { stop(); }
@@ -67,7 +71,7 @@ core::Result<void> RuleRunner::apply(std::vector<RuleGroupSpec> specs, RuleSetti
     restored_ = true;
   }
   tend_retired();
-  swap_in(std::move(*built));
+  swap_in(std::move(*built), settings);
   return {};
 }
 
@@ -105,15 +109,22 @@ void RuleRunner::retire_stored(std::map<RuleKey, StoredRule> stored) {
 }
 
 // REQUIRES: every lane's mutex is held.
-void RuleRunner::swap_in(Groups groups) {
-  for (auto& lane : lanes_) {
-    lane->groups.clear();
-    lane->swapped = true;
-  }
+void RuleRunner::swap_in(Groups groups, const RuleSettings& settings) {
+  for (auto& lane : lanes_) lane->groups.clear();
+  std::set<std::string> recorded;
   for (const auto& [key, group] : groups) {
     lanes_[lane_of(key.first, key.second, lanes_.size())]->groups.push_back(group);
+    for (const RuleSpec& rule : group->spec().rules) {
+      if (rule.kind == RuleKind::kRecording) recorded.insert(rule.name);
+    }
   }
-  for (auto& lane : lanes_) lane->changed.notify_all();
+  const bool on_arrival = settings.rules.evaluate == Evaluate::kArrival;
+  const double share = on_arrival ? settings.rules.arrival_share / static_cast<double>(lanes_.size()) : 0;
+  for (auto& lane : lanes_) {
+    lane->triggers.rebuild(lane->groups, recorded, share);
+    lane->queue.set_interest(lane->triggers.take_interest());
+    lane->queue.wake();
+  }
   const std::lock_guard lock(groups_mutex_);
   groups_ = std::move(groups);
 }
@@ -127,7 +138,10 @@ void RuleRunner::tend_retired() {
     AlertPolicy no_keeping = held.policy();
     no_keeping.keep_firing_for = Millis::zero();
     no_keeping.limit = 0;
-    if (auto next = advance(no_keeping, held.alerts(), {}, now)) held.commit(std::move(*next), now, outlets_);
+    if (auto next = advance(no_keeping, held.alerts(), {}, now)) {
+      // It comes by here every second, which must not repeat what was said.
+      held.commit(std::move(*next), now, outlets_, Occasion::kArrival);
+    }
   }
   std::erase_if(retired_alerts_, [](const HeldAlerts& held) { return held.alerts().empty(); });
   for (RetiredSeries& retired : retired_series_) {
@@ -158,10 +172,30 @@ void RuleRunner::run(Lane& lane, std::stop_token stop) {
   while (!stop.stop_requested()) {
     RuleGroup* group = earliest(lane);
     if (group != nullptr && group->evaluate_due(stop)) continue;
+    if (evaluate_arrival(lane, stop)) continue;
     if (&lane == lanes_.front().get()) tend_retired();
-    lane.changed.wait_for(lock, stop, until_next(lane), [&lane] { return lane.swapped; });
-    lane.swapped = false;
+    const core::Duration at_most = until_next(lane);
+    lock.unlock();
+    lane.queue.wait(stop, at_most);
+    lock.lock();
   }
+}
+
+bool RuleRunner::evaluate_arrival(Lane& lane, const std::stop_token& stop) {
+  lane.triggers.add(lane.queue.take());
+  const bool evaluated = lane.triggers.evaluate_one(stop);
+  if (!evaluated && lane.triggers.interest_changed()) lane.queue.set_interest(lane.triggers.take_interest());
+  return evaluated;
+}
+
+void RuleRunner::on_arrival(const Arrival& arrival) {
+  const core::SteadyTime now = clock_.steady_now();
+  ArrivalQueue::Offered best = ArrivalQueue::Offered::kIgnored;
+  for (auto& lane : lanes_) best = std::max(best, lane->queue.offer(arrival, now));
+  if (best == ArrivalQueue::Offered::kIgnored) return;
+  counters_.arrivals.fetch_add(1, std::memory_order_relaxed);
+  if (best == ArrivalQueue::Offered::kCoalesced) counters_.arrivals_coalesced.fetch_add(1, std::memory_order_relaxed);
+  if (best == ArrivalQueue::Offered::kDropped) counters_.arrivals_dropped.fetch_add(1, std::memory_order_relaxed);
 }
 
 RuleGroup* RuleRunner::earliest(const Lane& lane) const {
@@ -172,11 +206,14 @@ RuleGroup* RuleRunner::earliest(const Lane& lane) const {
   return first == lane.groups.end() ? nullptr : first->get();
 }
 
-Millis RuleRunner::until_next(const Lane& lane) const {
-  const RuleGroup* group = earliest(lane);
-  if (group == nullptr) return kLongestWait;
-  const WallTime now = clock_.wall_now();
-  return std::clamp(std::chrono::ceil<Millis>(group->next_due(now) - now), Millis(1), kLongestWait);
+core::Duration RuleRunner::until_next(const Lane& lane) const {
+  core::Duration until = kLongestWait;
+  if (const RuleGroup* group = earliest(lane)) {
+    const WallTime now = clock_.wall_now();
+    until = std::min<core::Duration>(until, group->next_due(now) - now);
+  }
+  if (const auto ready = lane.triggers.next_ready()) until = std::min(until, *ready - clock_.steady_now());
+  return std::max(until, kShortestWait);
 }
 
 RuleGroup* RuleRunner::earliest() const {
@@ -192,6 +229,9 @@ RuleGroup* RuleRunner::earliest() const {
 std::size_t RuleRunner::evaluate_due() {
   std::size_t evaluated = 0;
   for (RuleGroup* group = earliest(); group != nullptr && group->evaluate_due({}); group = earliest()) ++evaluated;
+  for (auto& lane : lanes_) {
+    while (evaluate_arrival(*lane, {})) ++evaluated;
+  }
   tend_retired();
   return evaluated;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -13,8 +13,11 @@
 #include "core/result.h"
 #include "core/ring/ring.h"
 #include "core/time/clock.h"
+#include "core/time/cpu_time.h"
 #include "rules/alert/alert_sink.h"
 #include "rules/alert/alert_store.h"
+#include "rules/alert/arrival_queue.h"
+#include "rules/alert/arrival_triggers.h"
 #include "rules/alert/rule_evaluation.h"
 #include "rules/alert/rule_group.h"
 #include "rules/alert/rule_spec.h"
@@ -32,6 +35,8 @@ struct RuleRunnerOptions {
   // found samples taken since the start and the agent has run for the window of the expression plus two intervals; at
   // the latest after this grace.
   core::Millis start_grace = std::chrono::minutes(10);
+  // What the calling thread has used of a core; evaluations on arrival are bounded by it.
+  std::function<core::Duration()> cpu_time = core::thread_cpu_time;
 };
 
 // Runs all rule groups: owns their state across reloads, and the threads that evaluate them.
@@ -55,13 +60,17 @@ class RuleRunner {
   // for evaluations that are under way. On failure the groups stay as they were.
   core::Result<void> apply(std::vector<RuleGroupSpec> groups, RuleSettings settings);
 
+  // A scrape has landed: the alerting rules that it feeds are evaluated as soon as they may. Does not wait.
+  void on_arrival(const Arrival& arrival);
+
   void start();
   void stop();
 
-  // Evaluates, in the order of their slots, every group with a slot due at the clock's time. Returns how many.
+  // Evaluates, in the order of their slots, every group with a slot due at the clock's time, then the rules that are
+  // due by arrivals. Returns how many of both.
   // REQUIRES: not started.
   std::size_t evaluate_due();
-  // The earliest next slot; the far future without groups. REQUIRES: not started.
+  // The earliest next slot; the far future without groups. Arrivals do not count. REQUIRES: not started.
   core::WallTime next_due() const;
 
   // By file, then name.
@@ -71,10 +80,14 @@ class RuleRunner {
  private:
   // The groups of one thread.
   struct Lane {
-    mutable std::mutex mutex;  // held during an evaluation
-    std::condition_variable_any changed;
+    Lane(const core::ring::Reader& reader, const core::Clock& clock, std::function<core::Duration()> cpu_time,
+         RuleCounters& counters)
+        : queue(reader), triggers(reader, clock, std::move(cpu_time), counters) {}
+
+    ArrivalQueue queue;                              // the thread waits here
+    mutable std::mutex mutex;                        // held during an evaluation
     std::vector<std::shared_ptr<RuleGroup>> groups;  // guarded by mutex
-    bool swapped = false;                            // guarded by mutex: groups are new since the thread last looked
+    ArrivalTriggers triggers;                        // guarded by mutex
     std::jthread thread;
   };
   using GroupKey = std::pair<std::string, std::string>;  // file, name
@@ -84,9 +97,10 @@ class RuleRunner {
   core::Result<std::map<RuleKey, StoredRule>> load_stored();
   void retire(RuleGroup& group);
   void retire_stored(std::map<RuleKey, StoredRule> stored);
-  void swap_in(Groups groups);
+  void swap_in(Groups groups, const RuleSettings& settings);
   void run(Lane& lane, std::stop_token stop);
-  core::Millis until_next(const Lane& lane) const;
+  bool evaluate_arrival(Lane& lane, const std::stop_token& stop);
+  core::Duration until_next(const Lane& lane) const;
   RuleGroup* earliest(const Lane& lane) const;
   RuleGroup* earliest() const;
   void tend_retired();

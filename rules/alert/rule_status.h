@@ -39,7 +39,12 @@ struct RuleStatus {
   std::string last_error;  // empty while it is well
   core::Duration evaluation_time{0};
   std::optional<core::WallTime> last_evaluation;
-  bool found_series = false;  // since the agent's start: a rule that never did watches nothing
+  bool has_selectors = false;
+  bool found_series = false;  // with samples taken since the agent's start
+
+  // Such a rule watches nothing: a name is misspelt, or what it is for is not there. What the ring remembers of before
+  // the start does not count.
+  bool watches_nothing() const { return has_selectors && last_evaluation && !found_series; }
 };
 
 struct GroupStatus {
@@ -59,12 +64,18 @@ struct GroupStatus {
 //
 // Thread safety: any thread; relaxed, as nothing is ordered by them.
 struct RuleCounters {
-  std::atomic<std::uint64_t> evaluations{0};
+  std::atomic<std::uint64_t> evaluations{0};  // at slots
   std::atomic<std::uint64_t> evaluation_failures{0};
   std::atomic<std::uint64_t> missed_slots{0};
   std::atomic<std::uint64_t> samples_dropped{0};
   std::atomic<std::uint64_t> transitions{0};
   std::atomic<std::uint64_t> state_write_failures{0};
+  std::atomic<std::uint64_t> arrivals{0};            // scrapes that may feed an alerting rule
+  std::atomic<std::uint64_t> arrivals_coalesced{0};  // evaluations asked for while one was due already
+  std::atomic<std::uint64_t> arrivals_dropped{0};    // left to the interval
+  std::atomic<std::uint64_t> arrival_evaluations{0};
+  std::atomic<std::uint64_t> arrival_busy_ns{0};     // spent on these
+  std::atomic<std::uint64_t> arrival_latency_ns{0};  // from landing to decision, added up
 };
 
 }  // namespace rules
