@@ -77,6 +77,17 @@ const Table<GlobalSection>& GlobalSection::fields() {
   return table;
 }
 
+const Table<RulesSection>& RulesSection::fields() {
+  static const auto table = [] {
+    Table<RulesSection> built("rules", "How rules are evaluated, and how long a state must last to be told.");
+    built.embed(&RulesSection::evaluation, rules::RulesConfig::fields())
+        .field("notification_delay", &RulesSection::notification_delay,
+               {.help = "Keeps receivers from alerts that come and go."});
+    return built;
+  }();
+  return table;
+}
+
 const Table<RingConfig>& RingConfig::fields() {
   static const auto table =
       Table<RingConfig>("ring", "The time-series ring: how much the agent remembers, and never more.")

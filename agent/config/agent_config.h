@@ -9,6 +9,7 @@
 #include "actions/backup/backup_config.h"
 #include "actions/notify/alerting_config.h"
 #include "actions/notify/config.h"
+#include "actions/notify/flap_damper.h"
 #include "actions/remedy/remediation_config.h"
 #include "collector/host/host_config.h"
 #include "collector/remote_write/remote_write_config.h"
@@ -25,6 +26,13 @@ struct GlobalSection {
   collector::scrape::GlobalConfig scrape;
   actions::notify::NotifyGlobalConfig notify;
   static const core::config::Table<GlobalSection>& fields();
+};
+
+// `rules`: how rules are evaluated, and how steady a state must be to be told.
+struct RulesSection {
+  rules::RulesConfig evaluation;
+  actions::notify::NotificationDelayConfig notification_delay;
+  static const core::config::Table<RulesSection>& fields();
 };
 
 // `ring`: how much the agent remembers.
@@ -71,7 +79,7 @@ struct AgentConfig {
   GlobalSection global;
   std::vector<collector::scrape::ScrapeConfig> scrape_configs;
   std::vector<core::config::FilePath> rule_files;
-  rules::RulesConfig rules;
+  RulesSection rules;
   actions::notify::AlertingConfig alerting;
   std::optional<actions::notify::RouteConfig> route;
   std::vector<actions::notify::ReceiverConfig> receivers;

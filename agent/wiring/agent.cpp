@@ -252,6 +252,7 @@ std::string Agent::metrics() const {
                       {.scrape = components_->pools().stats(),
                        .expected = components_->expected(),
                        .rules = components_->rules().counters(),
+                       .flaps = components_->flap_damper().counters(),
                        .backup = components_->backups().stats(),
                        .remedy = components_->remediator().stats(),
                        .requests = server_->counts(),

@@ -51,7 +51,7 @@ rules::RuleSettings rule_settings(const LoadedConfig& config, const std::string&
           .query_offset = config.settings.global.scrape.rule_query_offset,
           .external_labels = config.external_labels,
           .external_url = external_url,
-          .rules = config.settings.rules};
+          .rules = config.settings.rules.evaluation};
 }
 
 actions::remedy::Remediator::Remediations remediations_of(const LoadedConfig& config) {
@@ -99,6 +99,7 @@ Components::~Components() {
   host_shard_.reset();
   rules_.reset();
   remediator_.reset();
+  flap_damper_.reset();
   notifier_.reset();
   remotes_.reset();
 }
@@ -130,6 +131,8 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
       {.clock = clock_, .strand = strand_, .http = *http_, .jitter = make_jitter()});
   if (!notifier) return fail(notifier.error());
   notifier_ = std::move(*notifier);
+  flap_damper_ = std::make_unique<actions::notify::FlapDamper>(clock_, strand_, *notifier_);
+  flap_damper_->configure(config.settings.rules.notification_delay);
 
   auto remotes = collector::remote_write::RemoteWriter::open(data.file("remote_write.db"),
                                                              {.clock = clock_,
@@ -243,7 +246,7 @@ Result<void> Components::start(const LoadedConfig& config, const std::string& ex
   loop_thread_ = std::thread([this] { loop_.run(); });
   rules_ = std::make_unique<rules::RuleRunner>(
       engine_, *ring_, clock_, *alert_store_,
-      std::vector<rules::AlertSink*>{&alert_log_, notifier_.get(), remediator_.get()},
+      std::vector<rules::AlertSink*>{&alert_log_, flap_damper_.get(), remediator_.get()},
       rules::RuleRunnerOptions{.threads = kRuleThreads});
   if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
   apply_jobs(config);
@@ -283,6 +286,7 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
   }
   // From here on nothing can refuse.
   backups_->configure(config.settings.backups);
+  flap_damper_->configure(config.settings.rules.notification_delay);
   apply_jobs(config);
   remotes_->apply(config.settings.remote_write, config.external_labels);
   return {};

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "actions/backup/backup_set.h"
+#include "actions/notify/flap_damper.h"
 #include "actions/notify/notifier.h"
 #include "actions/remedy/remediator.h"
 #include "actions/remedy/step_executor.h"
@@ -64,6 +65,7 @@ class Components {
   const rules::RuleRunner& rules() const { return *rules_; }
   const rules::promql::EngineOptions& engine_options() const { return engine_.options(); }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
+  const actions::notify::FlapDamper& flap_damper() const { return *flap_damper_; }
   actions::remedy::Remediator& remediator() { return *remediator_; }
   const actions::remedy::Remediator& remediator() const { return *remediator_; }
   const actions::backup::BackupSet& backups() const { return *backups_; }
@@ -99,6 +101,7 @@ class Components {
   core::SerialThread remote_strand_;
   core::SerialThread backup_requests_;
   std::unique_ptr<actions::notify::Notifier> notifier_;
+  std::unique_ptr<actions::notify::FlapDamper> flap_damper_;
   std::unique_ptr<actions::remedy::Remediator> remediator_;
   std::unique_ptr<rules::RuleRunner> rules_;
   std::unique_ptr<collector::scrape::ScrapePools> pools_;

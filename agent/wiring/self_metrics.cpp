@@ -190,6 +190,21 @@ void append_arrivals(MetricText& text, const rules::RuleCounters& counters) {
                spent(counters.arrival_latency_ns));
 }
 
+void append_flaps(MetricText& text, const actions::notify::FlapCounters& counters) {
+  append_counters(
+      text,
+      std::array<Named, 4>{{
+          {"watchkeeper_notification_delay_dropped_total",
+           "Transitions that did not fit into the queue; the next refresh brings them again.", counters.dropped},
+          {"watchkeeper_notification_suppressed_firings_total",
+           "Alerts that were over before notification_delay had passed.", counters.suppressed_firings},
+          {"watchkeeper_notification_suppressed_resolutions_total",
+           "Resolved alerts that fired again before notification_delay had passed.", counters.suppressed_resolutions},
+          {"watchkeeper_notification_undelayed_total",
+           "Alerts to which notification_delay was not applied: too many are known.", counters.undelayed},
+      }});
+}
+
 void append_lane(MetricText& text, const actions::notify::LaneStatus& lane) {
   const MetricLabels to = {{"integration", lane.integration}};
   const auto& counters = lane.counters;
@@ -376,6 +391,7 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_arrivals(text, counters.rules);
   append_notifications(text, agent.notifications());
   append_remotes(text, agent);
+  append_flaps(text, counters.flaps);
   append_remedy(text, agent, counters.remedy);
   append_backups(text, agent, counters.backup);
   append_queries(text, agent.query_gate().counts());

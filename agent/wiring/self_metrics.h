@@ -16,6 +16,7 @@ struct SelfCounters {
   const collector::scrape::ScrapeStats& scrape;
   const collector::scrape::ExpectedSeries& expected;
   const rules::RuleCounters& rules;
+  const actions::notify::FlapCounters& flaps;
   const actions::backup::BackupStats& backup;
   const actions::remedy::RemedyStats& remedy;
   RequestCounts requests;

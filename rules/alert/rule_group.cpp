@@ -33,6 +33,14 @@ bool same_rule(const RuleSpec& a, const RuleSpec& b) {
          a.keep_firing_for == b.keep_firing_for && a.labels == b.labels && a.annotations == b.annotations;
 }
 
+// An alert began or ceased to be kept firing, which is no change of its state but shown.
+bool keeping_changed(const AlertTable& before, const AlertTable& after) {
+  return std::ranges::any_of(after, [&](const auto& each) {
+    const auto old = before.find(each.first);
+    return old != before.end() && old->second.keep_firing_since != each.second.keep_firing_since;
+  });
+}
+
 RuleStatus status_of(const LiveRule& rule) {
   RuleStatus status;
   status.spec = rule.spec;
@@ -192,6 +200,7 @@ core::Result<void> RuleGroup::decide(LiveRule& rule, promql::QueryResult result,
   HeldAlerts& held = rule.alerts;
   core::Result<AlertTable> next = advance(held.policy(), held.alerts(), elements, slot, settling(rule));
   if (!next) return core::fail(next.error());
+  if (keeping_changed(held.alerts(), *next)) status_is_old_ = true;
   const bool changed = held.commit(std::move(*next), slot, environment_.outlets, occasion);
   if (changed) status_is_old_ = true;
   // Between slots the series stay as they are unless a state changed: they would only fill the ring with times.
