@@ -7,8 +7,8 @@ const core::config::Table<RulesConfig>& RulesConfig::fields() {
   static const auto table =
       core::config::Table<RulesConfig>("rules", "How rules are evaluated.")
           .field("evaluate", &RulesConfig::evaluate,
-                 {.help = "arrival: besides at its group's interval, an alerting rule is evaluated as soon as a scrape "
-                          "that feeds it has landed; interval: as in Prometheus."})
+                 {.help = "arrival: alerting rules are also evaluated as soon as a scrape that feeds them has landed; "
+                          "interval: as in Prometheus."})
           .field(
               "arrival_share", &RulesConfig::arrival_share,
               {.help = "The part of one core that evaluations on arrival may take, all together; a single rule takes "
