@@ -94,6 +94,7 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
 Components::~Components() {
   stop();
   // Nothing calls back any more; what refers to others goes before them.
+  remotes_.reset();
   expected_shard_.reset();
   pools_.reset();
   host_shard_.reset();
@@ -101,7 +102,6 @@ Components::~Components() {
   remediator_.reset();
   flap_damper_.reset();
   notifier_.reset();
-  remotes_.reset();
 }
 
 Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config, const DataDir& data,
