@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "core/time/serial_thread.h"
 #include "test/unit/actions/notify/fakes.h"
 
 namespace actions::notify {
@@ -436,7 +437,7 @@ TEST_F(NotifierTest, UnusableDatabaseIsAnError) {
 
 TEST(SerialThreadTest, RunsInOrderAtTheirTimesAndStops) {
   const core::SystemClock clock;
-  SerialThread thread(clock, "test");
+  core::SerialThread thread(clock, "test");
   std::mutex mutex;
   std::condition_variable done;
   std::vector<int> order;
