@@ -31,7 +31,7 @@ class AlertKill : public testing::Test {
   std::string rules() const {
     return "groups:\n- name: g\n  rules:\n"
            "  - {alert: Waits, expr: vector(1), for: 6s}\n"
-           "  - {alert: Kept, expr: 'time() < " +
+           "  - {alert: Kept, expr: 'vector(time()) < " +
            std::to_string(started_ + 2) + "', keep_firing_for: 6s}\n";
   }
 
