@@ -49,6 +49,8 @@ Error CurlTransfer::failure(CURLcode code) const {
       return described(Errc::kLimitExceeded, "response headers exceed 1 MiB");
     case Stop::kBadGzip:
       return {Errc::kUnavailable, "gzip: invalid data in the body"};
+    case Stop::kByReceiver:
+      return described(Errc::kCancelled, "the receiver of the body ended the transfer");
     case Stop::kNone:
       break;
   }
@@ -58,6 +60,9 @@ Error CurlTransfer::failure(CURLcode code) const {
       return described(Errc::kTimeout, kDeadline);
     case CURLE_COULDNT_RESOLVE_HOST:
       return described(Errc::kUnavailable, fmt::format("dial tcp: lookup {}: no such host", host_of(request_.url)));
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return described(Errc::kUnavailable,
+                       fmt::format("proxyconnect tcp: lookup {}: no such host", host_of(request_.proxy.url)));
     case CURLE_COULDNT_CONNECT:
       return connect_failure();
     case CURLE_SSL_CONNECT_ERROR:

@@ -24,6 +24,10 @@ constexpr std::size_t kHeaderBytesMax = 1 << 20;
 constexpr long kNameCacheSeconds = 10;
 // As Prometheus keeps its idle connections.
 constexpr long kIdleConnectionSeconds = 300;
+// A stream that has been silent so long is asked whether it still lives, and again so often (nine times, by default of
+// the kernel) before it is given up.
+constexpr long kStreamIdleSeconds = 30;
+constexpr long kStreamProbeSeconds = 10;
 
 // What is read from a connection at once. As much as a large body has: libcurl asks the kernel twice for each piece,
 // and with its own 16 KiB that took longer than the copying. It is there while a transfer is under way.
@@ -89,9 +93,11 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   if (!is_token(request_.method)) return fail(Errc::kInvalid, "invalid HTTP method \"{}\"", request_.method);
   if (request_.timeout <= Duration::zero()) return fail(described(Errc::kTimeout, "context deadline exceeded"));
 
+  if (request_.on_body) request_.accept_gzip = false;
+
   set_text(CURLOPT_PROTOCOLS_STR, "http,https");
   set_text(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  set_text(CURLOPT_PROXY, "");  // proxies of the environment are for people's shells
+  prepare_route();
   set_long(CURLOPT_NOSIGNAL, 1);
   // A look-up that hangs is left to its own thread; without this libcurl would wait for it on the I/O thread.
   set_long(CURLOPT_QUICK_EXIT, 1);
@@ -99,7 +105,7 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   set_long(CURLOPT_MAXAGE_CONN, kIdleConnectionSeconds);
   set_long(CURLOPT_TCP_NODELAY, 1);
   set_long(CURLOPT_BUFFERSIZE, kReadBytes);
-  set_long(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
+  set_long(CURLOPT_HTTP_VERSION, request_.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
   // A millisecond at least: zero would mean no deadline.
   const auto timeout_ms = std::chrono::ceil<Millis>(request_.timeout).count();
   set_long(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
@@ -128,6 +134,25 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   return prepare_credentials();
 }
 
+void CurlTransfer::prepare_route() {
+  // An empty text, because without one libcurl looks into the environment, and that is for people's shells.
+  set_text(CURLOPT_PROXY, request_.proxy.url);
+  set_text(CURLOPT_NOPROXY, request_.proxy.no_proxy);
+  // What the proxy says to CONNECT is no answer of the host.
+  set_long(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1);
+  if (!request_.on_body) return;
+  // A stream may be silent for long: only these probes notice that the other side is gone.
+  set_long(CURLOPT_TCP_KEEPALIVE, 1);
+  set_long(CURLOPT_TCP_KEEPIDLE, kStreamIdleSeconds);
+  set_long(CURLOPT_TCP_KEEPINTVL, kStreamProbeSeconds);
+}
+
+void CurlTransfer::prepare_signature(const AwsSignature& signature) {
+  set_text(CURLOPT_AWS_SIGV4, fmt::format("aws:amz:{}:{}", signature.region, signature.service));
+  set_text(CURLOPT_USERNAME, signature.access_key);
+  set_text(CURLOPT_PASSWORD, signature.secret_key);
+}
+
 void CurlTransfer::prepare_callbacks() {
   CURL* easy = easy_.get();
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text_);
@@ -143,7 +168,8 @@ void CurlTransfer::prepare_method() {
   const std::string& method = request_.method;
   if (method == "HEAD") {
     set_long(CURLOPT_NOBODY, 1);
-  } else if (method == "POST" || !request_.body.empty()) {
+  } else if (method == "POST" || method == "PUT" || method == "PATCH" || !request_.body.empty()) {
+    // Of these methods servers expect a length, even of nothing (RFC 9110, section 8.6).
     curl_easy_setopt(easy_.get(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
     curl_easy_setopt(easy_.get(), CURLOPT_POSTFIELDS, request_.body.c_str());
   } else {
@@ -155,7 +181,9 @@ void CurlTransfer::prepare_method() {
 
 void CurlTransfer::prepare_tls() {
   const TlsOptions& tls = request_.tls;
-  set_long(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  const long least = tls.least == TlsVersion::kTls13 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2;
+  const long most = tls.most == TlsVersion::kTls12 ? CURL_SSLVERSION_MAX_TLSv1_2 : CURL_SSLVERSION_MAX_DEFAULT;
+  set_long(CURLOPT_SSLVERSION, least | most);
   set_long(CURLOPT_SSL_VERIFYPEER, tls.insecure_skip_verify ? 0 : 1);
   set_long(CURLOPT_SSL_VERIFYHOST, tls.insecure_skip_verify ? 0 : 2);
   if (!tls.ca_file.empty()) {
@@ -165,6 +193,16 @@ void CurlTransfer::prepare_tls() {
   }
   if (!tls.cert_file.empty()) set_text(CURLOPT_SSLCERT, tls.cert_file);
   if (!tls.key_file.empty()) set_text(CURLOPT_SSLKEY, tls.key_file);
+  const auto set_blob = [this](CURLoption option, const std::string& pem) {
+    if (pem.empty()) return;
+    // The request keeps the text for as long as the handle may look at it.
+    curl_blob blob{const_cast<char*>(pem.data()), pem.size(), CURL_BLOB_NOCOPY};
+    curl_easy_setopt(easy_.get(), option, &blob);
+  };
+  if (!tls.ca.empty()) curl_easy_setopt(easy_.get(), CURLOPT_CAPATH, nullptr);
+  set_blob(CURLOPT_CAINFO_BLOB, tls.ca);
+  set_blob(CURLOPT_SSLCERT_BLOB, tls.cert);
+  set_blob(CURLOPT_SSLKEY_BLOB, tls.key);
 }
 
 bool CurlTransfer::add_header(const std::string& line) {
@@ -189,6 +227,15 @@ Result<void> CurlTransfer::prepare_headers(const std::string& user_agent) {
   };
   if (!has("User-Agent")) set_text(CURLOPT_USERAGENT, user_agent);
   if (request_.accept_gzip && !has("Accept-Encoding")) add_header("Accept-Encoding: gzip");
+  if (request_.aws_signature) {
+    const std::string& token = request_.aws_signature->session_token;
+    if (token.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+      return fail(Errc::kInvalid, "the AWS session token has a line break in it");
+    }
+    if (!token.empty()) add_header("X-Amz-Security-Token: " + token);
+    // A header that is taken out would be signed all the same. What is signed names its type, and is small.
+    return {};
+  }
   // libcurl would guess a form, and would wait for permission before it sends a large body.
   if (!has("Content-Type")) add_header("Content-Type:");
   if (!has("Expect")) add_header("Expect:");
@@ -196,6 +243,11 @@ Result<void> CurlTransfer::prepare_headers(const std::string& user_agent) {
 }
 
 Result<void> CurlTransfer::prepare_credentials() {
+  if (request_.aws_signature) {
+    prepare_signature(*request_.aws_signature);
+    curl_easy_setopt(easy_.get(), CURLOPT_HTTPHEADER, headers_.get());
+    return {};
+  }
   auto resolved = resolve_credentials(request_.credentials);
   if (!resolved) return fail(described(resolved.error().code, resolved.error().message));
   // libcurl sends both kinds, and any Authorization or Cookie header, to the first host only.
@@ -276,6 +328,11 @@ std::size_t CurlTransfer::on_body(char* bytes, std::size_t size, std::size_t cou
 bool CurlTransfer::take_body(std::string_view piece) {
   if (!body_begun_) begin_body();
   response_.wire_bytes += piece.size();
+  if (request_.on_body && response_.status == 200) {
+    if (request_.on_body(piece)) return true;
+    stop_ = Stop::kByReceiver;
+    return false;
+  }
   if (inflater_) {
     switch (inflater_->feed(piece, response_.body)) {
       case GzipInflater::Outcome::kOk:

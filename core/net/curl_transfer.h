@@ -64,6 +64,8 @@ class CurlTransfer {
   Result<void> prepare_credentials();
   void prepare_method();
   void prepare_tls();
+  void prepare_route();
+  void prepare_signature(const AwsSignature& signature);
   void prepare_callbacks();
   bool add_header(const std::string& line);
 
@@ -73,7 +75,7 @@ class CurlTransfer {
   Error receive_failure(CURLcode code) const;
   Timings timings() const;
 
-  enum class Stop { kNone, kBodyLimit, kHeaderLimit, kBadGzip };
+  enum class Stop { kNone, kBodyLimit, kHeaderLimit, kBadGzip, kByReceiver };
 
   TransferId id_;
   CurlEasy easy_;

@@ -22,11 +22,18 @@ using Headers = std::vector<std::pair<std::string, std::string>>;  // names comp
 // "" if absent; the first if repeated.
 std::string_view find_header(const Headers& headers, std::string_view name);
 
+enum class TlsVersion { kTls12, kTls13 };
+
 // How a connection is secured. TLS 1.2 is the least that is ever spoken.
 struct TlsOptions {
-  std::string ca_file;      // PEM; empty: the system's trust store
-  std::string cert_file;    // client certificate, PEM
-  std::string key_file;     // its key
+  std::string ca_file;    // PEM; empty: the system's trust store
+  std::string cert_file;  // client certificate, PEM
+  std::string key_file;   // its key
+  std::string ca;         // the same as texts, instead of files
+  std::string cert;
+  std::string key;
+  TlsVersion least = TlsVersion::kTls12;
+  TlsVersion most = TlsVersion::kTls13;
   std::string server_name;  // verified instead of the URL's host; empty: the URL's host
   bool insecure_skip_verify = false;
   bool operator==(const TlsOptions&) const = default;
@@ -43,6 +50,24 @@ struct Credentials {
   bool operator==(const Credentials&) const = default;
 };
 
+// A proxy for the request; without a URL the host is asked itself.
+struct ProxyOptions {
+  std::string url;       // http or https, with user and password where the proxy wants them
+  std::string no_proxy;  // hosts, domains and networks that are asked directly, separated by commas; * is all
+  bool operator==(const ProxyOptions&) const = default;
+};
+
+// Signs the request with AWS Signature Version 4, by the machine's wall clock, instead of the credentials. Every header
+// is signed; a query in the URL must already be in canonical form.
+struct AwsSignature {
+  std::string region;
+  std::string service;
+  std::string access_key;
+  std::string secret_key;
+  std::string session_token;  // of temporary credentials
+  bool operator==(const AwsSignature&) const = default;
+};
+
 struct Request {
   std::string method = "GET";
   std::string url;
@@ -52,8 +77,14 @@ struct Request {
   std::uint64_t body_limit = 64 << 20;          // bytes after decompression; more is kLimitExceeded
   bool accept_gzip = true;                      // sends Accept-Encoding: gzip and inflates the answer
   bool follow_redirects = false;                // at most 10; credentials go to the first host only
+  bool http2 = true;                            // where TLS negotiates it
   TlsOptions tls;
   Credentials credentials;
+  ProxyOptions proxy;
+  std::optional<AwsSignature> aws_signature;
+  // Takes the body of an answer with status 200 piece by piece, on the loop's thread, instead of Response::body; then
+  // body_limit says nothing and gzip is not asked for. Must not call the client. False ends the transfer: kCancelled.
+  std::function<bool(std::string_view)> on_body;
   std::string buffer;  // becomes the answer's body: who asks again and again need not have memory found each time
 };
 
@@ -104,7 +135,7 @@ struct HttpClientOptions {
 };
 
 // The real one: libcurl's multi socket interface on the loop. Nothing blocks, name resolution included. Proxies of the
-// environment are not used. From the first call on the process ignores SIGPIPE.
+// environment are not used unless a request names them. From the first call on the process ignores SIGPIPE.
 std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock& clock, HttpClientOptions options = {});
 
 }  // namespace core::net

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <fstream>
 #include <string_view>
+
+#include "core/net/url.h"
 
 namespace core::net {
 namespace {
@@ -15,6 +18,7 @@ using config::Table;
 
 // A secret is a line or two; anything larger is the wrong file.
 constexpr std::size_t kSecretFileBytesMax = 1 << 20;
+constexpr std::string_view kThisMachine = "localhost,127.0.0.0/8,::1";
 
 std::string lower(std::string_view text) {
   std::string result(text);
@@ -120,22 +124,72 @@ Result<void> check_credentials(const HttpClientConfig& http, const Node& node) {
 }
 
 Result<void> check_tls(const TlsConfig& tls, const Node& node) {
-  if (!tls.cert_file.empty() && tls.key_file.empty()) {
+  if (!tls.ca.empty() && !tls.ca_file.empty()) {
+    return fail(node.error("at most one of ca, ca_file & ca_ref must be configured"));
+  }
+  if (!tls.cert.empty() && !tls.cert_file.empty()) {
+    return fail(node.error("at most one of cert, cert_file & cert_ref must be configured"));
+  }
+  if (!tls.key.value.empty() && !tls.key_file.empty()) {
+    return fail(node.error("at most one of key and key_file must be configured"));
+  }
+  const bool has_cert = !tls.cert.empty() || !tls.cert_file.empty();
+  const bool has_key = !tls.key.value.empty() || !tls.key_file.empty();
+  if (has_cert && !has_key) {
     return fail(
         node.error("exactly one of key or key_file must be configured when a client certificate is configured"));
   }
-  if (tls.cert_file.empty() && !tls.key_file.empty()) {
+  if (!has_cert && has_key) {
     return fail(node.error("exactly one of cert or cert_file must be configured when a client key is configured"));
   }
-  constexpr std::array<std::string_view, 4> kKnown = {"TLS10", "TLS11", "TLS12", "TLS13"};
-  if (!tls.min_version.empty() && std::find(kKnown.begin(), kKnown.end(), tls.min_version) == kKnown.end()) {
-    return fail(node.error("unknown TLS version: {}", tls.min_version));
+  constexpr std::array<std::string_view, 5> kKnown = {"", "TLS10", "TLS11", "TLS12", "TLS13"};
+  for (const std::string& version : {tls.min_version, tls.max_version}) {
+    if (std::find(kKnown.begin(), kKnown.end(), version) == kKnown.end()) {
+      return fail(node.error("unknown TLS version: {}", version));
+    }
   }
-  if (tls.min_version == "TLS13") {
+  if (tls.max_version == "TLS10" || tls.max_version == "TLS11") {
     return fail(Errc::kNotSupported, "{}",
-                node.error("min_version: TLS13 is not supported; the least version is TLS12").message);
+                node.error("max_version: nothing below TLS12 is ever spoken, got {}", tls.max_version).message);
+  }
+  if (tls.min_version == "TLS13" && tls.max_version == "TLS12") {
+    return fail(node.error("expected a min_version that is not above the max_version"));
   }
   return {};
+}
+
+Result<void> check_proxy(const HttpClientConfig& http, const Node& node) {
+  const std::string& url = http.proxy_url.value;
+  if (http.proxy_from_environment && !url.empty()) {
+    return fail(node.error("if proxy_from_environment is configured, proxy_url must not be configured"));
+  }
+  if (http.proxy_from_environment && !http.no_proxy.empty()) {
+    return fail(node.error("if proxy_from_environment is configured, no_proxy must not be configured"));
+  }
+  if (!http.no_proxy.empty() && url.empty()) {
+    return fail(node.error("if no_proxy is configured, proxy_url must also be configured"));
+  }
+  if (url.empty()) return {};
+  if (auto parsed = parse_url(url); !parsed) return fail(node.find("proxy_url").error("{}", parsed.error().message));
+  return {};
+}
+
+// The upper-case name first, as Go reads them.
+std::string environment(const char* upper, const char* lower_case) {
+  for (const char* name : {upper, lower_case}) {
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
+  }
+  return {};
+}
+
+// The proxy of the environment for a URL (golang.org/x/net/http/httpproxy): none for this machine itself.
+ProxyOptions environment_proxy(const std::string& url) {
+  const bool https = url.starts_with("https:");
+  ProxyOptions proxy;
+  proxy.url = https ? environment("HTTPS_PROXY", "https_proxy") : environment("HTTP_PROXY", "http_proxy");
+  proxy.no_proxy = environment("NO_PROXY", "no_proxy");
+  if (proxy.no_proxy != "*") proxy.no_proxy += (proxy.no_proxy.empty() ? "" : ",") + std::string(kThisMachine);
+  return proxy;
 }
 
 }  // namespace
@@ -192,15 +246,15 @@ const Table<TlsConfig>& TlsConfig::fields() {
           .field("key_file", &TlsConfig::key_file, {.help = "PEM file of the client certificate's key."})
           .field("server_name", &TlsConfig::server_name, {.help = "The name to verify instead of the URL's host."})
           .field("insecure_skip_verify", &TlsConfig::insecure_skip_verify, {.help = "Accepts any server certificate."})
+          .field("ca", &TlsConfig::ca, {.help = "PEM text of trusted authorities, instead of ca_file."})
+          .field("cert", &TlsConfig::cert, {.help = "PEM text of the client certificate, instead of cert_file."})
+          .field("key", &TlsConfig::key, {.help = "PEM text of its key, instead of key_file."})
           .field("min_version", &TlsConfig::min_version,
-                 {.help = "TLS10 to TLS12; nothing below TLS 1.2 is ever spoken."})
-          .refuse("ca", "certificates inside the configuration are not supported; use ca_file")
-          .refuse("cert", "certificates inside the configuration are not supported; use cert_file")
-          .refuse("key", "keys inside the configuration are not supported; use key_file")
+                 {.help = "TLS10 to TLS13; nothing below TLS 1.2 is ever spoken."})
+          .field("max_version", &TlsConfig::max_version, {.help = "TLS12 or TLS13."})
           .refuse("ca_ref", "there is no secret store; use ca_file")
           .refuse("cert_ref", "there is no secret store; use cert_file")
           .refuse("key_ref", "there is no secret store; use key_file")
-          .refuse("max_version", "an upper bound on the TLS version is not supported")
           .check(check_tls);
   return table;
 }
@@ -226,19 +280,19 @@ const Table<HttpClientConfig>& HttpClientConfig::fields() {
           .field("tls_config", &HttpClientConfig::tls_config, {.help = "TLS settings."})
           .field("follow_redirects", &HttpClientConfig::follow_redirects, {.help = "Whether redirects are followed."})
           .field("enable_http2", &HttpClientConfig::enable_http2,
-                 {.help = "Whether HTTP/2 may be negotiated over TLS; only true is supported."})
+                 {.help = "Whether HTTP/2 may be negotiated over TLS."})
           .field("http_headers", &HttpClientConfig::http_headers, {.help = "Headers sent with every request."})
+          .field("proxy_url", &HttpClientConfig::proxy_url,
+                 {.help = "An HTTP proxy, with user and password if it wants them."})
+          .field("no_proxy", &HttpClientConfig::no_proxy,
+                 {.help = "Hosts, domains and networks that are asked without the proxy, separated by commas."})
+          .field("proxy_from_environment", &HttpClientConfig::proxy_from_environment,
+                 {.help = "Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY of the agent's environment are used."})
           .refuse("oauth2", "OAuth 2.0 is not supported")
-          .refuse("proxy_url", "HTTP proxies are not supported")
-          .refuse("no_proxy", "HTTP proxies are not supported")
-          .refuse("proxy_from_environment", "HTTP proxies are not supported")
-          .refuse("proxy_connect_header", "HTTP proxies are not supported")
+          .refuse("proxy_connect_header", "headers for the proxy's CONNECT are not supported")
           .check(check_credentials)
-          .check(check_headers)
-          .check([](const HttpClientConfig& http, const Node& node) -> Result<void> {
-            if (http.enable_http2) return {};
-            return fail(Errc::kNotSupported, "{}", node.error("enable_http2: false is not supported").message);
-          });
+          .check(check_proxy)
+          .check(check_headers);
   return table;
 }
 
@@ -247,8 +301,16 @@ Result<void> HttpClientConfig::apply(Request& request) const {
   request.tls.ca_file = tls_config.ca_file.path;
   request.tls.cert_file = tls_config.cert_file.path;
   request.tls.key_file = tls_config.key_file.path;
+  request.tls.ca = tls_config.ca;
+  request.tls.cert = tls_config.cert;
+  request.tls.key = tls_config.key.value;
+  if (tls_config.min_version == "TLS13") request.tls.least = TlsVersion::kTls13;
+  if (tls_config.max_version == "TLS12") request.tls.most = TlsVersion::kTls12;
+  request.http2 = enable_http2;
   request.tls.server_name = tls_config.server_name;
   request.tls.insecure_skip_verify = tls_config.insecure_skip_verify;
+
+  request.proxy = proxy_from_environment ? environment_proxy(request.url) : ProxyOptions{proxy_url.value, no_proxy};
 
   Credentials& credentials = request.credentials;
   if (basic_auth) {

@@ -36,9 +36,13 @@ struct TlsConfig {
   config::FilePath ca_file;
   config::FilePath cert_file;
   config::FilePath key_file;
+  std::string ca;
+  std::string cert;
+  config::Secret key;
   std::string server_name;
   bool insecure_skip_verify = false;
   std::string min_version;
+  std::string max_version;
 
   bool operator==(const TlsConfig&) const = default;
   static const config::Table<TlsConfig>& fields();
@@ -67,9 +71,12 @@ struct HttpClientConfig {
   bool follow_redirects = true;
   bool enable_http2 = true;
   std::map<std::string, HttpHeaderConfig> http_headers;
+  config::Secret proxy_url;  // may hold a password
+  std::string no_proxy;
+  bool proxy_from_environment = false;
 
-  // Adds credentials, TLS settings and headers to a request. Files of user names and headers are read here, at every
-  // request; those of passwords and tokens by the client. kFailed: `unable to read file F: ...`.
+  // Adds credentials, TLS settings, a proxy and headers to a request. Files of user names and headers are read here, at
+  // every request; those of passwords and tokens by the client. kFailed: `unable to read file F: ...`.
   Result<void> apply(Request& request) const;
 
   bool operator==(const HttpClientConfig&) const = default;

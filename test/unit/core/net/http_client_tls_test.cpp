@@ -123,6 +123,37 @@ TEST_F(HttpClientTlsTest, ShowsTheClientCertificate) {
   EXPECT_FALSE(fetch(request));
 }
 
+TEST_F(HttpClientTlsTest, CertificatesMayBeTexts) {
+  const auto text = [](const std::string& name) {
+    std::ifstream in(file(name));
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  Secure& server = start("local", file("client.pem"));
+  Request request = request_to(server);
+  request.tls.ca = text("local.pem");
+  EXPECT_FALSE(fetch(request));
+  request.tls.cert = text("client.pem");
+  request.tls.key = text("client.key");
+  const auto response = fetch(request);
+  EXPECT_TRUE(response) << error_of(response);
+  request.tls.ca = text("stranger.pem");
+  EXPECT_THAT(error_of(fetch(request)), HasSubstr("certificate signed by unknown authority"));
+}
+
+TEST_F(HttpClientTlsTest, VersionsAreBounded) {
+  Secure& server = start("local");
+  SSL_CTX_set_max_proto_version(server->ssl_context(), TLS1_2_VERSION);
+  Request request = request_to(server);
+  request.tls.ca_file = file("local.pem");
+  EXPECT_TRUE(fetch(request));
+  request.tls.least = TlsVersion::kTls13;
+  EXPECT_THAT(error_of(fetch(request)), HasSubstr("tls: "));
+  request.tls.least = TlsVersion::kTls12;
+  request.tls.most = TlsVersion::kTls12;
+  request.http2 = false;
+  EXPECT_TRUE(fetch(request));
+}
+
 TEST_F(HttpClientTlsTest, BadFilesAreNamed) {
   Secure& server = start("local");
   Request request = request_to(server);
