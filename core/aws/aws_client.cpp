@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/aws/aws_client.h"
+
+#include "core/net/url.h"
+
+namespace core::aws {
+namespace {
+
+constexpr std::uint64_t kAnswerBytesMax = 64 << 20;
+constexpr Duration kCallTimeout = std::chrono::seconds(60);
+
+}  // namespace
+
+std::string encode_form(const AwsParameters& parameters) {
+  std::string form;
+  for (const auto& [name, value] : parameters) {
+    form += (form.empty() ? "" : "&") + net::escape_query(name) + "=" + net::escape_query(value);
+  }
+  return form;
+}
+
+std::string service_url(const std::string& service, const std::string& region) {
+  return fmt::format("https://{}.{}.amazonaws.com{}/", service, region, region.starts_with("cn-") ? ".cn" : "");
+}
+
+Result<XmlElement> read_answer(const Result<net::Response>& response) {
+  if (!response) return fail(response.error());
+  auto root = parse_xml(response->body);
+  if (response->status == 200) return root;
+  if (root) {
+    // EC2 answers Response/Errors/Error, the other services ErrorResponse/Error.
+    const XmlElement* error = root->find("Errors/Error");
+    if (error == nullptr) error = root->find("Error");
+    if (error != nullptr) {
+      return fail(Errc::kUnavailable, "{}: {}", error->text_of("Code"), error->text_of("Message"));
+    }
+  }
+  return fail(Errc::kUnavailable, "server returned HTTP status {} {}", response->status, response->reason);
+}
+
+AwsClient::AwsClient(const AwsContext& context, AwsOptions options, std::string service)
+    : context_(context), options_(std::move(options)), service_(std::move(service)), identity_(context_, options_) {}
+
+void AwsClient::call(AwsParameters parameters, std::function<void(Result<XmlElement>)> done) {
+  const std::weak_ptr<int> alive = alive_;
+  identity_.region(
+      [this, alive, parameters = std::move(parameters), done = std::move(done)](Result<std::string> region) {
+        if (alive.expired()) return;
+        if (!region) return done(fail(region.error()));
+        identity_.keys([this, alive, parameters, done, region = *region](Result<AwsKeys> keys) {
+          if (alive.expired()) return;
+          if (!keys) return done(fail(keys.error()));
+          send(region, *keys, parameters, done);
+        });
+      });
+}
+
+void AwsClient::send(const std::string& region, const AwsKeys& keys, const AwsParameters& parameters,
+                     std::function<void(Result<XmlElement>)> done) {
+  net::Request request;
+  request.method = "POST";
+  request.url = options_.endpoint.empty() ? service_url(service_, region) : options_.endpoint;
+  request.body = encode_form(parameters);
+  request.timeout = kCallTimeout;
+  request.body_limit = kAnswerBytesMax;
+  if (const auto applied = options_.http.apply(request); !applied) return done(fail(applied.error()));
+  request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+  request.follow_redirects = false;  // what was signed was signed for this host
+  request.aws_signature = {.region = region,
+                           .service = service_,
+                           .access_key = keys.access_key,
+                           .secret_key = keys.secret_key,
+                           .session_token = keys.session_token};
+  context_.http.send(std::move(request), [this, alive = std::weak_ptr(alive_),
+                                          done = std::move(done)](Result<net::Response> response) {
+    if (alive.expired()) return;
+    auto answer = read_answer(response);
+    // Keys that were rotated or taken away are looked for anew.
+    if (!answer && response && (response->status == 401 || response->status == 403 || response->status == 400)) {
+      identity_.forget_keys();
+    }
+    done(std::move(answer));
+  });
+}
+
+}  // namespace core::aws
