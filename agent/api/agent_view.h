@@ -13,6 +13,7 @@
 #include "actions/remedy/run.h"
 #include "agent/api/query_gate.h"
 #include "agent/config/load.h"
+#include "collector/discovery/discovery_set.h"
 #include "collector/remote_write/remote_status.h"
 #include "collector/scrape/scrape_pools.h"
 #include "core/ring/mapped_ring.h"
@@ -64,6 +65,7 @@ class AgentView {
   virtual RingStatus ring() const = 0;
   virtual std::vector<collector::scrape::PoolStatus> pools() const = 0;
   virtual std::vector<collector::scrape::TargetMetadata> metadata() const = 0;
+  virtual std::vector<collector::discovery::DiscoveryStatus> discoveries() const = 0;
   virtual std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const = 0;
   virtual std::vector<collector::remote_write::RemoteStatus> remotes() const = 0;
   virtual actions::notify::NotifierStatus notifications() const = 0;

@@ -90,6 +90,7 @@ void add_state_routes(Router& router, AgentView& agent) {
   get("/api/watchkeeper/v1/status", [&agent](const ApiRequest&) { return answer_watch_status(agent); });
   get("/api/watchkeeper/v1/remediations", [&agent](const ApiRequest&) { return answer_remediations(agent); });
   get("/api/watchkeeper/v1/remotes", [&agent](const ApiRequest&) { return answer_remotes(agent); });
+  get("/api/watchkeeper/v1/discoveries", [&agent](const ApiRequest&) { return answer_discoveries(agent); });
   get("/api/watchkeeper/v1/backups", [&agent](const ApiRequest&) { return answer_backups(agent); });
   get("/metrics", [&agent](const ApiRequest&) {
     ApiResponse response;

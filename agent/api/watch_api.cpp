@@ -219,6 +219,22 @@ ApiResponse answer_remotes(const AgentView& agent) {
   return answer({{"remotes", std::move(remotes)}});
 }
 
+ApiResponse answer_discoveries(const AgentView& agent) {
+  json list = json::array();
+  for (const auto& status : agent.discoveries()) {
+    list.push_back({{"name", status.name},
+                    {"mechanism", status.mechanism},
+                    {"jobs", status.jobs},
+                    {"groups", status.groups},
+                    {"targets", status.targets},
+                    {"refreshes", status.refreshes},
+                    {"failures", status.failures},
+                    {"lastSuccess", json_time(status.last_success)},
+                    {"lastError", status.last_error}});
+  }
+  return answer({{"discoveries", std::move(list)}});
+}
+
 ApiResponse answer_backups(const AgentView& agent) {
   json backups = json::array();
   for (const auto& status : agent.backups()) backups.push_back(json_of(status));

@@ -14,6 +14,7 @@ ApiResponse answer_watch_status(const AgentView& agent);
 ApiResponse answer_remediations(const AgentView& agent);
 ApiResponse answer_remotes(const AgentView& agent);
 ApiResponse answer_backups(const AgentView& agent);
+ApiResponse answer_discoveries(const AgentView& agent);
 
 // approve or reject: `who` names the person; default: "api".
 ApiResponse answer_approve(AgentView& agent, std::string_view run, const ApiRequest& request);

@@ -160,6 +160,8 @@ const Table<AgentConfig>& AgentConfig::fields() {
                {.help = "Defaults for jobs, rules and receivers.", .example = example::kGlobal})
         .field("scrape_configs", &AgentConfig::scrape_configs,
                {.help = "The targets that are scraped, job by job.", .example = example::kScrapeConfigs})
+        .field("scrape_config_files", &AgentConfig::scrape_config_files,
+               {.help = "Files with further scrape_configs; * stands for any text in the last part of a path."})
         .field("rule_files", &AgentConfig::rule_files,
                {.help = "Rule files; * stands for any text in the last part of a path. Relative to this file.",
                 .example = example::kRuleFiles})
@@ -185,8 +187,8 @@ const Table<AgentConfig>& AgentConfig::fields() {
                {.help = "What is done about an alert, and how far by itself.", .example = example::kRemediations})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
-    for (const char* const later : {"remote_read", "scrape_config_files", "storage", "tracing", "otlp", "runtime",
-                                    "templates", "modules", "probes", "staking", "failover", "coordination"}) {
+    for (const char* const later : {"remote_read", "storage", "tracing", "otlp", "runtime", "templates", "modules",
+                                    "probes", "staking", "failover", "coordination"}) {
       built.refuse(later, kNotYet);
     }
     return built;

@@ -78,6 +78,7 @@ struct LogConfig {
 struct AgentConfig {
   GlobalSection global;
   std::vector<collector::scrape::ScrapeConfig> scrape_configs;
+  std::vector<core::config::FilePath> scrape_config_files;
   std::vector<core::config::FilePath> rule_files;
   RulesSection rules;
   actions::notify::AlertingConfig alerting;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "agent/config/scrape_files.h"
 #include "core/config/document.h"
 #include "rules/alert/rule_file.h"
 #include "rules/promql/parser.h"
@@ -14,18 +15,33 @@ using core::Error;
 using core::Result;
 using core::config::Node;
 
-// Fills in what jobs inherit. The error of a job is placed at that job: the first one without which all is well.
-Result<std::vector<collector::scrape::ScrapeConfig>> resolve(const AgentConfig& config, const Node& root) {
-  auto jobs = collector::scrape::resolve_jobs(config.scrape_configs, config.global.scrape);
-  if (jobs) return jobs;
-  const std::vector<Node> nodes = root.find("scrape_configs").items();
-  for (std::size_t count = 1; count <= config.scrape_configs.size() && count <= nodes.size(); ++count) {
-    const std::vector first(config.scrape_configs.begin(),
-                            config.scrape_configs.begin() + static_cast<std::ptrdiff_t>(count));
+// Jobs, and where each of them stands.
+struct PlacedJobs {
+  std::vector<collector::scrape::ScrapeConfig> jobs;
+  std::vector<Node> nodes;
+};
+
+// The jobs of the configuration and of the files it names, with what they inherit filled in. The error of a job is
+// placed at that job: the first one without which all is well.
+Result<PlacedJobs> resolve(LoadedConfig& loaded, const Node& root) {
+  const AgentConfig& config = loaded.settings;
+  std::vector<collector::scrape::ScrapeConfig> all = config.scrape_configs;
+  std::vector<Node> nodes = root.find("scrape_configs").items();
+  auto files = read_scrape_files(config.scrape_config_files);
+  if (!files) return core::fail(files.error());
+  for (const std::string& pattern : files->unmatched) {
+    loaded.warnings.push_back(root.find("scrape_config_files").error("no file matches {}", pattern).message);
+  }
+  all.insert(all.end(), files->jobs.begin(), files->jobs.end());
+  nodes.insert(nodes.end(), files->nodes.begin(), files->nodes.end());
+  auto jobs = collector::scrape::resolve_jobs(all, config.global.scrape);
+  if (jobs) return PlacedJobs{std::move(*jobs), std::move(nodes)};
+  for (std::size_t count = 1; count <= all.size() && count <= nodes.size(); ++count) {
+    const std::vector first(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
     auto tried = collector::scrape::resolve_jobs(first, config.global.scrape);
     if (!tried) return core::fail(nodes[count - 1].error("{}", tried.error().message));
   }
-  return jobs;
+  return core::fail(jobs.error());
 }
 
 Result<void> check_across(const AgentConfig& config, const Node& root) {
@@ -44,17 +60,16 @@ Result<void> check_across(const AgentConfig& config, const Node& root) {
 }
 
 // What each job's `expect` says, its selectors read.
-Result<std::vector<collector::scrape::Expectation>> read_expectations(const AgentConfig& config, const Node& root) {
+Result<std::vector<collector::scrape::Expectation>> read_expectations(const PlacedJobs& placed) {
   std::vector<collector::scrape::Expectation> expectations;
-  const std::vector<Node> jobs = root.find("scrape_configs").items();
-  for (std::size_t job = 0; job < config.scrape_configs.size(); ++job) {
-    const auto& expected = config.scrape_configs[job].expect;
-    const std::vector<Node> nodes = jobs[job].find("expect").items();
+  for (std::size_t job = 0; job < placed.jobs.size(); ++job) {
+    const auto& expected = placed.jobs[job].expect;
+    const std::vector<Node> nodes = placed.nodes[job].find("expect").items();
     for (std::size_t i = 0; i < expected.size(); ++i) {
       auto matchers = rules::promql::parse_series_selector(expected[i].series);
       if (!matchers) return core::fail(nodes[i].find("series").error("{}", matchers.error().message));
       expectations.push_back(
-          {config.scrape_configs[job].job_name, expected[i].series, std::move(*matchers), expected[i].targets});
+          {placed.jobs[job].job_name, expected[i].series, std::move(*matchers), expected[i].targets});
     }
   }
   return expectations;
@@ -81,12 +96,12 @@ tl::expected<LoadedConfigPtr, ConfigErrors> load_node(const Node& root, const st
   auto loaded = std::make_shared<LoadedConfig>();
   loaded->path = path;
   loaded->settings = std::move(*settings);
-  auto jobs = resolve(loaded->settings, root);
+  auto jobs = resolve(*loaded, root);
   if (!jobs) return refused(jobs.error());
-  loaded->jobs = std::move(*jobs);
-  auto expectations = read_expectations(loaded->settings, root);
+  auto expectations = read_expectations(*jobs);
   if (!expectations) return refused(expectations.error());
   loaded->expectations = std::move(*expectations);
+  loaded->jobs = std::move(jobs->jobs);
   if (auto checked = check_across(loaded->settings, root); !checked) return refused(checked.error());
   loaded->external_labels = loaded->settings.global.scrape.expanded_external_labels();
   if (ConfigErrors errors = load_rules(*loaded, root); !errors.empty()) return tl::unexpected(std::move(errors));

@@ -51,6 +51,7 @@ class Agent final : public AgentView {
   RingStatus ring() const override;
   std::vector<collector::scrape::PoolStatus> pools() const override { return components_->pool_status(); }
   std::vector<collector::scrape::TargetMetadata> metadata() const override { return components_->metadata(); }
+  std::vector<collector::discovery::DiscoveryStatus> discoveries() const override { return components_->discoveries(); }
   std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const override {
     return components_->rules().groups();
   }

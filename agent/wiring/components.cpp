@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <cstdlib>
 #include <future>
 #include <mutex>
 #include <random>
@@ -84,6 +85,8 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
     : clock_(clock),
       loop_(clock),
       http_(core::net::make_http_client(loop_, clock)),
+      dns_(core::net::make_dns_client(loop_)),
+      folders_(collector::discovery::make_folder_watches(loop_)),
       commands_(clock),
       ring_(std::move(ring)),
       engine_(ring_->reader(), clock, options_of(config)),
@@ -94,6 +97,7 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
 Components::~Components() {
   stop();
   // Nothing calls back any more; what refers to others goes before them.
+  discoveries_.reset();
   remotes_.reset();
   expected_shard_.reset();
   pools_.reset();
@@ -111,6 +115,7 @@ Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config,
   std::unique_ptr<Components> components(new Components(config, clock, std::move(*ring)));
   if (auto opened = components->open_stores(config, data, external_url); !opened) return fail(opened.error());
   components->make_pools();
+  components->make_discoveries();
   return components;
 }
 
@@ -172,6 +177,22 @@ std::function<void(const collector::scrape::Arrival&)> Components::arrival_hook(
   };
 }
 
+void Components::make_discoveries() {
+  collector::discovery::DiscoverySet::Listener listener;
+  listener.changed = [this](const std::string& job, const collector::discovery::TargetGroups& groups) {
+    for (const std::string& error : pools_->set_groups(job, groups)) spdlog::warn("job {}: {}", job, error);
+  };
+  listener.failed = [](const std::string& name, const std::string& error) {
+    spdlog::warn("discovery {}: {}", name, error);
+  };
+  const auto environment = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? std::string() : std::string(value);
+  };
+  discoveries_ = std::make_unique<collector::discovery::DiscoverySet>(
+      collector::discovery::Context{clock_, loop_, *http_, *dns_, *folders_, environment}, std::move(listener));
+}
+
 void Components::on_loop(const std::function<void()>& task) {
   std::promise<void> done;
   loop_.post([&] {
@@ -183,7 +204,13 @@ void Components::on_loop(const std::function<void()>& task) {
 
 void Components::apply_jobs(const LoadedConfig& config) {
   on_loop([&] {
-    pools_->apply(config.jobs, config.external_labels);
+    std::map<std::string, collector::discovery::DiscoveryConfigs> wanted;
+    for (const auto& job : config.jobs) wanted.emplace(job.job_name, job.discovery);
+    discoveries_->apply(wanted);
+    // What the discoveries that go on know already, so that their targets are not missed for a moment.
+    collector::scrape::ScrapePools::Discovered discovered;
+    for (const auto& job : config.jobs) discovered.emplace(job.job_name, discoveries_->groups(job.job_name));
+    pools_->apply(config.jobs, config.external_labels, discovered);
     expected_->apply(config.expectations);
     apply_host(config);
   });
@@ -320,6 +347,7 @@ void Components::stop() {
   const bool running = loop_thread_.joinable();
   if (running) {
     on_loop([this] {
+      discoveries_->stop();
       expected_->stop();
       pools_->stop();
       if (const auto measured = host()) measured->stop();

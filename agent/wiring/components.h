@@ -16,10 +16,13 @@
 #include "agent/config/load.h"
 #include "agent/wiring/alert_log.h"
 #include "agent/wiring/data_dir.h"
+#include "collector/discovery/discovery_set.h"
+#include "collector/discovery/folder_watch.h"
 #include "collector/host/host_loop.h"
 #include "collector/remote_write/remote_writer.h"
 #include "collector/scrape/expected_series.h"
 #include "collector/scrape/scrape_pools.h"
+#include "core/net/dns_client.h"
 #include "core/net/http_client.h"
 #include "core/net/io_loop.h"
 #include "core/process/child_process.h"
@@ -62,6 +65,7 @@ class Components {
   std::vector<collector::scrape::TargetMetadata> metadata() const;
   const collector::remote_write::RemoteWriter& remotes() const { return *remotes_; }
   const collector::scrape::ExpectedSeries& expected() const { return *expected_; }
+  std::vector<collector::discovery::DiscoveryStatus> discoveries() const { return discoveries_->status(); }
   const rules::RuleRunner& rules() const { return *rules_; }
   const rules::promql::EngineOptions& engine_options() const { return engine_.options(); }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
@@ -80,6 +84,7 @@ class Components {
   void make_pools();
   std::vector<collector::remote_write::FamilyText> family_texts() const;
   std::function<void(const collector::scrape::Arrival&)> arrival_hook();
+  void make_discoveries();
   void apply_jobs(const LoadedConfig& config);
   void apply_host(const LoadedConfig& config);
   std::shared_ptr<collector::host::HostLoop> host() const;
@@ -90,6 +95,8 @@ class Components {
   const core::Clock& clock_;
   core::net::IoLoop loop_;
   std::unique_ptr<core::net::HttpClient> http_;
+  std::unique_ptr<core::net::DnsClient> dns_;
+  std::unique_ptr<collector::discovery::FolderWatches> folders_;
   core::process::ChildProcessRunner commands_;
   std::unique_ptr<core::ring::MappedRing> ring_;
   rules::promql::Engine engine_;
@@ -106,6 +113,7 @@ class Components {
   std::unique_ptr<rules::RuleRunner> rules_;
   std::unique_ptr<collector::scrape::ScrapePools> pools_;
   std::unique_ptr<collector::remote_write::RemoteWriter> remotes_;
+  std::unique_ptr<collector::discovery::DiscoverySet> discoveries_;
   mutable std::mutex host_mutex_;
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
   // A shard of its own, because a sick disk makes it wait. After host_: its tasks use that.

@@ -99,6 +99,21 @@ void append_targets(MetricText& text, const std::vector<collector::scrape::PoolS
   }
 }
 
+void append_discoveries(MetricText& text, const AgentView& agent) {
+  for (const auto& status : agent.discoveries()) {
+    const MetricLabels of = {{"mechanism", status.mechanism}, {"name", status.name}};
+    text.gauge("watchkeeper_discovery_targets", "Targets that the discovery knows.", as_double(status.targets), of);
+    text.gauge("watchkeeper_discovery_groups", "Groups that these targets are in.", as_double(status.groups), of);
+    text.counter("watchkeeper_discovery_refreshes_total", "Refreshes and changes that were understood.",
+                 as_double(status.refreshes), of);
+    text.counter("watchkeeper_discovery_refresh_failures_total", "Refreshes that failed; the targets stay.",
+                 as_double(status.failures), of);
+    text.gauge("watchkeeper_discovery_last_success_timestamp_seconds",
+               "When the discovery was last told something or that nothing is new; 0 before that.",
+               status.last_success ? unix_seconds(*status.last_success) : 0, of);
+  }
+}
+
 void append_scrapes(MetricText& text, const AgentView& agent, const collector::scrape::ScrapeStats& stats) {
   append_counters(
       text,
@@ -122,6 +137,7 @@ void append_scrapes(MetricText& text, const AgentView& agent, const collector::s
           {"watchkeeper_scrape_target_errors_total", "Targets that could not be made.", stats.target_errors},
       }});
   append_targets(text, agent.pools());
+  append_discoveries(text, agent);
 }
 
 void append_expected(MetricText& text, const collector::scrape::ExpectedSeries& expected) {

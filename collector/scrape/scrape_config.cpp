@@ -2,7 +2,6 @@
 #include "collector/scrape/scrape_config.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <set>
 #include <span>
@@ -16,20 +15,6 @@ using core::Result;
 using core::config::Node;
 using core::config::Table;
 using relabel::NameValidation;
-
-constexpr std::string_view kNoDiscovery = "this discovery is not supported; list the targets in static_configs";
-
-// Every discovery of Prometheus but static_configs.
-constexpr std::array<std::string_view, 33> kDiscoveries = {
-    "aws_sd_configs",       "azure_sd_configs",    "consul_sd_configs",      "digitalocean_sd_configs",
-    "dns_sd_configs",       "docker_sd_configs",   "dockerswarm_sd_configs", "ec2_sd_configs",
-    "eureka_sd_configs",    "file_sd_configs",     "gce_sd_configs",         "hetzner_sd_configs",
-    "http_sd_configs",      "ionos_sd_configs",    "kubernetes_sd_configs",  "kuma_sd_configs",
-    "lightsail_sd_configs", "linode_sd_configs",   "marathon_sd_configs",    "nerve_sd_configs",
-    "nomad_sd_configs",     "oci_sd_configs",      "openstack_sd_configs",   "outscale_sd_configs",
-    "ovhcloud_sd_configs",  "puppetdb_sd_configs", "scaleway_sd_configs",    "serverset_sd_configs",
-    "stackit_sd_configs",   "triton_sd_configs",   "uyuni_sd_configs",       "vultr_sd_configs",
-    "zookeeper_sd_configs"};
 
 Result<void> refuse_native_histograms(bool scrape, bool convert, const Node& node) {
   if (!scrape && !convert) return {};
@@ -76,7 +61,7 @@ Result<void> check_job(const ScrapeConfig& job, const Node& node) {
   if (node.is_null()) return fail(node.error("empty or null scrape config section"));
   if (job.job_name.empty()) return fail(node.error("job_name is empty"));
   if (!core::ring::is_valid_utf8(job.job_name)) return fail(node.error("job_name is not valid UTF-8"));
-  for (const StaticConfig& group : job.static_configs) {
+  for (const discovery::StaticConfig& group : job.static_configs) {
     for (const std::string& target : group.targets) {
       // With relabelling the address may still change; it is then checked when targets are made.
       if (job.relabel_configs.empty() && target.find('/') != std::string::npos) {
@@ -258,29 +243,6 @@ const Table<GlobalConfig>& GlobalConfig::fields() {
   return table;
 }
 
-const Table<StaticConfig>& StaticConfig::fields() {
-  static const auto table =
-      Table<StaticConfig>("static_config", "Targets that are listed.")
-          .field("targets", &StaticConfig::targets,
-                 {.help = "host:port of every target.", .example = "[\"localhost:9100\"]"})
-          .field("labels", &StaticConfig::labels,
-                 {.help = "Labels of these targets; __scheme__, __metrics_path__, __param_x, __scrape_interval__ and "
-                          "__scrape_timeout__ steer their requests."})
-          .check([](const StaticConfig& group, const Node& node) -> Result<void> {
-            if (node.is_null()) return fail(node.error("empty or null section in static_configs"));
-            for (const auto& [name, value] : group.labels) {
-              if (!core::ring::is_valid_utf8(name) || name.empty()) {
-                return fail(node.error("{} is not a valid label name", core::ring::go_quote(name)));
-              }
-              if (!core::ring::is_valid_utf8(value)) {
-                return fail(node.error("{} is not a valid label value", core::ring::go_quote(value)));
-              }
-            }
-            return {};
-          });
-  return table;
-}
-
 const Table<ExpectConfig>& ExpectConfig::fields() {
   static const auto table =
       Table<ExpectConfig>("expect",
@@ -329,7 +291,7 @@ const Table<ScrapeConfig>& ScrapeConfig::fields() {
                {.help = "Native histograms are not stored; this changes nothing."});
     add_shared_fields(built);
     built.embed(&ScrapeConfig::http, core::net::HttpClientConfig::fields());
-    for (const std::string_view each : kDiscoveries) built.refuse(each, kNoDiscovery);
+    built.embed(&ScrapeConfig::discovery, discovery::DiscoveryConfigs::fields());
     return built.check(check_job);
   }();
   return table;

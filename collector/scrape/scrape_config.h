@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/discovery/discovery_configs.h"
 #include "collector/relabel/relabel.h"
 #include "core/config/table.h"
 #include "core/net/http_client_config.h"
@@ -55,15 +56,6 @@ struct GlobalConfig {
   static const core::config::Table<GlobalConfig>& fields();
 };
 
-// <static_config>: targets that are simply listed.
-struct StaticConfig {
-  std::vector<std::string> targets;
-  std::map<std::string, std::string> labels;
-
-  bool operator==(const StaticConfig&) const = default;
-  static const core::config::Table<StaticConfig>& fields();
-};
-
 // Series that a job's targets must have: what is absent is a series of its own, with the target's labels.
 struct ExpectConfig {
   std::string series;                // a metric's name or a selector
@@ -103,7 +95,8 @@ struct ScrapeConfig {
   std::optional<bool> always_scrape_classic_histograms;
   std::optional<bool> extra_scrape_metrics;
   bool strict_exposition = false;  // not one of Prometheus's
-  std::vector<StaticConfig> static_configs;
+  std::vector<discovery::StaticConfig> static_configs;
+  discovery::DiscoveryConfigs discovery;
   std::vector<relabel::RelabelConfig> relabel_configs;
   std::vector<relabel::RelabelConfig> metric_relabel_configs;
   std::vector<ExpectConfig> expect;

@@ -226,6 +226,12 @@ void ScrapeLoop::done() {
   if (!stopped_) scrape();
 }
 
+void ScrapeLoop::update(const core::ring::Labels& discovered, const std::string& limit_error) {
+  limit_error_ = limit_error;
+  const std::lock_guard lock(status_mutex_);
+  status_.target.discovered = discovered;
+}
+
 TargetStatus ScrapeLoop::status() const {
   const std::lock_guard lock(status_mutex_);
   return status_;

@@ -95,6 +95,8 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   void hand_over();
   // Takes back what stop() has planned; for the end of the agent.
   void abandon();
+  // What discovery says of a target that is otherwise the same; and why it must not be asked any more, empty if it may.
+  void update(const core::ring::Labels& discovered, const std::string& limit_error);
   // After stop(kMarkStale): whether the markers are written.
   bool ended() const { return ended_; }
 

@@ -44,8 +44,16 @@ class ScrapePools {
   // The scheduler must not run any more, or this be its thread. Waits for the shards.
   ~ScrapePools();
 
+  // What discovery knows of the targets of some jobs.
+  using Discovered = std::map<std::string, discovery::TargetGroups>;
+
   // REQUIRES: `jobs` came out of resolve_jobs().
-  void apply(const std::vector<ScrapeConfig>& jobs, const core::ring::Labels& external_labels);
+  void apply(const std::vector<ScrapeConfig>& jobs, const core::ring::Labels& external_labels,
+             const Discovered& discovered = {});
+  // Everything that discovery knows now of a job's targets: those that are the same do not notice, those that are gone
+  // end with markers. Returns why targets could not be made, where it is news. A job that does not exist is passed
+  // over.
+  std::vector<std::string> set_groups(const std::string& job, const discovery::TargetGroups& groups);
   // Ends every loop without markers: at the end of the agent, what is in the ring stays as it is.
   void stop();
 
@@ -60,10 +68,11 @@ class ScrapePools {
     std::vector<std::shared_ptr<ScrapeLoop>> loops;
   };
 
-  Pool build(const ScrapeConfig& config, Pool* before);
+  Pool build(const ScrapeConfig& config, const discovery::TargetGroups& groups, Pool* before);
   std::shared_ptr<ScrapeLoop> make_loop(const std::shared_ptr<const Job>& job, const Target& target,
                                         const std::string& limit_error);
-  void retire(Pool& pool, Ending ending);
+  void retire(std::vector<std::shared_ptr<ScrapeLoop>>& loops, Ending ending);
+  void forget_ended();
 
   ScrapeStats stats_;
   BodyBuffers buffers_;

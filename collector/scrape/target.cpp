@@ -2,6 +2,7 @@
 #include "collector/scrape/target.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/check.h"
 #include "core/time/duration.h"
@@ -12,6 +13,7 @@ namespace {
 using core::Errc;
 using core::Result;
 using core::ring::Labels;
+using discovery::LabelMap;
 using relabel::LabelBuilder;
 
 constexpr std::string_view kAddress = "__address__";
@@ -80,11 +82,13 @@ void set_default(LabelBuilder& labels, std::string_view name, std::string_view v
   if (labels.get(name).empty()) labels.set(name, value);
 }
 
-LabelBuilder discovered_labels(const ScrapeConfig& job, std::string_view address,
-                               const std::map<std::string, std::string>& group_labels) {
-  LabelBuilder labels;
-  for (const auto& [name, value] : group_labels) labels.set(name, value);
-  labels.set(kAddress, address);
+LabelBuilder discovered_labels(const ScrapeConfig& job, const LabelMap& own_labels, const LabelMap& group_labels) {
+  // Merged in order first: there may be a hundred of them, and a builder looks for the place of each.
+  std::vector<core::ring::Label> merged;
+  LabelMap all = own_labels;
+  all.insert(group_labels.begin(), group_labels.end());
+  for (const auto& [name, value] : all) merged.push_back({name, value});
+  LabelBuilder labels{Labels(std::move(merged))};
   const auto text = [](const std::optional<bool>& flag) { return flag.value_or(false) ? "true" : "false"; };
   set_default(labels, "job", job.job_name);
   set_default(labels, kInterval, core::format_duration(job.scrape_interval));
@@ -124,9 +128,9 @@ std::uint64_t Target::timeline_identity() const {
   return std::max<std::uint64_t>(1, with_url(labels.fingerprint(), url));
 }
 
-Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules, std::string_view address,
-                            const std::map<std::string, std::string>& group_labels, Labels& discovered) {
-  LabelBuilder labels = discovered_labels(job, address, group_labels);
+Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules, const LabelMap& own_labels,
+                            const LabelMap& group_labels, Labels& discovered) {
+  LabelBuilder labels = discovered_labels(job, own_labels, group_labels);
   discovered = labels.build();
   if (!rules.apply(labels)) return core::fail(Errc::kCancelled, "dropped by relabelling");
   const std::string final_address(labels.get(kAddress));
@@ -168,30 +172,59 @@ Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules
   return target;
 }
 
-TargetList build_targets(const ScrapeConfig& job) {
+namespace {
+
+// Fills a list with the targets of one group after the other.
+class ListBuilder {
+ public:
+  ListBuilder(const ScrapeConfig& job, const relabel::Rules& rules) : job_(job), rules_(rules) {}
+
+  void add(const discovery::TargetGroup& group) {
+    for (std::size_t i = 0; i < group.targets.size(); ++i) add(group, i);
+  }
+  TargetList take() { return std::move(list_); }
+
+ private:
+  void add(const discovery::TargetGroup& group, std::size_t i) {
+    Labels discovered;
+    auto target = build_target(job_, rules_, group.targets[i], group.labels, discovered);
+    if (target) {
+      auto& alike = by_hash_[target->hash()];
+      const auto same = [&](std::size_t other) { return list_.active[other].same_as(*target); };
+      if (std::any_of(alike.begin(), alike.end(), same)) return;
+      alike.push_back(list_.active.size());
+      list_.active.push_back(std::move(*target));
+    } else if (target.error().code == Errc::kCancelled) {
+      ++list_.dropped_count;
+      if (job_.keep_dropped_targets == 0 || list_.dropped.size() < job_.keep_dropped_targets) {
+        list_.dropped.push_back(std::move(discovered));
+      }
+    } else {
+      list_.errors.push_back(fmt::format("instance {} in group {}: {}", i, group.source, target.error().message));
+    }
+  }
+
+  const ScrapeConfig& job_;
+  const relabel::Rules& rules_;
+  TargetList list_;
+  std::unordered_map<std::uint64_t, std::vector<std::size_t>> by_hash_;
+};
+
+}  // namespace
+
+TargetList build_targets(const ScrapeConfig& job, const discovery::TargetGroups& groups) {
   const auto rules = relabel::Rules::compile(
       job.relabel_configs, job.metric_name_validation_scheme.value_or(relabel::NameValidation::kUtf8));
   CHECK(rules.has_value(), "resolve_jobs() has compiled these rules before");
-  TargetList list;
-  for (std::size_t group = 0; group < job.static_configs.size(); ++group) {
-    const StaticConfig& listed = job.static_configs[group];
-    for (std::size_t i = 0; i < listed.targets.size(); ++i) {
-      Labels discovered;
-      auto target = build_target(job, *rules, listed.targets[i], listed.labels, discovered);
-      if (target) {
-        const auto same = [&](const Target& other) { return other.same_as(*target); };
-        if (std::none_of(list.active.begin(), list.active.end(), same)) list.active.push_back(std::move(*target));
-      } else if (target.error().code == Errc::kCancelled) {
-        ++list.dropped_count;
-        if (job.keep_dropped_targets == 0 || list.dropped.size() < job.keep_dropped_targets) {
-          list.dropped.push_back(std::move(discovered));
-        }
-      } else {
-        list.errors.push_back(fmt::format("instance {} in group {}: {}", i, group, target.error().message));
-      }
-    }
+  ListBuilder list(job, *rules);
+  for (std::size_t i = 0; i < job.static_configs.size(); ++i) {
+    const discovery::StaticConfig& listed = job.static_configs[i];
+    discovery::TargetGroup group{.source = std::to_string(i), .targets = {}, .labels = listed.labels};
+    for (const std::string& target : listed.targets) group.targets.push_back({{std::string(kAddress), target}});
+    list.add(group);
   }
-  return list;
+  for (const auto& group : groups) list.add(*group);
+  return list.take();
 }
 
 }  // namespace collector::scrape

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/discovery/target_group.h"
 #include "collector/scrape/scrape_config.h"
 #include "core/ring/labels.h"
 #include "core/time/clock.h"
@@ -40,12 +41,13 @@ struct TargetList {
   std::vector<std::string> errors;  // of targets that are neither: instance 0 in group 0: no address
 };
 
+// The job's static targets and those of `groups`.
 // REQUIRES: `job` came out of resolve_jobs().
-TargetList build_targets(const ScrapeConfig& job);
+TargetList build_targets(const ScrapeConfig& job, const discovery::TargetGroups& groups = {});
 
 // One target from what is known of it; kInvalid in Prometheus's words, kCancelled if relabelling dropped it.
-core::Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules, std::string_view address,
-                                  const std::map<std::string, std::string>& group_labels,
+core::Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules,
+                                  const discovery::LabelMap& own_labels, const discovery::LabelMap& group_labels,
                                   core::ring::Labels& discovered);
 
 }  // namespace collector::scrape

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "test/support/background_process.h"
+
 namespace agent {
 namespace {
 
@@ -86,6 +88,30 @@ TEST(LoadTest, ThePrintedConfigurationHasNoSecrets) {
   EXPECT_THAT((*config)->text, Not(HasSubstr("hunter2")));
   EXPECT_THAT((*config)->text, HasSubstr("      username: u\n      password: <secret>\n"));
   EXPECT_TRUE(load_config_text((*config)->text, "again.yml")) << (*config)->text;
+}
+
+TEST(LoadConfig, JobsComeFromFilesOfTheirOwnToo) {
+  const auto folder = test_support::fresh_folder("scrape_config_files");
+  test_support::write_file(folder / "a.yml", "scrape_configs:\n- job_name: a\n");
+  test_support::write_file(folder / "b.yml", "scrape_configs:\n- {job_name: b, scrape_interval: 7s}\n");
+  const std::string text =
+      "global: {scrape_interval: 9s}\nscrape_config_files: ['*.yml', 'none*.yml']\nscrape_configs: [{job_name: m}]\n";
+  const std::string path = (folder / "w.yaml").string();
+  const auto config = load_config_text(text, path);
+  ASSERT_TRUE(config) << config.error().front().message;
+  ASSERT_EQ((*config)->jobs.size(), 3U);
+  EXPECT_EQ((*config)->jobs[1].job_name, "a");
+  EXPECT_EQ((*config)->jobs[1].scrape_interval, std::chrono::seconds(9));
+  EXPECT_EQ((*config)->jobs[2].scrape_interval, std::chrono::seconds(7));
+  EXPECT_THAT((*config)->warnings.at(0), HasSubstr("none*.yml"));
+
+  const auto message = [&] { return load_config_text(text, path).error().front().message; };
+  test_support::write_file(folder / "b.yml", "scrape_configs:\n- {job_name: m}\n");
+  EXPECT_THAT(message(), HasSubstr((folder / "b.yml").string() + ":2:3: found multiple scrape configs with job name"));
+  test_support::write_file(folder / "b.yml", "scrape_configs: []\nglobal: {}\n");
+  EXPECT_THAT(message(), HasSubstr((folder / "b.yml").string() + ":2:1: "));
+  EXPECT_THAT(load_config_text("scrape_config_files: ['/a*/b.yml']", path).error().front().message,
+              HasSubstr("invalid scrape config file path"));
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include <iterator>
 #include <thread>
 
+#include "test/support/background_process.h"
+
 namespace agent {
 namespace {
 
@@ -104,6 +106,32 @@ TEST_F(AgentTest, ABadReloadKeepsTheOldConfigurationAndShows) {
   EXPECT_EQ(post("/-/reload")->status, 200);
   EXPECT_THAT(get("/api/v1/scrape_pools")->body, HasSubstr(R"(["two"])"));
   EXPECT_THAT(get("/metrics")->body, HasSubstr("watchkeeper_config_last_reload_successful 1"));
+}
+
+TEST_F(AgentTest, TargetsAreFoundAndAReloadKeepsThem) {
+  const std::string job = "[{job_name: found, file_sd_configs: [{files: [targets.json]}]}]";
+  write_config("scrape_configs: " + job + "\nring: {size: 4MiB}\n");
+  test_support::write_file(folder_ + "/targets.json", R"([{"targets": ["127.0.0.1:1"], "labels": {"zone": "z"}}])");
+  start();
+  const auto shows = [this](const std::string& path, const std::string& text) {
+    return test_support::eventually(std::chrono::seconds(20), [&] {
+      const auto answer = get(path);
+      return answer && answer->body.find(text) != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(shows("/api/v1/targets", R"("__meta_filepath":")" + folder_ + "/targets.json\""));
+  EXPECT_TRUE(shows("/metrics", "watchkeeper_discovery_targets{mechanism=\"file\",name=\"found/file/0\"} 1"));
+  EXPECT_THAT(get("/api/watchkeeper/v1/discoveries")->body, HasSubstr(R"("lastError":"")"));
+
+  test_support::write_file(folder_ + "/targets.json", "[{");
+  EXPECT_TRUE(shows("/api/watchkeeper/v1/discoveries", "targets.json:1:"));
+  EXPECT_TRUE(shows("/metrics", "watchkeeper_discovery_targets{mechanism=\"file\",name=\"found/file/0\"} 1"));
+  // The job changes and its discovery does not: what was found stays, though the file is broken.
+  write_config("global: {scrape_interval: 7s}\nscrape_configs: " + job + "\nring: {size: 4MiB}\n");
+  EXPECT_EQ(post("/-/reload")->status, 200);
+  EXPECT_THAT(get("/api/v1/targets")->body, HasSubstr(R"("scrapeInterval":"7s")"));
+  test_support::write_file(folder_ + "/targets.json", R"([{"targets": ["127.0.0.1:2"]}])");
+  EXPECT_TRUE(shows("/api/v1/targets", "http://127.0.0.1:2/metrics"));
 }
 
 TEST_F(AgentTest, ALostRingIsSaidEverywhere) {

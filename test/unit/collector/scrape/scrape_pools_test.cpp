@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "test/unit/collector/scrape/scrape_world.h"
@@ -126,6 +127,83 @@ TEST_F(ScrapePoolsTest, DroppedTargetsAndFaultyOnesAreTold) {
   ASSERT_EQ(status[0].errors.size(), 1U);
   EXPECT_EQ(status[0].errors[0], "instance 2 in group 0: \"http://c\" is not a valid hostname");
   EXPECT_EQ(pools->stats().target_errors.load(), 1U);
+}
+
+discovery::TargetGroups found(std::initializer_list<std::string_view> addresses, const std::string& meta = "m") {
+  discovery::TargetGroup group{.source = "s", .targets = {}, .labels = {{"__meta_x", meta}, {"zone", "z"}}};
+  for (const auto address : addresses) group.targets.push_back({{"__address__", std::string(address)}});
+  return {std::make_shared<const discovery::TargetGroup>(std::move(group))};
+}
+
+constexpr std::string_view kEmpty = "[{job_name: one, scrape_interval: 10s, http_sd_configs: [{url: 'http://sd'}]}]";
+
+TEST_F(ScrapePoolsTest, TargetsThatAreFoundComeAndGo) {
+  apply(kEmpty);
+  clock.advance(seconds(30));
+  EXPECT_TRUE(http.requests.empty());
+  EXPECT_TRUE(pools->set_groups("one", found({"h"})).empty());
+  until_first_scrape();
+  clock.advance(seconds(9));
+  EXPECT_EQ(only_target().target.labels.get("zone"), "z");
+  pools->set_groups("one", found({"h", "k"}));
+  clock.advance(seconds(20));
+  EXPECT_EQ(samples({{"__name__", "a"}, {"instance", "h"}}), "0=1 10000=1 20000=1 30000=1");
+  EXPECT_EQ(samples({{"__name__", "scrape_series_added"}, {"instance", "h"}}), "0=2 10000=0 20000=0 30000=0");
+  pools->set_groups("one", found({"k"}));
+  clock.advance(seconds(25));
+  EXPECT_EQ(samples({{"__name__", "a"}, {"instance", "h"}}), "0=1 10000=1 20000=1 30000=1 40000=stale");
+  EXPECT_EQ(samples({{"__name__", "up"}, {"instance", "h"}}), "0=1 10000=1 20000=1 30000=1 40000=stale");
+  EXPECT_EQ(pools->status().at(0).active.size(), 1U);
+  EXPECT_TRUE(pools->set_groups("nobody", found({"k"})).empty());
+}
+
+TEST_F(ScrapePoolsTest, WhatIsOnlyKnownOfATargetChangesWithoutANewLoop) {
+  apply(kEmpty);
+  pools->set_groups("one", found({"h"}, "old"));
+  until_first_scrape();
+  pools->set_groups("one", found({"h"}, "new"));
+  clock.advance(seconds(10));
+  EXPECT_EQ(only_target().target.discovered.get("__meta_x"), "new");
+  EXPECT_EQ(samples({{"__name__", "scrape_series_added"}}), "0=2 10000=0");
+}
+
+TEST_F(ScrapePoolsTest, TooManyTargetsFailAllOfThemUntilThereAreFewer) {
+  apply("[{job_name: one, scrape_interval: 10s, target_limit: 1, http_sd_configs: [{url: 'http://sd'}]}]");
+  pools->set_groups("one", found({"h"}));
+  until_first_scrape();
+  pools->set_groups("one", found({"h", "k"}));
+  const std::size_t asked = http.requests.size();
+  clock.advance(seconds(20));
+  EXPECT_EQ(http.requests.size(), asked);
+  const PoolStatus over = pools->status().at(0);
+  ASSERT_EQ(over.active.size(), 2U);
+  for (const auto& target : over.active) {
+    EXPECT_EQ(target.last_error, "target_limit exceeded (number of targets: 2, limit: 1)");
+  }
+  pools->set_groups("one", found({"h"}));
+  clock.advance(seconds(10));
+  EXPECT_EQ(only_target().last_error, "");
+}
+
+TEST_F(ScrapePoolsTest, ATargetThatCannotBeMadeIsNewsOnce) {
+  apply(kEmpty);
+  EXPECT_EQ(pools->set_groups("one", found({"h", "a/b"})),
+            (std::vector<std::string>{"instance 1 in group s: \"a/b\" is not a valid hostname"}));
+  EXPECT_TRUE(pools->set_groups("one", found({"k", "a/b"})).empty());
+  EXPECT_EQ(pools->status().at(0).errors.size(), 1U);
+}
+
+TEST_F(ScrapePoolsTest, AReloadTakesOverWhatWasFound) {
+  const auto jobs = read(kEmpty);
+  pools->apply(*jobs, {}, {{"one", found({"h"})}});
+  until_first_scrape();
+  auto changed = *jobs;
+  changed[0].scrape_timeout = seconds(5);
+  pools->apply(changed, {}, {{"one", found({"h"})}});
+  clock.advance(seconds(10));
+  // The timeout is part of what picks the instant of the scrape.
+  EXPECT_THAT(samples({{"__name__", "scrape_series_added"}}), testing::MatchesRegex("0=2 [0-9]+=0"));
+  EXPECT_THAT(samples({{"__name__", "a"}}), testing::MatchesRegex("0=1 [0-9]+=1"));
 }
 
 }  // namespace
