@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/staking/keymanager_observer.h"
+
+#include <algorithm>
+
+namespace collector::staking {
+namespace {
+
+// As many keys as are read, with their derivation paths and the URLs of remote signers, are some 200 bytes each.
+constexpr std::uint64_t kBodyBytesMax = 128 << 20;
+
+using Keys = tl::expected<std::vector<PublicKey>, Reason>;
+
+Keys keys_of(const Answers& answers, std::string_view question, std::string_view key) {
+  const Answer* answer = find(answers, question);
+  if (answer == nullptr) return tl::unexpected(Reason::kOther);
+  if (!answer->response) return tl::unexpected(reason_of(answer->response.error()));
+  if (answer->response->status != 200) return tl::unexpected(reason_of_status(answer->response->status));
+  std::vector<PublicKey> keys;
+  const auto read = read_listed_texts(answer->response->body, key, kKeysMax, [&keys](std::string_view text) {
+    const auto parsed = parse_public_key(text);
+    if (parsed) keys.push_back(*parsed);
+    return parsed.has_value();
+  });
+  if (read) return keys;
+  return tl::unexpected(read.error().message == kNotWholeJson ? Reason::kNotJson : Reason::kBadAnswer);
+}
+
+// What a failure says of the validator client itself: an error of its API or a silence is no proof, from one place, that
+// it is down; a refusal of our token comes from a live one.
+Grade grade_of(Reason keystores) {
+  if (keystores == Reason::kUnauthorized) return Grade::kUp;
+  return keystores == Reason::kRefused ? Grade::kDown : Grade::kUnknown;
+}
+
+}  // namespace
+
+std::uint64_t ListedKeys::elsewhere(const std::string& node, const std::vector<PublicKey>& keys) const {
+  std::uint64_t count = 0;
+  for (const PublicKey& key : keys) {
+    count += std::ranges::any_of(keys_, [&](const auto& other) {
+      return other.first != node && std::ranges::binary_search(other.second, key);
+    });
+  }
+  return count;
+}
+
+std::vector<Question> KeymanagerObserver::questions(core::SteadyTime) {
+  std::vector<Question> result;
+  const auto add = [&](const char* name, const char* path) {
+    Question question;
+    question.name = name;
+    question.request.url = join_url(config_.keymanager->url, path);
+    question.request.headers.emplace_back("Accept", "application/json");
+    question.request.body_limit = kBodyBytesMax;
+    question.request.tls.ca_file = config_.keymanager->ca_file.path;
+    question.request.credentials.token_file = config_.keymanager->token_file.path;
+    result.push_back(std::move(question));
+  };
+  add("keystores", "/eth/v1/keystores");
+  add("remotekeys", "/eth/v1/remotekeys");
+  return result;
+}
+
+std::string KeymanagerObserver::judge(const Answers& answers, core::SteadyTime) {
+  GaugeText text("watchkeeper_keymanager_");
+  auto local = keys_of(answers, "keystores", "validating_pubkey");
+  auto remote = keys_of(answers, "remotekeys", "pubkey");
+  // A client without remote keys has no such endpoint.
+  if (!remote && remote.error() == Reason::kNotOffered) remote = std::vector<PublicKey>();
+  if (local) {
+    text.verdict(Reason::kNone);
+  } else {
+    text.verdict(local.error(), grade_of(local.error()));
+  }
+  const bool known = local && remote;
+  text.flag("keys_known", "1 if the client told all of its keys.", known);
+  if (!known) {
+    const Reason why = local ? remote.error() : local.error();
+    text.info("keys_unknown_reason", "Why the client's keys are not known.", "reason", row_of(why).name);
+    listed_->forget(config_.name);
+    return text.take();
+  }
+  text.count("local_keys", "Keys that the client holds itself.", local->size());
+  text.count("remote_keys", "Keys that the client has signed by a remote signer.", remote->size());
+  std::vector<PublicKey> keys = std::move(*local);
+  keys.insert(keys.end(), remote->begin(), remote->end());
+  std::ranges::sort(keys);
+  const auto doubles = std::ranges::unique(keys);
+  keys.erase(doubles.begin(), doubles.end());
+  text.count("keys", "Keys that the client lists.", keys.size());
+  write_expected(text, keys);
+  listed_->set(config_.name, keys);
+  text.count("duplicates", "Keys that another validator client lists as well.", listed_->elsewhere(config_.name, keys));
+  return text.take();
+}
+
+void KeymanagerObserver::write_expected(GaugeText& text, const std::vector<PublicKey>& keys) const {
+  if (expected_->watched == nullptr) return;
+  std::uint64_t missing = 0;
+  for (const WatchedKey& watched : expected_->watched->keys) {
+    const bool here =
+        watched.validator_client.empty() ? expected_->only_client : watched.validator_client == config_.name;
+    if (here && !std::ranges::binary_search(keys, watched.key)) ++missing;
+  }
+  std::uint64_t extra = 0;
+  for (const PublicKey& key : keys) {
+    const WatchedKey* watched = expected_->watched->find(key);
+    if (watched == nullptr || (!watched->validator_client.empty() && watched->validator_client != config_.name)) ++extra;
+  }
+  text.count("missing", "Keys of keys_file that the client should list and does not.", missing);
+  text.count("extra", "Keys that the client lists and keys_file does not have, or has for another.", extra);
+}
+
+}  // namespace collector::staking

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/staking/observer_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "collector/staking/beacon_observer.h"
+#include "collector/staking/execution_observer.h"
+#include "collector/staking/vault_observer.h"
+#include "core/net/url.h"
+
+namespace collector::staking {
+namespace {
+
+// What is left of a scrape's time for the judgement: a tenth, and no more than this.
+constexpr core::Duration kMarginMax = std::chrono::milliseconds(200);
+
+core::net::Response text_response(std::string body) {
+  core::net::Response response;
+  response.status = 200;
+  response.headers = {{"Content-Type", "text/plain; version=0.0.4"}};
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace
+
+struct ObserverClient::Round {
+  core::net::TransferId id = 0;
+  std::shared_ptr<NodeObserver> observer;  // none: the node is not there (any more)
+  core::Duration timeout{};
+  std::function<void(core::Result<core::net::Response>)> done;
+  Answers answers;
+  std::size_t open = 0;  // questions without an answer
+  std::vector<core::net::TransferId> transfers;
+};
+
+ObserverClient::~ObserverClient() {
+  while (!rounds_.empty()) cancel(rounds_.begin()->first);
+}
+
+void ObserverClient::configure(const StakingConfig& config) {
+  const bool same_network = network_ != nullptr && network_->config() == config.network;
+  if (!same_network) network_ = std::make_shared<Network>(config.network);
+  std::map<std::string, Node> before = std::exchange(nodes_, {});
+  const auto add = [&](std::string path, StakingConfig entry, const auto& make) {
+    entry.network = config.network;
+    const auto old = before.find(path);
+    if (old != before.end() && old->second.made_of == entry) {
+      nodes_.emplace(std::move(path), std::move(old->second));
+    } else {
+      nodes_.emplace(std::move(path), Node{make(), std::move(entry)});
+    }
+  };
+  for (const auto& each : config.beacon_nodes) {
+    StakingConfig entry;
+    entry.beacon_nodes = {each};
+    add(std::string(kBeaconPath) + each.name, std::move(entry),
+        [&] { return std::make_shared<BeaconObserver>(each, network_); });
+  }
+  for (const auto& each : config.execution_nodes) {
+    StakingConfig entry;
+    entry.execution_nodes = {each};
+    add(std::string(kExecutionPath) + each.name, std::move(entry),
+        [&] { return std::make_shared<ExecutionObserver>(each, network_); });
+  }
+  for (const auto& each : config.vaults) {
+    StakingConfig entry;
+    entry.vaults = {each};
+    add(std::string(kVaultPath) + each.name, std::move(entry), [&] { return std::make_shared<VaultObserver>(each); });
+  }
+  // All of them anew: their lists are compared with one another, and one that is gone must not count.
+  listed_ = std::make_shared<ListedKeys>();
+  const auto held = std::ranges::count_if(config.validator_clients, [](const auto& each) { return !!each.keymanager; });
+  expected_ = std::make_shared<ExpectedKeys>(ExpectedKeys{config.keys, held == 1});
+  for (const auto& each : config.validator_clients) {
+    if (!each.keymanager) continue;
+    StakingConfig entry;
+    entry.validator_clients = {each};
+    nodes_.insert_or_assign(std::string(kKeymanagerPath) + each.name,
+                            Node{std::make_shared<KeymanagerObserver>(each, listed_, expected_), std::move(entry)});
+  }
+}
+
+core::net::TransferId ObserverClient::send(core::net::Request request,
+                                           std::function<void(core::Result<core::net::Response>)> done) {
+  auto round = std::make_unique<Round>();
+  round->id = ++last_id_;
+  round->timeout = request.timeout - std::min<core::Duration>(request.timeout / 10, kMarginMax);
+  round->done = std::move(done);
+  const auto url = core::net::parse_url(request.url);
+  const auto node = url ? nodes_.find(url->path) : nodes_.end();
+  Round& asked = *rounds_.emplace(round->id, std::move(round)).first->second;
+  if (node == nodes_.end()) {
+    scheduler_.post([this, id = asked.id] { finish(id); });
+    return asked.id;
+  }
+  asked.observer = node->second.observer;
+  std::vector<Question> questions = asked.observer->questions(clock_.steady_now());
+  asked.open = questions.size();
+  for (Question& question : questions) ask(asked, std::move(question));
+  return asked.id;
+}
+
+void ObserverClient::ask(Round& round, Question question) {
+  const auto take = [this, id = round.id, name = question.name](core::Result<core::net::Response> response) {
+    answered(id, name, std::move(response));
+  };
+  if (question.problem) {
+    scheduler_.post([take, problem = *question.problem] { take(core::fail(problem)); });
+    return;
+  }
+  question.request.timeout = round.timeout;
+  round.transfers.push_back(http_.send(std::move(question.request), take));
+}
+
+void ObserverClient::answered(core::net::TransferId id, const std::string& name,
+                              core::Result<core::net::Response> response) {
+  const auto found = rounds_.find(id);
+  if (found == rounds_.end()) return;
+  found->second->answers.insert_or_assign(name, Answer{std::move(response), clock_.wall_now()});
+  if (--found->second->open == 0) finish(id);
+}
+
+void ObserverClient::finish(core::net::TransferId id) {
+  const auto found = rounds_.find(id);
+  if (found == rounds_.end()) return;
+  const auto round = std::move(found->second);
+  rounds_.erase(found);
+  if (round->observer == nullptr) {
+    round->done(core::fail(core::Errc::kNotFound, "the configuration has no such node any more"));
+    return;
+  }
+  round->done(text_response(round->observer->judge(round->answers, clock_.steady_now())));
+}
+
+void ObserverClient::cancel(core::net::TransferId transfer) {
+  const auto found = rounds_.find(transfer);
+  if (found == rounds_.end()) return;
+  const auto round = std::move(found->second);
+  rounds_.erase(found);
+  for (const core::net::TransferId each : round->transfers) http_.cancel(each);
+}
+
+}  // namespace collector::staking

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/staking/staking_config.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/net/url.h"
+
+namespace collector::staking {
+namespace {
+
+using core::fail;
+using core::Result;
+using core::config::Node;
+using core::config::Table;
+
+// Names stand in URLs, labels and file names of other tools.
+bool is_name(std::string_view text) {
+  constexpr std::size_t kNameMax = 128;
+  return !text.empty() && text.size() <= kNameMax && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
+Result<void> check_name(const std::string& name, const Node& node) {
+  if (is_name(name)) return {};
+  return fail(node.find("name").error("expected letters, digits, '.', '_' and '-', got \"{}\"", name));
+}
+
+// An address to ask: what is appended to it needs a bare path.
+Result<void> check_url(const std::string& text, const char* key, const Node& node) {
+  if (text.empty()) return {};
+  const auto url = core::net::parse_url(text);
+  if (!url) return fail(node.find(key).error("{}", url.error().message));
+  if (!url->query.empty()) return fail(node.find(key).error("expected a URL without a query"));
+  if (!url->userinfo.empty()) return fail(node.find(key).error("expected a URL without a user; use http_config"));
+  return {};
+}
+
+template <class T>
+std::function<Result<void>(const T&, const Node&)> check_node() {
+  return [](const T& entry, const Node& node) -> Result<void> {
+    if (auto ok = check_name(entry.name, node); !ok) return ok;
+    if constexpr (requires { entry.url; }) {
+      if (auto ok = check_url(entry.url, "url", node); !ok) return ok;
+    }
+    if constexpr (requires { entry.engine_url; }) {
+      if (auto ok = check_url(entry.engine_url, "engine_url", node); !ok) return ok;
+      if (entry.url.empty() && !entry.engine_url.empty()) {
+        return fail(node.error("engine_url needs url: what it says is told with the rest of the node"));
+      }
+    }
+    if constexpr (requires { entry.metrics; }) {
+      if (auto ok = check_url(entry.metrics, "metrics", node); !ok) return ok;
+    }
+    return {};
+  };
+}
+
+template <class T>
+Result<void> check_unique(const std::vector<T>& entries, const char* section, const Node& node) {
+  std::set<std::string> names;
+  const auto nodes = node.find(section).items();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!names.insert(entries[i].name).second) {
+      return fail(nodes[i].find("name").error("{} has two nodes \"{}\"", section, entries[i].name));
+    }
+  }
+  return {};
+}
+
+Result<void> check_staking(const StakingConfig& staking, const Node& node) {
+  if (auto ok = check_unique(staking.beacon_nodes, "beacon_nodes", node); !ok) return ok;
+  if (auto ok = check_unique(staking.execution_nodes, "execution_nodes", node); !ok) return ok;
+  if (auto ok = check_unique(staking.validator_clients, "validator_clients", node); !ok) return ok;
+  if (auto ok = check_unique(staking.vaults, "vaults", node); !ok) return ok;
+  if (!staking.beacon_nodes.empty() && !staking.network.configured()) {
+    return fail(node.error("staking: missing key \"network\": a beacon node on another one must be told apart"));
+  }
+  return {};
+}
+
+constexpr std::string_view kNameHelp = "What the label node of its series says.";
+constexpr std::string_view kMetricsHelp = "Where it shows its metrics; empty: they are not scraped.";
+constexpr std::string_view kZoneHelp = "The label zone of its series, if any.";
+constexpr std::string_view kHttpHelp = "How requests to url are authorised and secured.";
+
+}  // namespace
+
+const Table<BeaconNodeConfig>& BeaconNodeConfig::fields() {
+  static const auto table =
+      Table<BeaconNodeConfig>("beacon_node", "A beacon node, by the Beacon API.")
+          .field("name", &BeaconNodeConfig::name, {.help = kNameHelp, .required = true})
+          .field("url", &BeaconNodeConfig::url, {.help = "Its API; empty: it is not asked."})
+          .field("metrics", &BeaconNodeConfig::metrics, {.help = kMetricsHelp})
+          .field("zone", &BeaconNodeConfig::zone, {.help = kZoneHelp})
+          .field("http_config", &BeaconNodeConfig::http_config, {.help = kHttpHelp})
+          .check(check_node<BeaconNodeConfig>());
+  return table;
+}
+
+const Table<ExecutionNodeConfig>& ExecutionNodeConfig::fields() {
+  static const auto table =
+      Table<ExecutionNodeConfig>("execution_node", "An execution node, by JSON-RPC.")
+          .field("name", &ExecutionNodeConfig::name, {.help = kNameHelp, .required = true})
+          .field("url", &ExecutionNodeConfig::url, {.help = "Its JSON-RPC over HTTP; empty: it is not asked."})
+          .field("engine_url", &ExecutionNodeConfig::engine_url,
+                 {.help = "Its engine port, which is asked without a token, and must refuse; empty: it is not asked."})
+          .field("metrics", &ExecutionNodeConfig::metrics, {.help = kMetricsHelp})
+          .field("zone", &ExecutionNodeConfig::zone, {.help = kZoneHelp})
+          .field("http_config", &ExecutionNodeConfig::http_config, {.help = kHttpHelp})
+          .check(check_node<ExecutionNodeConfig>());
+  return table;
+}
+
+const Table<KeymanagerConfig>& KeymanagerConfig::fields() {
+  static const auto table =
+      Table<KeymanagerConfig>("keymanager", "The keymanager API of a validator client; it is only ever read.")
+          .field("url", &KeymanagerConfig::url, {.help = "The API.", .required = true})
+          .field("token_file", &KeymanagerConfig::token_file, {.help = "Its bearer token, read at every request."})
+          .field("ca_file", &KeymanagerConfig::ca_file,
+                 {.help = "PEM file of trusted authorities instead of the system's."})
+          .check([](const KeymanagerConfig& api, const Node& node) { return check_url(api.url, "url", node); });
+  return table;
+}
+
+const Table<ValidatorClientConfig>& ValidatorClientConfig::fields() {
+  static const auto table =
+      Table<ValidatorClientConfig>("validator_client", "A validator client.")
+          .field("name", &ValidatorClientConfig::name, {.help = kNameHelp, .required = true})
+          .field("metrics", &ValidatorClientConfig::metrics, {.help = kMetricsHelp})
+          .field("zone", &ValidatorClientConfig::zone, {.help = kZoneHelp})
+          .field("keymanager", &ValidatorClientConfig::keymanager,
+                 {.help = "Its keymanager API; without it nobody sees which keys it holds."})
+          .check(check_node<ValidatorClientConfig>());
+  return table;
+}
+
+const Table<VaultConfig>& VaultConfig::fields() {
+  static const auto table =
+      Table<VaultConfig>("vault", "A Vault or OpenBao server.")
+          .field("name", &VaultConfig::name, {.help = kNameHelp, .required = true})
+          .field("url", &VaultConfig::url, {.help = "Its API.", .required = true})
+          .field("zone", &VaultConfig::zone, {.help = kZoneHelp})
+          .field("token_file", &VaultConfig::token_file,
+                 {.help = "A token for the raft autopilot's state, read at every request; its own time to live is "
+                          "watched too. Empty: neither is asked."})
+          .field("ca_file", &VaultConfig::ca_file, {.help = "PEM file of trusted authorities instead of the system's."})
+          .field("server_name", &VaultConfig::server_name, {.help = "The name to verify instead of the URL's host."})
+          .check(check_node<VaultConfig>());
+  return table;
+}
+
+const Table<ValidatorsConfig>& ValidatorsConfig::fields() {
+  static const auto table =
+      Table<ValidatorsConfig>("validators", "The validators that are watched.")
+          .field("keys_file", &ValidatorsConfig::keys_file,
+                 {.help = "YAML: public key to the name of its group, or to {group: NAME, validator_client: NAME}. "
+                          "Read when the configuration is."});
+  return table;
+}
+
+const Table<StakingConfig>& StakingConfig::fields() {
+  static const auto table =
+      Table<StakingConfig>("staking", "The nodes of a staking operation, observed from here.")
+          .field("network", &StakingConfig::network,
+                 {.help = "mainnet, sepolia, holesky, hoodi, gnosis or chiado; or {genesis_validators_root: 0x..}; or "
+                          "{from_beacon_node: true}, where the first beacon node that answers decides. A node of "
+                          "another network is refused and told."})
+          .field("observer", &StakingConfig::observer,
+                 {.help = "The label observer: one for each failure domain that is watched from; empty: the host's "
+                          "name."})
+          .field("interval", &StakingConfig::interval, {.help = "How often; 0: as scrape_interval in global."})
+          .field("timeout", &StakingConfig::timeout,
+                 {.help = "How long asking a node may take; 0: as scrape_timeout in global."})
+          .field("beacon_nodes", &StakingConfig::beacon_nodes, {.help = "Beacon nodes."})
+          .field("execution_nodes", &StakingConfig::execution_nodes, {.help = "Execution nodes."})
+          .field("validator_clients", &StakingConfig::validator_clients, {.help = "Validator clients."})
+          .field("vaults", &StakingConfig::vaults, {.help = "Vault servers."})
+          .field("validators", &StakingConfig::validators, {.help = "The validators that are watched."})
+          .check(check_staking);
+  return table;
+}
+
+Result<void> load_keys(StakingConfig& config, const Node& section) {
+  const std::string& file = config.validators.keys_file.path;
+  if (file.empty()) return {};
+  const Node place = section.find("validators").find("keys_file");
+  auto keys = WatchedKeys::read(file);
+  if (!keys) return fail(place.error("{}", keys.error().message));
+  for (const WatchedKey& key : (*keys)->keys) {
+    if (key.validator_client.empty()) continue;
+    if (std::ranges::find(config.validator_clients, key.validator_client, &ValidatorClientConfig::name) ==
+        config.validator_clients.end()) {
+      return fail(place.error("{}: {} is to be held by \"{}\", which is none of validator_clients", file,
+                              to_string(key.key), key.validator_client));
+    }
+  }
+  config.keys = std::move(*keys);
+  return {};
+}
+
+namespace {
+
+std::map<std::string, std::string> node_labels(const std::string& name, const std::string& zone) {
+  std::map<std::string, std::string> labels = {{"node", name}};
+  if (!zone.empty()) labels["zone"] = zone;
+  return labels;
+}
+
+// The address is only the label `instance`: the client finds the node by the path.
+scrape::StaticConfig observed(const std::string& url, std::string_view path, const std::string& name,
+                              const std::string& zone, const std::string& observer) {
+  scrape::StaticConfig group;
+  const auto parsed = core::net::parse_url(url);
+  group.targets = {parsed ? fmt::format("{}:{}", parsed->host.find(':') == std::string::npos
+                                                     ? parsed->host
+                                                     : "[" + parsed->host + "]",
+                                        parsed->port)
+                          : url};
+  group.labels = node_labels(name, zone);
+  group.labels["target"] = name;
+  group.labels["observer"] = observer;
+  group.labels["__metrics_path__"] = std::string(path) + name;
+  return group;
+}
+
+void add_scraped(std::vector<scrape::StaticConfig>& groups, const char* job, const std::string& metrics,
+                 const std::string& name, const std::string& zone) {
+  const auto url = core::net::parse_url(metrics);
+  if (metrics.empty() || !url) return;
+  scrape::StaticConfig group;
+  group.targets = {url->authority()};
+  group.labels = node_labels(name, zone);
+  group.labels["job"] = job;
+  group.labels["__scheme__"] = url->scheme;
+  group.labels["__metrics_path__"] = url->path;
+  groups.push_back(std::move(group));
+}
+
+}  // namespace
+
+scrape::ScrapeConfig observation_job(const StakingConfig& config, const std::string& host_name) {
+  scrape::ScrapeConfig job;
+  job.job_name = kObservationJob;
+  job.scrape_interval = config.interval;
+  job.scrape_timeout = config.timeout;
+  job.enable_compression = false;
+  const std::string& observer = config.observer.empty() ? host_name : config.observer;
+  for (const auto& node : config.beacon_nodes) {
+    if (node.url.empty()) continue;
+    job.static_configs.push_back(observed(node.url, kBeaconPath, node.name, node.zone, observer));
+    job.static_configs.back().labels["network"] = config.network.label();
+  }
+  for (const auto& node : config.execution_nodes) {
+    if (node.url.empty()) continue;
+    job.static_configs.push_back(observed(node.url, kExecutionPath, node.name, node.zone, observer));
+    if (config.network.configured()) job.static_configs.back().labels["network"] = config.network.label();
+  }
+  for (const auto& node : config.vaults) {
+    job.static_configs.push_back(observed(node.url, kVaultPath, node.name, node.zone, observer));
+  }
+  for (const auto& node : config.validator_clients) {
+    if (!node.keymanager) continue;
+    job.static_configs.push_back(observed(node.keymanager->url, kKeymanagerPath, node.name, node.zone, observer));
+  }
+  return job;
+}
+
+scrape::ScrapeConfig metrics_job(const StakingConfig& config) {
+  scrape::ScrapeConfig job;
+  job.job_name = kMetricsJob;
+  for (const auto& node : config.beacon_nodes) {
+    add_scraped(job.static_configs, "beacon", node.metrics, node.name, node.zone);
+  }
+  for (const auto& node : config.execution_nodes) {
+    add_scraped(job.static_configs, "execution", node.metrics, node.name, node.zone);
+  }
+  for (const auto& node : config.validator_clients) {
+    add_scraped(job.static_configs, "validator", node.metrics, node.name, node.zone);
+  }
+  return job;
+}
+
+}  // namespace collector::staking
