@@ -180,6 +180,9 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("remote_write", &AgentConfig::remote_write,
                {.help = "Receivers of every sample: Prometheus, VictoriaMetrics, Mimir, Thanos.",
                 .example = example::kRemoteWrite})
+        .field("staking", &AgentConfig::staking,
+               {.help = "The nodes of a staking operation: they are observed by their own interfaces.",
+                .example = example::kStaking})
         .field("ring", &AgentConfig::ring, {.help = "How much is remembered."})
         .field("backups", &AgentConfig::backups,
                {.help = "What is backed up, where to and when, with restic.", .example = example::kBackups})
@@ -188,7 +191,7 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
     for (const char* const later : {"remote_read", "storage", "tracing", "otlp", "runtime", "templates", "modules",
-                                    "probes", "staking", "failover", "coordination"}) {
+                                    "probes", "failover", "coordination"}) {
       built.refuse(later, kNotYet);
     }
     return built;

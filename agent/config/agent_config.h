@@ -14,6 +14,7 @@
 #include "collector/host/host_config.h"
 #include "collector/remote_write/remote_write_config.h"
 #include "collector/scrape/scrape_config.h"
+#include "collector/staking/staking_config.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
 #include "core/ring/mapped_ring.h"
@@ -89,6 +90,7 @@ struct AgentConfig {
   std::vector<actions::notify::TimeIntervalConfig> mute_time_intervals;
   std::optional<collector::host::HostConfig> host;  // none: the host is not measured
   std::vector<collector::remote_write::RemoteWriteConfig> remote_write;
+  collector::staking::StakingConfig staking;
   RingConfig ring;
   std::vector<actions::backup::BackupConfig> backups;
   std::vector<actions::remedy::RemediationConfig> remediations;

@@ -83,6 +83,20 @@ inline constexpr std::string_view kHost = R"(
   interval: 10s
 )";
 
+inline constexpr std::string_view kStaking = R"(#staking:
+#  network: mainnet
+#  beacon_nodes:
+#    - {name: bn-a, url: "http://127.0.0.1:5052", zone: a}
+#  execution_nodes:
+#    - {name: geth-a, url: "http://127.0.0.1:8545", zone: a}
+#  validator_clients:
+#    - name: vc-a
+#      keymanager: {url: "http://127.0.0.1:5062", token_file: /etc/watchkeeper/vc-a.token}
+#  vaults:
+#    - {name: vault-a, url: "https://127.0.0.1:8200", ca_file: /etc/vault/ca.pem}
+#  # validators: {keys_file: /etc/watchkeeper/keys.yml}  # public key to the name of its group; read at once
+)";
+
 inline constexpr std::string_view kBackups = R"(#backups:
 #  - name: configuration
 #    source:

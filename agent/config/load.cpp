@@ -44,6 +44,28 @@ Result<PlacedJobs> resolve(LoadedConfig& loaded, const Node& root) {
   return core::fail(jobs.error());
 }
 
+// Reads what the section refers to, and makes its two jobs.
+Result<void> resolve_staking(LoadedConfig& loaded, const Node& root) {
+  const Node section = root.find("staking");
+  collector::staking::StakingConfig& staking = loaded.settings.staking;
+  if (auto read = collector::staking::load_keys(staking, section); !read) return read;
+  auto jobs = collector::scrape::resolve_jobs(
+      {collector::staking::metrics_job(staking), collector::staking::observation_job(staking)},
+      loaded.settings.global.scrape);
+  if (!jobs) return core::fail(section.error("{}", jobs.error().message));
+  for (const auto& job : *jobs) {
+    const bool taken =
+        std::ranges::find(loaded.jobs, job.job_name, &collector::scrape::ScrapeConfig::job_name) != loaded.jobs.end();
+    if (taken && !section.is_null()) {
+      return core::fail(
+          root.find("scrape_configs").error("the job \"{}\" is that of the section staking", job.job_name));
+    }
+  }
+  loaded.staking_metrics = std::move(jobs->front());
+  loaded.staking_observation = std::move(jobs->back());
+  return {};
+}
+
 Result<void> check_across(const AgentConfig& config, const Node& root) {
   if (auto checked = actions::notify::check_notify(config.notify(), root); !checked) return checked;
   if (auto checked = actions::backup::check_backups(config.backups, root); !checked) return checked;
@@ -102,6 +124,7 @@ tl::expected<LoadedConfigPtr, ConfigErrors> load_node(const Node& root, const st
   if (!expectations) return refused(expectations.error());
   loaded->expectations = std::move(*expectations);
   loaded->jobs = std::move(jobs->jobs);
+  if (auto resolved = resolve_staking(*loaded, root); !resolved) return refused(resolved.error());
   if (auto checked = check_across(loaded->settings, root); !checked) return refused(checked.error());
   loaded->external_labels = loaded->settings.global.scrape.expanded_external_labels();
   if (ConfigErrors errors = load_rules(*loaded, root); !errors.empty()) return tl::unexpected(std::move(errors));

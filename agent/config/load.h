@@ -24,6 +24,8 @@ struct LoadedConfig {
   AgentConfig settings;
   std::vector<collector::scrape::ScrapeConfig> jobs;         // of scrape_configs, with everything they inherit
   std::vector<collector::scrape::Expectation> expectations;  // of the jobs
+  collector::scrape::ScrapeConfig staking_metrics;           // of staking: what is scraped, the same way
+  collector::scrape::ScrapeConfig staking_observation;       // and what is observed
   std::vector<rules::RuleGroupSpec> rule_groups;
   core::ring::Labels external_labels;
   std::vector<std::string> warnings;  // not wrong, but to be looked at: a pattern without a file

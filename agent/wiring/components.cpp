@@ -100,6 +100,8 @@ Components::~Components() {
   discoveries_.reset();
   remotes_.reset();
   expected_shard_.reset();
+  observer_pools_.reset();
+  observers_.reset();
   pools_.reset();
   host_shard_.reset();
   rules_.reset();
@@ -168,6 +170,13 @@ void Components::make_pools() {
   expected_shard_ = collector::scrape::make_thread_shard(*ring_);
   expected_ = std::make_shared<collector::scrape::ExpectedSeries>(
       clock_, loop_, *expected_shard_, ring_->reader(), [this] { return pools_->status(); }, arrival_hook());
+  observers_ = std::make_unique<collector::staking::ObserverClient>(*http_, loop_, clock_);
+  // Nodes are few against what is scraped: one shard takes their samples in.
+  std::vector<std::unique_ptr<collector::scrape::Shard>> observer_shards;
+  observer_shards.push_back(collector::scrape::make_thread_shard(*ring_));
+  observer_pools_ = std::make_unique<collector::scrape::ScrapePools>(
+      clock_, loop_, *observers_, std::move(observer_shards), arrival_hook(),
+      collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
 }
 
 // Scrapes begin after the rules are there, and the shards end before they go.
@@ -210,13 +219,27 @@ void Components::apply_jobs(const LoadedConfig& config) {
     // What the discoveries that go on know already, so that their targets are not missed for a moment.
     collector::scrape::ScrapePools::Discovered discovered;
     for (const auto& job : config.jobs) discovered.emplace(job.job_name, discoveries_->groups(job.job_name));
-    pools_->apply(config.jobs, config.external_labels, discovered);
+    std::vector<collector::scrape::ScrapeConfig> jobs = config.jobs;
+    // Without the section somebody else may have a job of this name.
+    if (std::ranges::find(jobs, config.staking_metrics.job_name, &collector::scrape::ScrapeConfig::job_name) ==
+        jobs.end()) {
+      jobs.push_back(config.staking_metrics);
+    }
+    pools_->apply(jobs, config.external_labels, discovered);
     expected_->apply(config.expectations);
+    apply_staking(config);
     apply_host(config);
   });
-  for (const auto& pool : pools_->status()) {
+  for (const auto& pool : pool_status()) {
     for (const std::string& error : pool.errors) spdlog::warn("job {}: {}", pool.job, error);
   }
+}
+
+void Components::apply_staking(const LoadedConfig& config) {
+  collector::scrape::ScrapeConfig job = config.staking_observation;
+  collector::staking::set_observer(job, host_name());
+  observers_->configure(config.settings.staking);
+  observer_pools_->apply({job}, config.external_labels);
 }
 
 void Components::apply_host(const LoadedConfig& config) {
@@ -242,18 +265,25 @@ std::shared_ptr<collector::host::HostLoop> Components::host() const {
 
 std::vector<collector::scrape::PoolStatus> Components::pool_status() const {
   auto pools = pools_->status();
+  std::ranges::move(observer_pools_->status(), std::back_inserter(pools));
+  // The jobs of `staking` stay while they have no target, so that what leaves them ends with markers.
+  std::erase_if(pools, [](const auto& pool) {
+    const bool ours = pool.job == collector::staking::kObservationJob || pool.job == collector::staking::kMetricsJob;
+    return ours && pool.active.empty() && pool.errors.empty();
+  });
   if (const auto measured = host()) {
     collector::scrape::PoolStatus own;
     own.job = measured->config().job;
     own.active.push_back(measured->status());
     pools.push_back(std::move(own));
-    std::ranges::sort(pools, {}, &collector::scrape::PoolStatus::job);
   }
+  std::ranges::sort(pools, {}, &collector::scrape::PoolStatus::job);
   return pools;
 }
 
 std::vector<collector::scrape::TargetMetadata> Components::metadata() const {
   auto targets = pools_->metadata();
+  std::ranges::move(observer_pools_->metadata(), std::back_inserter(targets));
   if (const auto measured = host()) {
     targets.push_back({measured->config().job, measured->status().target.labels, measured->metadata()});
   }
@@ -349,6 +379,7 @@ void Components::stop() {
     on_loop([this] {
       discoveries_->stop();
       expected_->stop();
+      observer_pools_->stop();
       pools_->stop();
       if (const auto measured = host()) measured->stop();
     });

@@ -22,6 +22,7 @@
 #include "collector/remote_write/remote_writer.h"
 #include "collector/scrape/expected_series.h"
 #include "collector/scrape/scrape_pools.h"
+#include "collector/staking/observer_client.h"
 #include "core/net/dns_client.h"
 #include "core/net/http_client.h"
 #include "core/net/io_loop.h"
@@ -86,6 +87,7 @@ class Components {
   std::function<void(const collector::scrape::Arrival&)> arrival_hook();
   void make_discoveries();
   void apply_jobs(const LoadedConfig& config);
+  void apply_staking(const LoadedConfig& config);
   void apply_host(const LoadedConfig& config);
   std::shared_ptr<collector::host::HostLoop> host() const;
   void give_memory_back();
@@ -114,6 +116,8 @@ class Components {
   std::unique_ptr<collector::scrape::ScrapePools> pools_;
   std::unique_ptr<collector::remote_write::RemoteWriter> remotes_;
   std::unique_ptr<collector::discovery::DiscoverySet> discoveries_;
+  std::unique_ptr<collector::staking::ObserverClient> observers_;
+  std::unique_ptr<collector::scrape::ScrapePools> observer_pools_;  // whose scrapes are answered by observers_
   mutable std::mutex host_mutex_;
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
   // A shard of its own, because a sick disk makes it wait. After host_: its tasks use that.

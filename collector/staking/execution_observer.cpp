@@ -154,11 +154,12 @@ void ExecutionObserver::write_head(GaugeText& text, const Replies& replies, core
   const Json& syncing = replies.find("syncing")->second;
   const std::uint64_t number = *latest.quantity("result/number");
   const std::uint64_t timestamp = *latest.quantity("result/timestamp");
-  text.flag("syncing", "1 if the node says that it is syncing; some say no while they are.", syncing.is_object("result"));
+  text.flag("syncing", "1 if the node says that it is syncing; some say no while they are.",
+            syncing.is_object("result"));
   text.count("head_number", "The number of the latest block.", number);
   text.count("highest_number", "While syncing: the number of the block that it syncs to.",
              syncing.quantity("result/highestBlock"));
-  const double age = static_cast<double>(core::to_unix_ms(at)) / 1000 - static_cast<double>(timestamp);
+  const double age = (static_cast<double>(core::to_unix_ms(at)) - static_cast<double>(timestamp) * 1000) / 1000;
   const bool ahead = age * 1000 < -static_cast<double>(kClockDisparityMs);
   text.flag("clock_suspect", "1 if the latest block is from the future: its proposer's clock or this host's is wrong.",
             ahead);

@@ -37,8 +37,7 @@ class Json {
 
  private:
   struct Document;
-  Json(std::shared_ptr<const Document> document, const void* value)
-      : document_(std::move(document)), value_(value) {}
+  Json(std::shared_ptr<const Document> document, const void* value) : document_(std::move(document)), value_(value) {}
   const void* find(std::string_view path) const;
 
   std::shared_ptr<const Document> document_;

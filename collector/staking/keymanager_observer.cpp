@@ -26,8 +26,8 @@ Keys keys_of(const Answers& answers, std::string_view question, std::string_view
   return tl::unexpected(read.error().message == kNotWholeJson ? Reason::kNotJson : Reason::kBadAnswer);
 }
 
-// What a failure says of the validator client itself: an error of its API or a silence is no proof, from one place, that
-// it is down; a refusal of our token comes from a live one.
+// What a failure says of the validator client itself: an error of its API or a silence is no proof, from one place,
+// that it is down; a refusal of our token comes from a live one.
 Grade grade_of(Reason keystores) {
   if (keystores == Reason::kUnauthorized) return Grade::kUp;
   return keystores == Reason::kRefused ? Grade::kDown : Grade::kUnknown;
@@ -38,9 +38,8 @@ Grade grade_of(Reason keystores) {
 std::uint64_t ListedKeys::elsewhere(const std::string& node, const std::vector<PublicKey>& keys) const {
   std::uint64_t count = 0;
   for (const PublicKey& key : keys) {
-    count += std::ranges::any_of(keys_, [&](const auto& other) {
-      return other.first != node && std::ranges::binary_search(other.second, key);
-    });
+    count += std::ranges::any_of(
+        keys_, [&](const auto& other) { return other.first != node && std::ranges::binary_search(other.second, key); });
   }
   return count;
 }
@@ -106,7 +105,8 @@ void KeymanagerObserver::write_expected(GaugeText& text, const std::vector<Publi
   std::uint64_t extra = 0;
   for (const PublicKey& key : keys) {
     const WatchedKey* watched = expected_->watched->find(key);
-    if (watched == nullptr || (!watched->validator_client.empty() && watched->validator_client != config_.name)) ++extra;
+    if (watched == nullptr || (!watched->validator_client.empty() && watched->validator_client != config_.name))
+      ++extra;
   }
   text.count("missing", "Keys of keys_file that the client should list and does not.", missing);
   text.count("extra", "Keys that the client lists and keys_file does not have, or has for another.", extra);

@@ -37,6 +37,9 @@ struct ObserverClient::Round {
   std::vector<core::net::TransferId> transfers;
 };
 
+ObserverClient::ObserverClient(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock)
+    : http_(http), scheduler_(scheduler), clock_(clock) {}
+
 ObserverClient::~ObserverClient() {
   while (!rounds_.empty()) cancel(rounds_.begin()->first);
 }

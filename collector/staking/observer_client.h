@@ -25,8 +25,7 @@ namespace collector::staking {
 class ObserverClient final : public core::net::HttpClient {
  public:
   // REQUIRES: all outlive this.
-  ObserverClient(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock)
-      : http_(http), scheduler_(scheduler), clock_(clock) {}
+  ObserverClient(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock);
   ~ObserverClient() override;
   ObserverClient(const ObserverClient&) = delete;
   ObserverClient& operator=(const ObserverClient&) = delete;

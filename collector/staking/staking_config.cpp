@@ -89,14 +89,13 @@ constexpr std::string_view kHttpHelp = "How requests to url are authorised and s
 }  // namespace
 
 const Table<BeaconNodeConfig>& BeaconNodeConfig::fields() {
-  static const auto table =
-      Table<BeaconNodeConfig>("beacon_node", "A beacon node, by the Beacon API.")
-          .field("name", &BeaconNodeConfig::name, {.help = kNameHelp, .required = true})
-          .field("url", &BeaconNodeConfig::url, {.help = "Its API; empty: it is not asked."})
-          .field("metrics", &BeaconNodeConfig::metrics, {.help = kMetricsHelp})
-          .field("zone", &BeaconNodeConfig::zone, {.help = kZoneHelp})
-          .field("http_config", &BeaconNodeConfig::http_config, {.help = kHttpHelp})
-          .check(check_node<BeaconNodeConfig>());
+  static const auto table = Table<BeaconNodeConfig>("beacon_node", "A beacon node, by the Beacon API.")
+                                .field("name", &BeaconNodeConfig::name, {.help = kNameHelp, .required = true})
+                                .field("url", &BeaconNodeConfig::url, {.help = "Its API; empty: it is not asked."})
+                                .field("metrics", &BeaconNodeConfig::metrics, {.help = kMetricsHelp})
+                                .field("zone", &BeaconNodeConfig::zone, {.help = kZoneHelp})
+                                .field("http_config", &BeaconNodeConfig::http_config, {.help = kHttpHelp})
+                                .check(check_node<BeaconNodeConfig>());
   return table;
 }
 
@@ -126,14 +125,13 @@ const Table<KeymanagerConfig>& KeymanagerConfig::fields() {
 }
 
 const Table<ValidatorClientConfig>& ValidatorClientConfig::fields() {
-  static const auto table =
-      Table<ValidatorClientConfig>("validator_client", "A validator client.")
-          .field("name", &ValidatorClientConfig::name, {.help = kNameHelp, .required = true})
-          .field("metrics", &ValidatorClientConfig::metrics, {.help = kMetricsHelp})
-          .field("zone", &ValidatorClientConfig::zone, {.help = kZoneHelp})
-          .field("keymanager", &ValidatorClientConfig::keymanager,
-                 {.help = "Its keymanager API; without it nobody sees which keys it holds."})
-          .check(check_node<ValidatorClientConfig>());
+  static const auto table = Table<ValidatorClientConfig>("validator_client", "A validator client.")
+                                .field("name", &ValidatorClientConfig::name, {.help = kNameHelp, .required = true})
+                                .field("metrics", &ValidatorClientConfig::metrics, {.help = kMetricsHelp})
+                                .field("zone", &ValidatorClientConfig::zone, {.help = kZoneHelp})
+                                .field("keymanager", &ValidatorClientConfig::keymanager,
+                                       {.help = "Its keymanager API; without it nobody sees which keys it holds."})
+                                .check(check_node<ValidatorClientConfig>());
   return table;
 }
 
@@ -214,11 +212,11 @@ scrape::StaticConfig observed(const std::string& url, std::string_view path, con
                               const std::string& zone, const std::string& observer) {
   scrape::StaticConfig group;
   const auto parsed = core::net::parse_url(url);
-  group.targets = {parsed ? fmt::format("{}:{}", parsed->host.find(':') == std::string::npos
-                                                     ? parsed->host
-                                                     : "[" + parsed->host + "]",
-                                        parsed->port)
-                          : url};
+  group.targets = {
+      parsed
+          ? fmt::format("{}:{}", parsed->host.find(':') == std::string::npos ? parsed->host : "[" + parsed->host + "]",
+                        parsed->port)
+          : url};
   group.labels = node_labels(name, zone);
   group.labels["target"] = name;
   group.labels["observer"] = observer;
@@ -241,13 +239,13 @@ void add_scraped(std::vector<scrape::StaticConfig>& groups, const char* job, con
 
 }  // namespace
 
-scrape::ScrapeConfig observation_job(const StakingConfig& config, const std::string& host_name) {
+scrape::ScrapeConfig observation_job(const StakingConfig& config) {
   scrape::ScrapeConfig job;
   job.job_name = kObservationJob;
   job.scrape_interval = config.interval;
   job.scrape_timeout = config.timeout;
   job.enable_compression = false;
-  const std::string& observer = config.observer.empty() ? host_name : config.observer;
+  const std::string& observer = config.observer;
   for (const auto& node : config.beacon_nodes) {
     if (node.url.empty()) continue;
     job.static_configs.push_back(observed(node.url, kBeaconPath, node.name, node.zone, observer));
@@ -266,6 +264,13 @@ scrape::ScrapeConfig observation_job(const StakingConfig& config, const std::str
     job.static_configs.push_back(observed(node.keymanager->url, kKeymanagerPath, node.name, node.zone, observer));
   }
   return job;
+}
+
+void set_observer(scrape::ScrapeConfig& observation_job, const std::string& observer) {
+  for (scrape::StaticConfig& group : observation_job.static_configs) {
+    std::string& label = group.labels["observer"];
+    if (label.empty()) label = observer;
+  }
 }
 
 scrape::ScrapeConfig metrics_job(const StakingConfig& config) {

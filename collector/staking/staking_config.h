@@ -89,7 +89,8 @@ struct StakingConfig {
   static const core::config::Table<StakingConfig>& fields();
 };
 
-// Reads validators.keys_file into `config` and checks it against the rest. `section` is the node of `staking`, for errors.
+// Reads validators.keys_file into `config` and checks it against the rest. `section` is the node of `staking`, for
+// errors.
 core::Result<void> load_keys(StakingConfig& config, const core::config::Node& section);
 
 // The jobs of the section, by these names; they are there, empty, without the section too, so that a node that goes
@@ -97,8 +98,10 @@ core::Result<void> load_keys(StakingConfig& config, const core::config::Node& se
 inline constexpr std::string_view kObservationJob = "staking";
 inline constexpr std::string_view kMetricsJob = "staking_metrics";
 
-// What is observed, as a job whose scrapes an ObserverClient answers. `host_name` observes if nobody is named.
-scrape::ScrapeConfig observation_job(const StakingConfig& config, const std::string& host_name);
+// What is observed, as a job whose scrapes an ObserverClient answers.
+scrape::ScrapeConfig observation_job(const StakingConfig& config);
+// Names who observes, where the configuration does not.
+void set_observer(scrape::ScrapeConfig& observation_job, const std::string& observer);
 // What is scraped.
 scrape::ScrapeConfig metrics_job(const StakingConfig& config);
 

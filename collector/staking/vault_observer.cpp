@@ -113,8 +113,10 @@ std::string VaultObserver::judge(const Answers& answers, core::SteadyTime) {
     text.flag("sealed", "1 if this Vault is sealed.", health.body->flag("sealed"));
     text.flag("standby", "1 if this Vault stands by.", health.body->flag("standby"));
     if (const auto seconds = health.body->number("server_time_utc")) {
-      text.gauge("clock_offset_seconds", "How far this Vault's clock is ahead of this host's, to a second or two.",
-                 static_cast<double>(*seconds) - static_cast<double>(core::to_unix_ms(find(answers, "health")->at)) / 1000);
+      text.gauge(
+          "clock_offset_seconds", "How far this Vault's clock is ahead of this host's, to a second or two.",
+          (static_cast<double>(*seconds) * 1000 - static_cast<double>(core::to_unix_ms(find(answers, "health")->at))) /
+              1000);
     }
     if (const auto version = health.body->text("version")) {
       text.info("info", "The version of this Vault.", "version", label_text(*version));

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/staking/staking_config.h"
+
+#include <gmock/gmock.h>
+
+#include "staking_world.h"
+
+namespace collector::staking {
+namespace {
+
+using testing::HasSubstr;
+
+class StakingConfigTest : public StakingWorld {};
+
+TEST_F(StakingConfigTest, WrongOnesAreToldWithTheirPlace) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{network: mainnet}", "fine"},
+      {"network: foo", "s.yml:1:10: expected one of mainnet, sepolia, holesky, hoodi, gnosis, chiado, or a map"},
+      {"network: {from_beacon_node: false}", "expected either genesis_validators_root or from_beacon_node: true"},
+      {"network: {genesis_validators_root: 0x12}", "s.yml:1:36: expected 0x and 64 hex digits"},
+      {"network: {root: 0x12}", "unknown key \"root\""},
+      {"beacon_nodes: [{name: a, url: 'http://a'}]", "missing key \"network\""},
+      {"{network: mainnet, beacon_nodes: [{url: 'http://a'}]}", "missing key \"name\""},
+      {"{network: mainnet, beacon_nodes: [{name: 'a b'}]}", "expected letters, digits"},
+      {"{network: mainnet, beacon_nodes: [{name: a, url: ftp://a}]}", "s.yml:1:50"},
+      {"{network: mainnet, beacon_nodes: [{name: a, url: 'http://a?x=1'}]}", "without a query"},
+      {"{network: mainnet, beacon_nodes: [{name: a, url: 'http://u:p@a'}]}", "without a user"},
+      {"{network: mainnet, beacon_nodes: [{name: a}, {name: a}]}", "beacon_nodes has two nodes \"a\""},
+      {"execution_nodes: [{name: a, engine_url: 'http://a'}]", "engine_url needs url"},
+      {"validator_clients: [{name: a, keymanager: {token_file: x}}]", "missing key \"url\""},
+      {"vaults: [{name: a}]", "missing key \"url\""},
+      {"vaults: {}", "expected a list"},
+      {"vault: []", "unknown key \"vault\""},
+  };
+  for (const auto& [yaml, wanted] : cases) EXPECT_THAT(problem(yaml), HasSubstr(wanted)) << yaml;
+}
+
+TEST_F(StakingConfigTest, KeysAreReadWithTheirGroups) {
+  const std::string one(96, 'a');
+  const std::string two(96, '1');
+  const auto keys =
+      WatchedKeys::parse(fmt::format("0x{}: home\n\"{}\": {{group: b, validator_client: vc}}\n", one, two), "k.yml");
+  ASSERT_TRUE(keys) << keys.error().message;
+  const WatchedKey* found = (*keys)->find(*parse_public_key(one));
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->group, "home");
+  EXPECT_EQ((*keys)->find(*parse_public_key("0x" + two))->validator_client, "vc");
+  EXPECT_EQ((*keys)->find(*parse_public_key(std::string(96, '2'))), nullptr);
+  const auto wrong = [](const std::string& text) {
+    const auto read = WatchedKeys::parse(text, "k.yml");
+    return read ? "fine" : read.error().message;
+  };
+  EXPECT_THAT(wrong("0x12: a"), HasSubstr("k.yml:1:1: expected a public key of 96 hex digits"));
+  EXPECT_THAT(wrong("0x" + one + ": {grp: a}"), HasSubstr("unknown key \"grp\""));
+  EXPECT_THAT(wrong("- 0x" + one), HasSubstr("expected a map of public keys"));
+  EXPECT_THAT(wrong("0x" + one + ": a\n'" + one + "': b"), HasSubstr("is given twice"));
+}
+
+// The whole way: configuration, pools, rounds, ring.
+class StakingJobsTest : public StakingWorld {
+ protected:
+  StakingJobsTest() {
+    std::vector<std::unique_ptr<scrape::Shard>> shards;
+    shards.push_back(std::make_unique<scrape::InlineShard>(*ring));
+    pools = std::make_unique<scrape::ScrapePools>(clock, clock, client, std::move(shards));
+  }
+  ~StakingJobsTest() override { pools.reset(); }
+  void apply(const std::string& yaml) {
+    const StakingConfig config = read(yaml);
+    scrape::GlobalConfig global;
+    global.scrape_interval = std::chrono::seconds(12);
+    auto jobs = scrape::resolve_jobs({observation_job(config)}, global);
+    ASSERT_TRUE(jobs) << jobs.error().message;
+    set_observer(jobs->front(), "here");
+    client.configure(config);
+    pools->apply(*jobs, {});
+  }
+  // The last value of a series with these labels; "stale", or "none" without one.
+  std::string last(const core::ring::Labels& labels) const {
+    std::vector<core::ring::Matcher> matchers;
+    for (const auto& [name, value] : labels) matchers.push_back(core::ring::Matcher::equal(name, value));
+    const auto selected = ring->reader().select(matchers);
+    if (selected.size() != 1) return selected.empty() ? "none" : "several";
+    std::vector<core::ring::Sample> read;
+    ring->reader().read(selected[0].ref, INT64_MIN, INT64_MAX, read);
+    if (read.empty()) return "none";
+    return core::ring::is_stale(read.back().value) ? "stale" : fmt::format("{}", read.back().value);
+  }
+
+  std::unique_ptr<core::ring::Ring> ring = core::ring::make_memory_ring();
+  std::unique_ptr<scrape::ScrapePools> pools;
+};
+
+TEST_F(StakingJobsTest, ANodeIsATargetAndEndsWithMarkers) {
+  nodes.on("GET https://v:8200/v1/sys/health", R"({"initialized":true,"sealed":false,"standby":false})");
+  nodes.on("GET https://v:8200/v1/sys/leader", R"({"ha_enabled":false})");
+  nodes.on("GET https://v:8200/v1/sys/seal-status", "{}");
+  nodes.on("GET https://w:8200/v1/sys/health", broken("dial tcp w: connect: connection refused"));
+  nodes.on("GET https://w:8200/v1/sys/leader", broken("dial tcp w: connect: connection refused"));
+  nodes.on("GET https://w:8200/v1/sys/seal-status", broken("dial tcp w: connect: connection refused"));
+  const std::string v = R"({name: v, url: "https://v:8200", zone: z1})";
+  apply("vaults: [" + v + R"(, {name: w, url: "https://w:8200"}])");
+  clock.advance(std::chrono::seconds(30));
+  EXPECT_EQ(last({{"__name__", "watchkeeper_vault_up"},
+                  {"job", "staking"},
+                  {"instance", "v:8200"},
+                  {"node", "v"},
+                  {"target", "v"},
+                  {"zone", "z1"},
+                  {"observer", "here"}}),
+            "1");
+  EXPECT_EQ(last({{"__name__", "watchkeeper_vault_up"}, {"node", "w"}}), "0");
+  EXPECT_EQ(last({{"__name__", "up"}, {"node", "w"}}), "1");
+  apply("vaults: [" + v + "]");
+  clock.advance(std::chrono::seconds(60));
+  EXPECT_EQ(last({{"__name__", "watchkeeper_vault_up"}, {"node", "w"}}), "stale");
+  EXPECT_EQ(last({{"__name__", "watchkeeper_vault_up"}, {"node", "v"}}), "1");
+  apply("{}");
+  clock.advance(std::chrono::seconds(60));
+  EXPECT_EQ(last({{"__name__", "watchkeeper_vault_up"}, {"node", "v"}}), "stale");
+}
+
+TEST_F(StakingJobsTest, ARoundThatIsCutShortAsksNoMore) {
+  for (const char* const path : {"health", "leader", "seal-status"}) {
+    nodes.on(fmt::format("GET https://v:8200/v1/sys/{}", path), late(std::chrono::seconds(3)));
+  }
+  client.configure(read(R"({vaults: [{name: v, url: "https://v:8200"}]})"));
+  core::net::Request request;
+  request.url = "http://any/vault/v";
+  const auto id = client.send(request, [](const auto&) { FAIL() << "a cancelled round answers"; });
+  clock.advance(std::chrono::seconds(1));
+  client.cancel(id);
+  EXPECT_EQ(nodes.cancelled, 3);
+  clock.advance(std::chrono::seconds(10));
+}
+
+TEST_F(StakingJobsTest, MetricsAreTargetsOfAJobOfTheirOwn) {
+  const StakingConfig config = read(R"({network: mainnet,
+      beacon_nodes: [{name: bn-a, metrics: "http://10.0.0.5:5054/metrics", zone: z}],
+      execution_nodes: [{name: g, metrics: "https://10.0.0.5:6060/debug/metrics/prometheus"}],
+      validator_clients: [{name: vc}]})");
+  const auto jobs = scrape::resolve_jobs({metrics_job(config)}, {});
+  ASSERT_TRUE(jobs) << jobs.error().message;
+  const auto targets = scrape::build_targets(jobs->front());
+  ASSERT_EQ(targets.active.size(), 2U);
+  EXPECT_EQ(targets.active[0].url, "http://10.0.0.5:5054/metrics");
+  EXPECT_EQ(targets.active[0].labels.to_string(), R"({instance="10.0.0.5:5054", job="beacon", node="bn-a", zone="z"})");
+  EXPECT_EQ(targets.active[1].url, "https://10.0.0.5:6060/debug/metrics/prometheus");
+  EXPECT_EQ(targets.active[1].labels.get("job"), "execution");
+}
+
+}  // namespace
+}  // namespace collector::staking
