@@ -72,6 +72,7 @@ TEST_F(BeaconObserverTest, TellsWhatAHealthyNodeSays) {
       {R"(watchkeeper_beacon_info{version="Some/v1 \"x\""})", "1"},
   };
   EXPECT_EQ(seen.samples(), expected);
+  expect_documented(seen);
 }
 
 TEST_F(BeaconObserverTest, TheSpecificationIsReadOnceAndAgainAfterAFailure) {

@@ -63,7 +63,9 @@ TEST_F(ExecutionObserverTest, TellsWhatAHealthyNodeSays) {
       {"watchkeeper_execution_txpool_queued", "0"},
       {R"(watchkeeper_execution_info{version="Geth/v1.16"})", "1"},
   };
-  EXPECT_EQ(ask().samples(), expected);
+  const Seen seen = ask();
+  EXPECT_EQ(seen.samples(), expected);
+  expect_documented(seen);
   EXPECT_EQ(nodes.requests.size(), 1U);
 }
 

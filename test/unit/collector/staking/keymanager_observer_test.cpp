@@ -42,7 +42,9 @@ TEST_F(KeymanagerObserverTest, CountsLocalAndRemoteKeys) {
       {"watchkeeper_keymanager_remote_keys", "1"}, {"watchkeeper_keymanager_keys", "3"},
       {"watchkeeper_keymanager_duplicates", "0"},
   };
-  EXPECT_EQ(ask().samples(), expected);
+  const Seen seen = ask();
+  EXPECT_EQ(seen.samples(), expected);
+  expect_documented(seen);
   EXPECT_EQ(nodes.requests.front().credentials.token_file, "/t");
   EXPECT_TRUE(std::ranges::all_of(nodes.requests, [](const auto& request) { return request.method == "GET"; }));
 }
@@ -106,6 +108,7 @@ TEST_F(KeymanagerObserverTest, FailuresAreNoKeys) {
   for (const Case& each : cases) {
     nodes.on(local("a"), each.told);
     const Seen seen = ask();
+    expect_documented(seen);
     const std::string what = each.told.error + each.told.body.substr(0, 60) + std::to_string(each.told.status);
     EXPECT_EQ(seen["watchkeeper_keymanager_up"], each.up) << what;
     EXPECT_EQ(seen["watchkeeper_keymanager_keys_known"], "0") << what;

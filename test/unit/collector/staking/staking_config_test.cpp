@@ -35,6 +35,16 @@ TEST_F(StakingConfigTest, WrongOnesAreToldWithTheirPlace) {
   for (const auto& [yaml, wanted] : cases) EXPECT_THAT(problem(yaml), HasSubstr(wanted)) << yaml;
 }
 
+TEST_F(StakingConfigTest, EveryReasonIsDocumentedWithItsVerdict) {
+  const std::string text = page();
+  for (const ReasonRow& row : kReasons) {
+    if (row.grade == Grade::kUp) continue;
+    const std::string line =
+        fmt::format("| `{}` | {} | {} |", row.name, row.grade == Grade::kDown ? "down" : "unknown", row.help);
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
 TEST_F(StakingConfigTest, KeysAreReadWithTheirGroups) {
   const std::string one(96, 'a');
   const std::string two(96, '1');

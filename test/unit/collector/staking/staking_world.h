@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -123,6 +125,23 @@ class Seen {
 
 class StakingWorld : public testing::Test {
  protected:
+  static std::string page() {
+    std::ifstream stream(WATCHKEEPER_SOURCE_DIR "/docs/observers.md");
+    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  }
+  // docs/observers.md knows every series, by the part of its name that is its own.
+  static void expect_documented(const Seen& seen) {
+    const std::string text = page();
+    for (const auto& [series, value] : seen.samples()) {
+      std::string name = series.substr(0, series.find('{'));
+      for (int parts = 0; parts < 2; ++parts) name.erase(0, name.find('_') + 1);
+      const bool there = text.find("`" + name + "`") != std::string::npos ||
+                         text.find("`" + name + "{") != std::string::npos ||
+                         text.find("<kind>_" + name) != std::string::npos;
+      EXPECT_TRUE(there) << series << " is not in docs/observers.md";
+    }
+  }
+
   static StakingConfig read(const std::string& yaml) {
     const auto node = core::config::Node::parse(yaml, "s.yml");
     EXPECT_TRUE(node) << (node ? "" : node.error().message);

@@ -44,7 +44,9 @@ TEST_F(VaultObserverTest, TellsWhatAnActiveOneSays) {
       {"watchkeeper_vault_token_valid", "1"},
       {"watchkeeper_vault_token_ttl_seconds", "2764800"},
   };
-  EXPECT_EQ(ask().samples(), expected);
+  const Seen seen = ask();
+  EXPECT_EQ(seen.samples(), expected);
+  expect_documented(seen);
   for (const auto& request : nodes.requests) {
     const bool secret =
         request.url.find("autopilot") != std::string::npos || request.url.find("lookup") != std::string::npos;
