@@ -35,12 +35,20 @@ Grade grade_of(Reason keystores) {
 
 }  // namespace
 
-std::uint64_t ListedKeys::elsewhere(const std::string& node, const std::vector<PublicKey>& keys) const {
+void ListedKeys::set_clients(std::set<std::string> clients) {
+  clients_ = std::move(clients);
+  std::erase_if(keys_, [&](const auto& each) { return !clients_.contains(each.first); });
+}
+
+std::optional<std::uint64_t> ListedKeys::elsewhere(const std::string& node, const std::vector<PublicKey>& keys) const {
   std::uint64_t count = 0;
   for (const PublicKey& key : keys) {
     count += std::ranges::any_of(
         keys_, [&](const auto& other) { return other.first != node && std::ranges::binary_search(other.second, key); });
   }
+  const bool all_heard = std::ranges::all_of(
+      clients_, [&](const std::string& client) { return client == node || keys_.contains(client); });
+  if (count == 0 && !all_heard) return std::nullopt;
   return count;
 }
 

@@ -3,6 +3,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,13 +18,16 @@ namespace collector::staking {
 // Thread safety: confined to the scheduler's thread.
 class ListedKeys {
  public:
-  // Sorted and without doubles; empty pointers are not kept.
+  // Who is to be heard; what others listed is forgotten.
+  void set_clients(std::set<std::string> clients);
+  // REQUIRES: sorted and without doubles.
   void set(const std::string& node, std::vector<PublicKey> keys) { keys_[node] = std::move(keys); }
   void forget(const std::string& node) { keys_.erase(node); }
-  // How many of `keys` another than `node` lists as well.
-  std::uint64_t elsewhere(const std::string& node, const std::vector<PublicKey>& keys) const;
+  // How many of `keys` another than `node` lists as well. None if nobody is known to, and not everybody was heard.
+  std::optional<std::uint64_t> elsewhere(const std::string& node, const std::vector<PublicKey>& keys) const;
 
  private:
+  std::set<std::string> clients_;
   std::map<std::string, std::vector<PublicKey>> keys_;
 };
 

@@ -2,6 +2,7 @@
 #include "collector/staking/observer_client.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -74,10 +75,13 @@ void ObserverClient::configure(const StakingConfig& config) {
     entry.vaults = {each};
     add(std::string(kVaultPath) + each.name, std::move(entry), [&] { return std::make_shared<VaultObserver>(each); });
   }
-  // All of them anew: their lists are compared with one another, and one that is gone must not count.
-  listed_ = std::make_shared<ListedKeys>();
-  const auto held = std::ranges::count_if(config.validator_clients, [](const auto& each) { return !!each.keymanager; });
-  expected_ = std::make_shared<ExpectedKeys>(ExpectedKeys{config.keys, held == 1});
+  std::set<std::string> clients;
+  for (const auto& each : config.validator_clients) {
+    if (each.keymanager) clients.insert(each.name);
+  }
+  // All of them anew, for what is expected of one hangs on the others; what they list stays.
+  expected_ = std::make_shared<ExpectedKeys>(ExpectedKeys{config.keys, clients.size() == 1});
+  listed_->set_clients(std::move(clients));
   for (const auto& each : config.validator_clients) {
     if (!each.keymanager) continue;
     StakingConfig entry;

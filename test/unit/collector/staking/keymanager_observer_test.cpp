@@ -36,6 +36,8 @@ class KeymanagerObserverTest : public StakingWorld {
 TEST_F(KeymanagerObserverTest, CountsLocalAndRemoteKeys) {
   nodes.on(local("a"), listed({1, 2, 3}));
   nodes.on("GET http://a:5062/eth/v1/remotekeys", R"({"data":[{"pubkey":")" + key(3) + R"(","url":"http://w"}]})");
+  ask("b");
+  nodes.requests.clear();
   const std::map<std::string, std::string> expected = {
       {"watchkeeper_keymanager_up", "1"},          {"watchkeeper_keymanager_unknown", "0"},
       {"watchkeeper_keymanager_keys_known", "1"},  {"watchkeeper_keymanager_local_keys", "3"},
@@ -52,12 +54,20 @@ TEST_F(KeymanagerObserverTest, CountsLocalAndRemoteKeys) {
 TEST_F(KeymanagerObserverTest, OneKeyAtTwoClientsIsADuplicate) {
   nodes.on(local("a"), listed({1, 2, 3}));
   nodes.on(local("b"), listed({3, 4}));
-  EXPECT_EQ(ask("a")["watchkeeper_keymanager_duplicates"], "0");  // b was not asked yet
+  EXPECT_EQ(ask("a")["watchkeeper_keymanager_duplicates"], "none");  // b was not asked yet
   EXPECT_EQ(ask("b")["watchkeeper_keymanager_duplicates"], "1");
   EXPECT_EQ(ask("a")["watchkeeper_keymanager_duplicates"], "1");
   // What b lists is not known any more.
   nodes.on(local("b"), answer(500));
   EXPECT_EQ(ask("b")["watchkeeper_keymanager_duplicates"], "none");
+  EXPECT_EQ(ask("a")["watchkeeper_keymanager_duplicates"], "none");
+  // A reload changes nothing, and who is gone is not waited for.
+  nodes.on(local("b"), listed({3, 4}));
+  ask("b");
+  client.configure(config);
+  EXPECT_EQ(ask("a")["watchkeeper_keymanager_duplicates"], "1");
+  config.validator_clients.pop_back();
+  client.configure(config);
   EXPECT_EQ(ask("a")["watchkeeper_keymanager_duplicates"], "0");
 }
 
