@@ -208,9 +208,9 @@ std::map<std::string, std::string> node_labels(const std::string& name, const st
 }
 
 // The address is only the label `instance`: the client finds the node by the path.
-scrape::StaticConfig observed(const std::string& url, std::string_view path, const std::string& name,
+discovery::StaticConfig observed(const std::string& url, std::string_view path, const std::string& name,
                               const std::string& zone, const std::string& observer) {
-  scrape::StaticConfig group;
+  discovery::StaticConfig group;
   const auto parsed = core::net::parse_url(url);
   group.targets = {
       parsed
@@ -224,11 +224,11 @@ scrape::StaticConfig observed(const std::string& url, std::string_view path, con
   return group;
 }
 
-void add_scraped(std::vector<scrape::StaticConfig>& groups, const char* job, const std::string& metrics,
+void add_scraped(std::vector<discovery::StaticConfig>& groups, const char* job, const std::string& metrics,
                  const std::string& name, const std::string& zone) {
   const auto url = core::net::parse_url(metrics);
   if (metrics.empty() || !url) return;
-  scrape::StaticConfig group;
+  discovery::StaticConfig group;
   group.targets = {url->authority()};
   group.labels = node_labels(name, zone);
   group.labels["job"] = job;
@@ -267,7 +267,7 @@ scrape::ScrapeConfig observation_job(const StakingConfig& config) {
 }
 
 void set_observer(scrape::ScrapeConfig& observation_job, const std::string& observer) {
-  for (scrape::StaticConfig& group : observation_job.static_configs) {
+  for (discovery::StaticConfig& group : observation_job.static_configs) {
     std::string& label = group.labels["observer"];
     if (label.empty()) label = observer;
   }
