@@ -209,7 +209,7 @@ std::map<std::string, std::string> node_labels(const std::string& name, const st
 
 // The address is only the label `instance`: the client finds the node by the path.
 discovery::StaticConfig observed(const std::string& url, std::string_view path, const std::string& name,
-                              const std::string& zone, const std::string& observer) {
+                                 const std::string& zone, const std::string& observer) {
   discovery::StaticConfig group;
   const auto parsed = core::net::parse_url(url);
   group.targets = {
