@@ -45,7 +45,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"api: {external_url: 'https://w.example/'}\n", "w.yml:1:21: expected a URL without a trailing slash"},
         BadCase{"api: {external_url: w}\n", "w.yml:1:21: "}, BadCase{"api: {auth: {}}\n", "w.yml:1:7: "},
         BadCase{"log: {level: loud}\n", "w.yml:1:14: expected one of debug, info, warn, error, got \"loud\""},
-        BadCase{"rule_files: [a/*/b.yml]\n", "w.yml:1:"}));
+        BadCase{"rule_files: [a/*/b.yml]\n", "w.yml:1:"},
+        BadCase{"staking:\n  network: main\n", "w.yml:2:12: expected one of mainnet"},
+        BadCase{"staking:\n  validators: {keys_file: /nonexistent/keys.yml}\n", "w.yml:2:27: "},
+        BadCase{"staking: {interval: 1s, timeout: 2s}\n", "w.yml:1:10: scrape timeout greater than scrape interval"},
+        BadCase{"scrape_configs: [{job_name: staking}]\nstaking: {network: mainnet}\n",
+                "the job \"staking\" is that of the section staking"}));
 
 TEST(LoadTest, AnEmptyFileIsAConfiguration) {
   const auto config = load_config_text("", "w.yml");
