@@ -274,13 +274,14 @@ class KubernetesApi {
   bool serve_watch(const Query& query, int& at, int& bookmarks, int ends, httplib::DataSink& sink) {
     std::string text;
     bool done = false;
-    bool cut = false;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] {
         return shut_down_ || ends_ != ends || bookmarks_ != bookmarks || at < oldest_ ||
                (!history_.empty() && history_.back().version > at);
       });
+      // A connection that is cut says nothing of what happens after.
+      if (ends_ != ends && how_ == End::kCut) return false;
       if (at < oldest_) {
         text += event("ERROR", {{"kind", "Status"}, {"code", 410}, {"message", "too old resource version"}});
         done = true;
@@ -296,11 +297,9 @@ class KubernetesApi {
         text += event("BOOKMARK", {{"kind", "X"}, {"metadata", {{"resourceVersion", std::to_string(version_)}}}});
       }
       if (ends_ != ends && how_ == End::kGarbage) text += "{\"type\": \"MODIFIED\", \"object\": 5}\n";
-      done = done || shut_down_ || (ends_ != ends && how_ != End::kCut);
-      cut = ends_ != ends && how_ == End::kCut;
+      done = done || shut_down_ || ends_ != ends;
     }
     if (!text.empty() && !sink.write(text.data(), text.size())) return false;
-    if (cut) return false;
     if (done) sink.done();
     return true;
   }
