@@ -3,6 +3,8 @@
 
 #include <set>
 
+#include "actions/backup/interchange.h"
+
 namespace actions::backup {
 
 using core::fail;
@@ -10,23 +12,98 @@ using core::Result;
 using core::config::Node;
 using core::config::Table;
 
+namespace {
+
+Result<void> check_source(const SourceConfig& source, const Node& node) {
+  if (source.paths.empty() == source.sqlite.empty()) {
+    return fail(node.error("source: expected one of paths and sqlite"));
+  }
+  for (const std::string& path : source.paths) {
+    if (!path.starts_with('/')) return fail(node.error("source: expected an absolute path, got \"{}\"", path));
+  }
+  if (source.sqlite.empty()) {
+    if (!source.genesis_validators_root.empty() || !source.network.empty()) {
+      return fail(node.error("source: genesis_validators_root and network belong to sqlite"));
+    }
+    return {};
+  }
+  if (!source.sqlite.starts_with('/')) {
+    return fail(node.error("source: expected an absolute path, got \"{}\"", source.sqlite));
+  }
+  if (!source.genesis_validators_root.empty() && !source.network.empty()) {
+    return fail(node.error("source: expected one of genesis_validators_root and network"));
+  }
+  if (!source.genesis_validators_root.empty() && !is_hex(source.genesis_validators_root, 32)) {
+    return fail(node.error("source: genesis_validators_root: expected 0x and 64 hexadecimal digits"));
+  }
+  if (!source.network.empty() && !genesis_validators_root_of(source.network)) {
+    return fail(
+        node.error("source: network \"{}\": expected mainnet, sepolia, hoodi, holesky or gnosis; of another"
+                   " network give genesis_validators_root",
+                   source.network));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string SourceConfig::validators_root() const {
+  if (network.empty()) return genesis_validators_root;
+  return std::string(genesis_validators_root_of(network).value_or(""));
+}
+
 const Table<SourceConfig>& SourceConfig::fields() {
   static const auto table =
-      Table<SourceConfig>("source", "What a backup holds.")
+      Table<SourceConfig>("source", "What a backup holds: paths or sqlite.")
           .field("paths", &SourceConfig::paths,
                  {.help = "Absolute paths of files and folders; one that is missing fails the backup.",
-                  .required = true,
                   .example = "[/etc/watchkeeper]"})
-          .refuse("sqlite", "backups of a live SQLite database are not supported yet; use paths")
+          .field("sqlite", &SourceConfig::sqlite,
+                 {.help = "A SQLite database, copied while its program writes it and checked; of Lighthouse's"
+                          " slashing_protection.sqlite also an EIP-3076 interchange is kept."})
+          .field("genesis_validators_root", &SourceConfig::genesis_validators_root,
+                 {.help = "With sqlite: the network's root, which an interchange must name."})
+          .field("network", &SourceConfig::network,
+                 {.help = "Instead of the root: mainnet, sepolia, hoodi, holesky or gnosis."})
+          .field(
+              "minify", &SourceConfig::minify,
+              {.help = "The interchange holds only the highest slot and epochs of each key, which refuses at least as"
+                       " much as all of them."})
           .refuse("geth", "backups that stop and start Geth are not supported yet; use paths")
           .refuse("lighthouse_beacon", "backups that know Lighthouse are not supported yet; use paths")
           .refuse("vault_raft", "Vault raft snapshots are not supported yet; use paths")
-          .check([](const SourceConfig& source, const Node& node) -> Result<void> {
-            if (source.paths.empty()) return fail(node.error("source: paths is empty"));
-            for (const std::string& path : source.paths) {
-              if (!path.starts_with('/'))
-                return fail(node.error("source: expected an absolute path, got \"{}\"", path));
-            }
+          .check(check_source);
+  return table;
+}
+
+const Table<KeepConfig>& KeepConfig::fields() {
+  static const auto table = Table<KeepConfig>("keep", "Which snapshots stay; without any of them all do.")
+                                .field("last", &KeepConfig::last, {.help = "The newest so many."})
+                                .field("hourly", &KeepConfig::hourly, {.help = "The newest of each of so many hours."})
+                                .field("daily", &KeepConfig::daily, {.help = "Likewise of days."})
+                                .field("weekly", &KeepConfig::weekly, {.help = "Likewise of weeks."})
+                                .field("monthly", &KeepConfig::monthly, {.help = "Likewise of months."});
+  return table;
+}
+
+const Table<CheckConfig>& CheckConfig::fields() {
+  static const auto table =
+      Table<CheckConfig>("check", "Reading the repository to find damage.")
+          .field("schedule", &CheckConfig::schedule, {.help = "As of the backup; without one only when asked."})
+          .field("read_data_subset", &CheckConfig::read_data_subset,
+                 {.help = "How much of the data is read each time: 5%, 1/7, 500M (restic's --read-data-subset)."});
+  return table;
+}
+
+const Table<DrillConfig>& DrillConfig::fields() {
+  static const auto table =
+      Table<DrillConfig>("drill", "Restoring the newest snapshot into a scratch folder, to know that it can be done.")
+          .field("schedule", &DrillConfig::schedule, {.help = "As of the backup; without one only when asked."})
+          .field("command", &DrillConfig::command,
+                 {.help = "A program and its arguments, run in the restored folder; it must end with 0."})
+          .field("timeout", &DrillConfig::timeout, {.help = "A drill's program that takes longer has failed."})
+          .check([](const DrillConfig& drill, const Node& node) -> Result<void> {
+            if (drill.timeout <= core::Millis(0)) return fail(node.error("drill: timeout must be more than zero"));
             return {};
           });
   return table;
@@ -55,6 +132,9 @@ const Table<BackupConfig>& BackupConfig::fields() {
           .field(
               "environment", &BackupConfig::environment,
               {.help = "Variables for restic, such as AWS_ACCESS_KEY_ID; it gets no others but PATH, HOME, LANG, TZ."})
+          .field("keep", &BackupConfig::keep, {.help = "After a good backup older snapshots are removed but these."})
+          .field("check", &BackupConfig::check, {.help = "When the repository is checked."})
+          .field("drill", &BackupConfig::drill, {.help = "When a restore is tried."})
           .check([](const BackupConfig& backup, const Node& node) -> Result<void> {
             if (backup.name.empty()) return fail(node.error("backup: name is empty"));
             if (backup.repository.empty()) return fail(node.error("backup \"{}\": repository is empty", backup.name));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,13 +14,56 @@
 
 namespace actions::backup {
 
-// What a backup holds. Sources that know their client (Geth, Lighthouse, a Vault snapshot) will be further members.
+// What a backup holds: plain paths, or a database that its client is writing. Exactly one of them.
 //
 // Thread safety: a value.
 struct SourceConfig {
-  std::vector<std::string> paths;  // absolute
+  std::vector<std::string> paths;       // absolute
+  std::string sqlite;                   // absolute; Lighthouse's slashing protection, or any other SQLite database
+  std::string genesis_validators_root;  // of the network whose signatures the slashing protection holds
+  std::string network;                  // instead of the root, for a network whose root is known
+  bool minify = true;                   // the interchange holds only the highest of what was signed
+
+  bool staged() const { return !sqlite.empty(); }
+  // Of the one that is given, or of the network; empty for neither.
+  std::string validators_root() const;
 
   static const core::config::Table<SourceConfig>& fields();
+};
+
+// How many snapshots stay: the newest, and the newest of each of so many hours, days, weeks, months.
+//
+// Thread safety: a value.
+struct KeepConfig {
+  std::uint32_t last = 0;
+  std::uint32_t hourly = 0;
+  std::uint32_t daily = 0;
+  std::uint32_t weekly = 0;
+  std::uint32_t monthly = 0;
+
+  bool everything() const { return last + hourly + daily + weekly + monthly == 0; }
+  static const core::config::Table<KeepConfig>& fields();
+};
+
+// When the repository's own structure, and a part of its bytes, is read and checked.
+//
+// Thread safety: a value.
+struct CheckConfig {
+  std::optional<Schedule> schedule;
+  std::string read_data_subset = "5%";
+
+  static const core::config::Table<CheckConfig>& fields();
+};
+
+// When the newest snapshot is restored into a scratch folder, looked at and timed.
+//
+// Thread safety: a value.
+struct DrillConfig {
+  std::optional<Schedule> schedule;
+  std::vector<std::string> command;  // beside our own checks: run in the folder of what was restored
+  core::Millis timeout = std::chrono::hours(2);
+
+  static const core::config::Table<DrillConfig>& fields();
 };
 
 // One entry of `backups:`.
@@ -35,6 +79,9 @@ struct BackupConfig {
   std::vector<std::string> tags;
   std::vector<std::string> exclude;
   std::map<std::string, core::config::Secret> environment;
+  KeepConfig keep;
+  CheckConfig check;
+  DrillConfig drill;
 
   static const core::config::Table<BackupConfig>& fields();
 };

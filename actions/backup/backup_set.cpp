@@ -7,6 +7,9 @@
 #include <array>
 #include <utility>
 
+#include "actions/backup/scratch.h"
+#include "actions/backup/staging.h"
+
 namespace actions::backup {
 namespace {
 
@@ -18,6 +21,8 @@ using core::WallTime;
 constexpr auto kLook = std::chrono::seconds(5);
 // A last run further ahead than this was recorded by a wrong clock.
 constexpr auto kClockTolerance = std::chrono::minutes(1);
+
+constexpr std::array<VerificationKind, 2> kVerificationKinds = {VerificationKind::kDrill, VerificationKind::kCheck};
 
 std::string own_hostname() {
   std::array<char, 256> name{};
@@ -31,6 +36,7 @@ Result<std::unique_ptr<BackupSet>> BackupSet::open(std::vector<BackupConfig> bac
                                                    core::process::CommandRunner& commands, const core::Clock& clock) {
   Result<BackupStore> store = BackupStore::open(options.database, clock.wall_now());
   if (!store) return fail(store.error());
+  if (auto cleared = clear_scratch(options.scratch_folder); !cleared) return fail(cleared.error());
   std::unique_ptr<BackupSet> set(new BackupSet(std::move(options), std::move(*store), commands, clock));
   set->configure(std::move(backups));
   return set;
@@ -61,6 +67,12 @@ void BackupSet::load_locked(std::vector<BackupConfig> backups) {
     if (!success || !last) ++stats_.store_errors;
     entry.last_success = success.value_or(std::nullopt);
     entry.last_run = last.value_or(std::nullopt);
+    for (const VerificationKind kind : kVerificationKinds) {
+      if (const auto found = store_.last(entry.config->name, kind); found && *found) entry.verified[kind] = **found;
+      const auto found = store_.last_success(entry.config->name, kind);
+      if (found && *found) entry.confirmed[kind] = **found;
+      if (!found) ++stats_.store_errors;
+    }
     const std::string name = entry.config->name;
     entries.insert_or_assign(name, std::move(entry));
   }
@@ -110,17 +122,18 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
   found->second.last_run = *record;
   lock.unlock();
 
-  const Result<Snapshot> snapshot = perform(*config, *record, after_failure, record->note, stop);
+  const Result<void> outcome = perform(*config, *record, after_failure, stop);
 
   lock.lock();
   running_.erase(name);
   record->finished = clock_.wall_now();
-  record->succeeded = snapshot.has_value();
-  if (snapshot) {
-    record->snapshot = *snapshot;
-    stats_.bytes_added += snapshot->bytes_added;
+  record->succeeded = outcome.has_value();
+  if (outcome) {
+    stats_.bytes_added += record->snapshot.bytes_added;
   } else {
-    record->error = snapshot.error().message;
+    record->error = outcome.error().message;
+    record->snapshot = {};
+    record->watermarks.reset();
     ++stats_.failures;
   }
   ++stats_.runs;
@@ -135,16 +148,40 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
   return record;
 }
 
-Result<Snapshot> BackupSet::perform(const BackupConfig& config, const Record& record, bool after_failure,
-                                    std::string& note, std::stop_token stop) {
+Result<void> BackupSet::perform(const BackupConfig& config, Record& record, bool after_failure, std::stop_token stop) {
   if (auto checked = check_password_file(config.password_file.path); !checked) return fail(checked.error());
   const Restic restic(commands_, config, options_.cache_folder, hostname_);
   if (auto ready = ensure_repository(restic, config, stop); !ready) return fail(ready.error());
+  std::optional<Scratch> scratch;
+  if (config.source.staged()) {
+    Result<Scratch> made = Scratch::make(options_.scratch_folder, config.name);
+    if (!made) return fail(made.error());
+    scratch.emplace(std::move(*made));
+  }
+  const Result<Staged> staged = stage(config.source, scratch ? scratch->path() : "", clock_, stop);
+  if (!staged) return fail(staged.error());
+  record.note = staged->note;
+  record.watermarks = staged->watermarks;
+  const Result<Snapshot> snapshot = back_up(restic, record, staged->paths, after_failure, stop);
+  if (!snapshot) return fail(snapshot.error());
+  record.snapshot = *snapshot;
+  if (config.keep.everything()) return {};
+  // The backup is good, whatever becomes of the older ones.
+  if (const Result<void> forgotten = restic.forget(config.keep, stop); !forgotten) {
+    ++stats_.retention_failures;
+    record.note += fmt::format("{}older snapshots were not removed: {}", record.note.empty() ? "" : "; ",
+                               forgotten.error().message);
+  }
+  return {};
+}
+
+Result<Snapshot> BackupSet::back_up(const Restic& restic, Record& record, const std::vector<std::string>& paths,
+                                    bool after_failure, std::stop_token stop) {
   const auto unlock = [&]() -> Result<bool> {
     const Result<std::vector<Lock>> removed = restic.remove_own_stale_locks(stop);
     if (!removed) return fail(removed.error());
     for (const Lock& lock : *removed) {
-      note += fmt::format("{}removed the stale lock of our PID {}", note.empty() ? "" : "; ", lock.pid);
+      record.note += fmt::format("{}removed the stale lock of our PID {}", record.note.empty() ? "" : "; ", lock.pid);
     }
     stats_.locks_removed += removed->size();
     return !removed->empty();
@@ -152,12 +189,12 @@ Result<Snapshot> BackupSet::perform(const BackupConfig& config, const Record& re
   // A restic of ours that was killed leaves a lock which does not hinder a backup, but does hinder pruning.
   // What another host holds does not concern a backup either, so an error here is none.
   if (after_failure) (void)unlock();
-  Result<Snapshot> snapshot = restic.back_up(stop);
+  Result<Snapshot> snapshot = restic.back_up(paths, stop);
   if (snapshot || snapshot.error().code != Errc::kUnavailable) return snapshot;
   const Result<bool> unlocked = unlock();
   if (!unlocked) return fail(snapshot.error().with_context("{}", unlocked.error().message));
   if (!*unlocked) return snapshot;
-  Result<Snapshot> again = restic.back_up(stop);
+  Result<Snapshot> again = restic.back_up(paths, stop);
   if (!again) return fail(again.error().with_context("run {}, after removing a stale lock", record.id));
   return again;
 }
@@ -190,17 +227,27 @@ Result<void> BackupSet::ensure_repository(const Restic& restic, const BackupConf
 
 void BackupSet::take_due(std::stop_token stop) {
   std::vector<std::string> due;
+  std::vector<std::pair<std::string, VerificationKind>> unverified;
   {
     const std::scoped_lock lock(mutex_);
     for (const auto& [name, entry] : entries_) {
+      if (running_.contains(name)) continue;
       const std::optional<WallTime> next = next_run_locked(entry);
-      if (next && *next <= clock_.wall_now() && !running_.contains(name)) due.push_back(name);
+      if (next && *next <= clock_.wall_now()) due.push_back(name);
+      for (const VerificationKind kind : kVerificationKinds) {
+        const std::optional<WallTime> verification = next_verification_locked(entry, kind);
+        if (verification && *verification <= clock_.wall_now()) unverified.emplace_back(name, kind);
+      }
     }
   }
   for (const std::string& name : due) {
     if (stop.stop_requested()) return;
     // Its outcome is in the store and in status(); a start that could not be recorded is counted.
     (void)take(name, "schedule", stop);
+  }
+  for (const auto& [name, kind] : unverified) {
+    if (stop.stop_requested()) return;
+    (void)verify(name, kind, "schedule", stop);
   }
 }
 
@@ -216,6 +263,18 @@ std::vector<Status> BackupSet::status() const {
     status.running = running_.contains(name);
     status.next_run = next_run_locked(entry);
     if (entry.last_success) status.success_age = clock_.wall_now() - entry.last_success->started;
+    const auto find = [](const auto& from, VerificationKind kind) {
+      const auto found = from.find(kind);
+      return found == from.end() ? std::nullopt : std::optional(found->second);
+    };
+    status.last_drill = find(entry.verified, VerificationKind::kDrill);
+    status.last_check = find(entry.verified, VerificationKind::kCheck);
+    status.last_drill_success = find(entry.confirmed, VerificationKind::kDrill);
+    status.last_check_success = find(entry.confirmed, VerificationKind::kCheck);
+    for (const auto& [kind, each] : entry.confirmed) {
+      if (!status.verified_at || *status.verified_at < each.started) status.verified_at = each.started;
+    }
+    if (status.verified_at) status.verified_age = clock_.wall_now() - *status.verified_at;
     all.push_back(std::move(status));
   }
   return all;

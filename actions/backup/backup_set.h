@@ -31,6 +31,12 @@ struct Status {
   bool running = false;
   std::optional<core::WallTime> next_run;     // none without a schedule
   std::optional<core::Duration> success_age;  // of the last success' start: what was written since is not in it
+  std::optional<Verification> last_drill;     // a restore that was tried
+  std::optional<Verification> last_drill_success;
+  std::optional<Verification> last_check;
+  std::optional<Verification> last_check_success;
+  std::optional<core::WallTime> verified_at;  // of the newest drill or check that succeeded
+  std::optional<core::Duration> verified_age;
 };
 
 // Counts since the start.
@@ -40,6 +46,11 @@ struct BackupStats {
   std::atomic<std::uint64_t> bytes_added{0};
   std::atomic<std::uint64_t> locks_removed{0};
   std::atomic<std::uint64_t> store_errors{0};
+  std::atomic<std::uint64_t> retention_failures{0};
+  std::atomic<std::uint64_t> drills{0};
+  std::atomic<std::uint64_t> drill_failures{0};
+  std::atomic<std::uint64_t> checks{0};
+  std::atomic<std::uint64_t> check_failures{0};
 };
 
 // Who takes a backup by its name: the seam for remediation steps.
@@ -60,6 +71,7 @@ class BackupSet final : public BackupTaker {
   struct Options {
     std::string database;                             // path of the SQLite file
     std::string cache_folder;                         // restic's cache
+    std::string scratch_folder;                       // emptied at the start; this program's alone
     core::Duration retry = std::chrono::minutes(10);  // after a failure, if the schedule has nothing sooner
   };
 
@@ -68,7 +80,11 @@ class BackupSet final : public BackupTaker {
                                                        const core::Clock& clock);
 
   core::Result<Record> take(const std::string& name, const std::string& trigger, std::stop_token stop) override;
-  // Takes what is due now, one after another.
+  // Restores the last good snapshot into a scratch folder and looks at it, or checks the repository. Blocks; one that
+  // failed is a Verification with its error; kNotFound: no such backup.
+  core::Result<Verification> verify(const std::string& name, VerificationKind kind, const std::string& trigger,
+                                    std::stop_token stop);
+  // Takes what is due now, one after another, then verifies what is due.
   void take_due(std::stop_token stop);
   std::vector<Status> status() const;
   // Newest first.
@@ -82,6 +98,8 @@ class BackupSet final : public BackupTaker {
     std::shared_ptr<const BackupConfig> config;
     std::optional<Record> last_success;
     std::optional<Record> last_run;
+    std::map<VerificationKind, Verification> verified;   // the last of each kind
+    std::map<VerificationKind, Verification> confirmed;  // the last success of each kind
   };
 
   BackupSet(Options options, BackupStore store, core::process::CommandRunner& commands, const core::Clock& clock);
@@ -90,8 +108,13 @@ class BackupSet final : public BackupTaker {
   void load_locked(std::vector<BackupConfig> backups);
   std::optional<core::WallTime> next_run_locked(const Entry& entry) const;
   core::Result<Record> begin_locked(const std::string& name, const std::string& trigger);
-  core::Result<Snapshot> perform(const BackupConfig& config, const Record& record, bool after_failure,
-                                 std::string& note, std::stop_token stop);
+  std::optional<core::WallTime> next_verification_locked(const Entry& entry, VerificationKind kind) const;
+  // Fills in what came of it.
+  core::Result<void> perform(const BackupConfig& config, Record& record, bool after_failure, std::stop_token stop);
+  core::Result<Snapshot> back_up(const Restic& restic, Record& record, const std::vector<std::string>& paths,
+                                 bool after_failure, std::stop_token stop);
+  core::Result<void> perform(const BackupConfig& config, const std::optional<Record>& good, Verification& verification,
+                             std::stop_token stop);
   core::Result<void> ensure_repository(const Restic& restic, const BackupConfig& config, std::stop_token stop);
 
   const Options options_;
@@ -107,6 +130,22 @@ class BackupSet final : public BackupTaker {
   std::map<std::string, Entry> entries_;
   std::set<std::string> running_;
 };
+
+struct RestoreOptions {
+  std::string snapshot = "latest";
+  std::string target;                   // a folder that is empty or not there yet
+  std::string genesis_validators_root;  // for an interchange that lacks it
+};
+
+struct Restored {
+  std::string path;     // of the interchange, or the target
+  std::string refused;  // why something of the snapshot was not given
+};
+
+// Restores a snapshot for a person. A slashing-protection database never comes back: of a backup of one there is only
+// the interchange, and Lighthouse's file stays out of any other. Needs no BackupSet; blocks.
+core::Result<Restored> restore_snapshot(const BackupConfig& config, const RestoreOptions& options,
+                                        core::process::CommandRunner& commands, std::stop_token stop = {});
 
 // The thread that takes backups when they are due. Looks every few seconds, so that a step of the wall clock or the
 // end of a suspension is noticed.

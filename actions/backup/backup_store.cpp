@@ -14,7 +14,7 @@ using core::store::Database;
 using core::store::Row;
 using core::store::Statement;
 
-constexpr std::array<core::store::Migration, 1> kSchema = {{
+constexpr std::array<core::store::Migration, 2> kSchema = {{
     {"runs and repositories",
      "CREATE TABLE runs(id INTEGER PRIMARY KEY AUTOINCREMENT, backup TEXT NOT NULL, trigger TEXT NOT NULL,"
      " started_ms INTEGER NOT NULL, finished_ms INTEGER, succeeded INTEGER NOT NULL DEFAULT 0,"
@@ -22,6 +22,17 @@ constexpr std::array<core::store::Migration, 1> kSchema = {{
      " bytes_added INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '');"
      "CREATE INDEX runs_by_backup ON runs(backup, id);"
      "CREATE TABLE repositories(repository TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL)"},
+    {"watermarks and verifications",
+     "ALTER TABLE runs ADD COLUMN keys INTEGER;"
+     "ALTER TABLE runs ADD COLUMN keys_without_history INTEGER;"
+     "ALTER TABLE runs ADD COLUMN slot INTEGER;"
+     "ALTER TABLE runs ADD COLUMN source_epoch INTEGER;"
+     "ALTER TABLE runs ADD COLUMN target_epoch INTEGER;"
+     "CREATE TABLE verifications(id INTEGER PRIMARY KEY AUTOINCREMENT, backup TEXT NOT NULL, kind TEXT NOT NULL,"
+     " trigger TEXT NOT NULL, snapshot TEXT NOT NULL, started_ms INTEGER NOT NULL, finished_ms INTEGER,"
+     " succeeded INTEGER NOT NULL DEFAULT 0, files INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,"
+     " error TEXT NOT NULL DEFAULT '');"
+     "CREATE INDEX verifications_by_backup ON verifications(backup, kind, id)"},
 }};
 
 // Runs kept of each backup, beside its last success.
@@ -30,6 +41,10 @@ constexpr std::int64_t kKeptRuns = 500;
 constexpr const char* kInterrupted = "interrupted: the agent ended before the backup did; its outcome is not known";
 
 std::uint64_t unsigned_at(const Row& row, int column) { return static_cast<std::uint64_t>(row.integer(column)); }
+
+std::optional<std::uint64_t> optional_at(const Row& row, int column) {
+  return row.is_null(column) ? std::nullopt : std::optional(unsigned_at(row, column));
+}
 
 Record read_record(const Row& row) {
   Record record;
@@ -42,7 +57,21 @@ Record read_record(const Row& row) {
   record.snapshot = {row.text(6), unsigned_at(row, 7), unsigned_at(row, 8), unsigned_at(row, 9)};
   record.error = row.text(10);
   record.note = row.text(11);
+  if (!row.is_null(12)) {
+    record.watermarks = Watermarks{unsigned_at(row, 12), unsigned_at(row, 13), optional_at(row, 14),
+                                   optional_at(row, 15), optional_at(row, 16)};
+  }
   return record;
+}
+
+std::string_view name_of(VerificationKind kind) { return kind == VerificationKind::kDrill ? "drill" : "check"; }
+
+void bind_optional(Statement& statement, int parameter, const std::optional<std::uint64_t>& value) {
+  if (value) {
+    statement.bind(parameter, static_cast<std::int64_t>(*value));
+  } else {
+    statement.bind_null(parameter);
+  }
 }
 
 }  // namespace
@@ -51,6 +80,9 @@ Result<BackupStore> BackupStore::open(const std::string& path, WallTime now) {
   Result<Database> database = Database::open(path, kSchema, core::store::Durability::kFull);
   if (!database) return fail(database.error());
   Result<Statement> close = database->prepare("UPDATE runs SET finished_ms=?1, error=?2 WHERE finished_ms IS NULL");
+  if (!close) return fail(close.error());
+  if (auto done = close->bind(1, core::to_unix_ms(now)).bind(2, kInterrupted).run(); !done) return fail(done.error());
+  close = database->prepare("UPDATE verifications SET finished_ms=?1, error=?2 WHERE finished_ms IS NULL");
   if (!close) return fail(close.error());
   if (auto done = close->bind(1, core::to_unix_ms(now)).bind(2, kInterrupted).run(); !done) return fail(done.error());
   return BackupStore(std::move(*database));
@@ -72,7 +104,9 @@ Result<std::int64_t> BackupStore::begin(const std::string& backup, const std::st
 
 Result<void> BackupStore::finish(const Record& record) {
   Result<Statement> update = database_.prepare(
-      "UPDATE runs SET finished_ms=?2, succeeded=?3, snapshot=?4, files=?5, bytes=?6, bytes_added=?7, error=?8, note=?9"
+      "UPDATE runs SET finished_ms=?2, succeeded=?3, snapshot=?4, files=?5, bytes=?6, bytes_added=?7, error=?8, "
+      "note=?9,"
+      " keys=?10, keys_without_history=?11, slot=?12, source_epoch=?13, target_epoch=?14"
       " WHERE id=?1");
   if (!update) return fail(update.error());
   update->bind(1, record.id).bind(2, core::to_unix_ms(record.finished.value_or(record.started)));
@@ -80,13 +114,22 @@ Result<void> BackupStore::finish(const Record& record) {
   update->bind(5, static_cast<std::int64_t>(record.snapshot.files));
   update->bind(6, static_cast<std::int64_t>(record.snapshot.bytes));
   update->bind(7, static_cast<std::int64_t>(record.snapshot.bytes_added));
-  return update->bind(8, record.error).bind(9, record.note).run();
+  update->bind(8, record.error).bind(9, record.note);
+  const Watermarks marks = record.watermarks.value_or(Watermarks{});
+  bind_optional(*update, 10, record.watermarks ? std::optional(marks.keys) : std::nullopt);
+  bind_optional(*update, 11, marks.keys_without_history);
+  bind_optional(*update, 12, marks.slot);
+  bind_optional(*update, 13, marks.source_epoch);
+  bind_optional(*update, 14, marks.target_epoch);
+  return update->run();
 }
 
 Result<std::vector<Record>> BackupStore::select(const std::string& backup, const std::string& condition,
                                                 std::int64_t limit) {
   Result<Statement> select = database_.prepare(
-      "SELECT id, backup, trigger, started_ms, finished_ms, succeeded, snapshot, files, bytes, bytes_added, error, note"
+      "SELECT id, backup, trigger, started_ms, finished_ms, succeeded, snapshot, files, bytes, bytes_added, error, "
+      "note,"
+      " keys, keys_without_history, slot, source_epoch, target_epoch"
       " FROM runs WHERE backup=?1 AND " +
       condition + " ORDER BY id DESC LIMIT ?2");
   if (!select) return fail(select.error());
@@ -110,6 +153,68 @@ Result<std::optional<Record>> BackupStore::last_success(const std::string& backu
 
 Result<std::vector<Record>> BackupStore::recent(const std::string& backup, std::int64_t limit) {
   return select(backup, "1", limit);
+}
+
+Result<std::int64_t> BackupStore::begin(const Verification& verification) {
+  Result<Statement> insert = database_.prepare(
+      "INSERT INTO verifications(backup, kind, trigger, snapshot, started_ms) VALUES(?1, ?2, ?3, ?4, ?5)");
+  if (!insert) return fail(insert.error());
+  insert->bind(1, verification.backup).bind(2, name_of(verification.kind)).bind(3, verification.trigger);
+  insert->bind(4, verification.snapshot).bind(5, core::to_unix_ms(verification.started));
+  if (auto done = insert->run(); !done) return fail(done.error());
+  const std::int64_t id = database_.last_insert_id();
+  Result<Statement> prune = database_.prepare(
+      "DELETE FROM verifications WHERE backup=?1 AND kind=?2 AND id NOT IN (SELECT id FROM verifications"
+      " WHERE backup=?1 AND kind=?2 ORDER BY id DESC LIMIT ?3)"
+      " AND id <> (SELECT coalesce(max(id), 0) FROM verifications WHERE backup=?1 AND kind=?2 AND succeeded=1)");
+  if (!prune) return fail(prune.error());
+  prune->bind(1, verification.backup).bind(2, name_of(verification.kind)).bind(3, kKeptRuns);
+  if (auto done = prune->run(); !done) return fail(done.error());
+  return id;
+}
+
+Result<void> BackupStore::finish(const Verification& verification) {
+  Result<Statement> update = database_.prepare(
+      "UPDATE verifications SET finished_ms=?2, succeeded=?3, files=?4, bytes=?5, error=?6 WHERE id=?1");
+  if (!update) return fail(update.error());
+  update->bind(1, verification.id);
+  update->bind(2, core::to_unix_ms(verification.finished.value_or(verification.started)));
+  update->bind(3, std::int64_t{verification.succeeded}).bind(4, static_cast<std::int64_t>(verification.files));
+  return update->bind(5, static_cast<std::int64_t>(verification.bytes)).bind(6, verification.error).run();
+}
+
+Result<std::optional<Verification>> BackupStore::newest(const std::string& backup, VerificationKind kind,
+                                                        const std::string& condition) {
+  Result<Statement> select = database_.prepare(
+      "SELECT id, trigger, snapshot, started_ms, finished_ms, succeeded, files, bytes, error FROM verifications"
+      " WHERE backup=?1 AND kind=?2 AND " +
+      condition + " ORDER BY id DESC LIMIT 1");
+  if (!select) return fail(select.error());
+  std::optional<Verification> found;
+  auto read = select->bind(1, backup).bind(2, name_of(kind)).rows([&](const Row& row) {
+    Verification& each = found.emplace();
+    each.id = row.integer(0);
+    each.backup = backup;
+    each.kind = kind;
+    each.trigger = row.text(1);
+    each.snapshot = row.text(2);
+    each.started = core::from_unix_ms(row.integer(3));
+    if (!row.is_null(4)) each.finished = core::from_unix_ms(row.integer(4));
+    each.succeeded = row.integer(5) != 0;
+    each.files = unsigned_at(row, 6);
+    each.bytes = unsigned_at(row, 7);
+    each.error = row.text(8);
+  });
+  if (!read) return fail(read.error());
+  return found;
+}
+
+Result<std::optional<Verification>> BackupStore::last(const std::string& backup, VerificationKind kind) {
+  return newest(backup, kind, "1");
+}
+
+Result<std::optional<Verification>> BackupStore::last_success(const std::string& backup, VerificationKind kind) {
+  return newest(backup, kind, "succeeded=1");
 }
 
 Result<bool> BackupStore::has_existed(const std::string& repository) {

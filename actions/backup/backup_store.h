@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "actions/backup/interchange.h"
 #include "actions/backup/restic.h"
 #include "core/result.h"
 #include "core/store/database.h"
@@ -21,9 +22,27 @@ struct Record {
   core::WallTime started;
   std::optional<core::WallTime> finished;  // none: still running
   bool succeeded = false;
-  Snapshot snapshot;  // empty unless it succeeded
-  std::string error;  // empty if it succeeded or runs
-  std::string note;   // what is worth knowing of a success: a lock that was removed
+  Snapshot snapshot;                     // empty unless it succeeded
+  std::string error;                     // empty if it succeeded or runs
+  std::string note;                      // what is worth knowing of a success: a lock that was removed
+  std::optional<Watermarks> watermarks;  // of a slashing-protection database
+};
+
+enum class VerificationKind { kDrill, kCheck };
+
+// One restore that was tried, or one check of the repository.
+struct Verification {
+  std::int64_t id = 0;
+  std::string backup;
+  VerificationKind kind = VerificationKind::kDrill;
+  std::string trigger;
+  std::string snapshot;  // that was restored; empty for a check
+  core::WallTime started;
+  std::optional<core::WallTime> finished;  // none: still running
+  bool succeeded = false;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+  std::string error;
 };
 
 // The runs of all backups and the repositories that are known to exist, in SQLite.
@@ -41,6 +60,11 @@ class BackupStore {
   // Newest first, at most `limit`.
   core::Result<std::vector<Record>> recent(const std::string& backup, std::int64_t limit);
 
+  core::Result<std::int64_t> begin(const Verification& verification);
+  core::Result<void> finish(const Verification& verification);
+  core::Result<std::optional<Verification>> last(const std::string& backup, VerificationKind kind);
+  core::Result<std::optional<Verification>> last_success(const std::string& backup, VerificationKind kind);
+
   // A repository that existed once and is gone is not created again in silence.
   core::Result<bool> has_existed(const std::string& repository);
   core::Result<void> remember(const std::string& repository, core::WallTime now);
@@ -49,6 +73,9 @@ class BackupStore {
   explicit BackupStore(core::store::Database database) : database_(std::move(database)) {}
 
   core::Result<std::vector<Record>> select(const std::string& backup, const std::string& condition, std::int64_t limit);
+
+  core::Result<std::optional<Verification>> newest(const std::string& backup, VerificationKind kind,
+                                                   const std::string& condition);
 
   core::store::Database database_;
 };

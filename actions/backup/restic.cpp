@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/check.h"
+
 namespace actions::backup {
 namespace {
 
@@ -140,7 +142,7 @@ Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token sto
   for (const auto& [name, value] : config_.environment) command.environment[name] = value.value;
   command.environment["RESTIC_REPOSITORY"] = config_.repository;
   command.environment["RESTIC_PASSWORD_FILE"] = config_.password_file.path;
-  command.environment["RESTIC_CACHE_DIR"] = cache_folder_;
+  if (!cache_folder_.empty()) command.environment["RESTIC_CACHE_DIR"] = cache_folder_;
   command.environment["RESTIC_PROGRESS_FPS"] = kProgressPerSecond;
   command.timeout = config_.timeout;
   command.grace = kGrace;
@@ -165,9 +167,9 @@ Result<void> Restic::create(std::stop_token stop) const {
   return {};
 }
 
-Result<Snapshot> Restic::back_up(std::stop_token stop) const {
+Result<Snapshot> Restic::back_up(const std::vector<std::string>& paths, std::stop_token stop) const {
   // restic itself only skips a path that is not there, and calls the rest a success.
-  for (const std::string& path : config_.source.paths) {
+  for (const std::string& path : paths) {
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));
   }
@@ -175,7 +177,7 @@ Result<Snapshot> Restic::back_up(std::stop_token stop) const {
   for (const std::string& tag : config_.tags) arguments.insert(arguments.end(), {"--tag", tag});
   for (const std::string& pattern : config_.exclude) arguments.insert(arguments.end(), {"--exclude", pattern});
   arguments.emplace_back("--");
-  arguments.insert(arguments.end(), config_.source.paths.begin(), config_.source.paths.end());
+  arguments.insert(arguments.end(), paths.begin(), paths.end());
   const Result<Exit> exit = run(std::move(arguments), stop);
   if (!exit) return fail(exit.error());
   const std::optional<Snapshot> snapshot = read_summary(exit->output);
@@ -188,6 +190,47 @@ Result<Snapshot> Restic::back_up(std::stop_token stop) const {
   if (contains(exit->errors, "does not exist, skipping")) return failure("backup: a path went missing", *exit);
   if (!snapshot) return fail(Errc::kFailed, "restic backup ended well but reported no snapshot");
   return *snapshot;
+}
+
+Result<void> Restic::restore(const std::string& snapshot, const std::string& target,
+                             const std::vector<std::string>& exclude, std::stop_token stop) const {
+  std::vector<std::string> arguments = {"restore", "--target", target, "--verify"};
+  if (cache_folder_.empty()) arguments.emplace_back("--no-cache");
+  // Of an id, restic takes a filter for another one's.
+  if (snapshot == "latest") arguments.insert(arguments.end(), {"--tag", "watchkeeper:" + config_.name});
+  for (const std::string& pattern : exclude) arguments.insert(arguments.end(), {"--exclude", pattern});
+  arguments.insert(arguments.end(), {"--", snapshot});
+  const Result<Exit> exit = run(std::move(arguments), stop);
+  if (!exit) return fail(exit.error());
+  if (!exit->succeeded()) return failure("restore", *exit);
+  return {};
+}
+
+Result<void> Restic::forget(const KeepConfig& keep, std::stop_token stop) const {
+  CHECK(!keep.everything(), "forgetting without a rule for what to keep");
+  std::vector<std::string> arguments = {"forget", "--quiet", "--prune",    "--tag", "watchkeeper:" + config_.name,
+                                        "--host", hostname_, "--group-by", "host"};
+  const auto add = [&](const char* option, std::uint32_t count) {
+    if (count > 0) arguments.insert(arguments.end(), {option, std::to_string(count)});
+  };
+  add("--keep-last", keep.last);
+  add("--keep-hourly", keep.hourly);
+  add("--keep-daily", keep.daily);
+  add("--keep-weekly", keep.weekly);
+  add("--keep-monthly", keep.monthly);
+  const Result<Exit> exit = run(std::move(arguments), stop);
+  if (!exit) return fail(exit.error());
+  if (!exit->succeeded()) return failure("forget", *exit);
+  return {};
+}
+
+Result<void> Restic::check(const std::string& read_data_subset, std::stop_token stop) const {
+  std::vector<std::string> arguments = {"check", "--quiet"};
+  if (!read_data_subset.empty()) arguments.push_back("--read-data-subset=" + read_data_subset);
+  const Result<Exit> exit = run(std::move(arguments), stop);
+  if (!exit) return fail(exit.error());
+  if (!exit->succeeded()) return failure("check", *exit);
+  return {};
 }
 
 Result<std::vector<Lock>> Restic::locks(std::stop_token stop) const {

@@ -45,7 +45,15 @@ class Restic {
   core::Result<void> create(std::stop_token stop) const;
   // A snapshot that lacks a file (exit code 3, or a path that is not there) is an error that names it.
   // kUnavailable: the repository is locked.
-  core::Result<Snapshot> back_up(std::stop_token stop) const;
+  core::Result<Snapshot> back_up(const std::vector<std::string>& paths, std::stop_token stop) const;
+  // Puts a snapshot ("latest": of this backup) below the folder `target` and compares what was written with what the
+  // repository holds. A path that matches one of `exclude` stays out.
+  core::Result<void> restore(const std::string& snapshot, const std::string& target,
+                             const std::vector<std::string>& exclude, std::stop_token stop) const;
+  // Removes the snapshots of this backup and this machine that `keep` does not keep, and their bytes.
+  core::Result<void> forget(const KeepConfig& keep, std::stop_token stop) const;
+  // The repository's structure, and a part of the bytes it holds.
+  core::Result<void> check(const std::string& read_data_subset, std::stop_token stop) const;
   // Removes the locks that a killed restic of this machine left, and only if `restic unlock` would remove no one
   // else's: returns those removed.
   core::Result<std::vector<Lock>> remove_own_stale_locks(std::stop_token stop) const;

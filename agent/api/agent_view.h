@@ -83,6 +83,9 @@ class AgentView {
   virtual core::Result<void> resume_automation(const std::string& who) = 0;
   // Starts a backup; does not wait for it.
   virtual core::Result<void> run_backup(const std::string& name, const std::string& who) = 0;
+  // Likewise of a restore drill, or a check of the repository.
+  virtual core::Result<void> verify_backup(const std::string& name, actions::backup::VerificationKind kind,
+                                           const std::string& who) = 0;
 };
 
 }  // namespace agent

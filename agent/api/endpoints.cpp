@@ -125,6 +125,12 @@ void add_change_routes(Router& router, AgentView& agent) {
        [&agent](const ApiRequest& request, std::string_view) { return answer_resume(agent, request); });
   post("/api/watchkeeper/v1/backups/*/run",
        [&agent](const ApiRequest& request, std::string_view name) { return answer_run_backup(agent, name, request); });
+  post("/api/watchkeeper/v1/backups/*/drill", [&agent](const ApiRequest& request, std::string_view name) {
+    return answer_verify_backup(agent, name, actions::backup::VerificationKind::kDrill, request);
+  });
+  post("/api/watchkeeper/v1/backups/*/verify", [&agent](const ApiRequest& request, std::string_view name) {
+    return answer_verify_backup(agent, name, actions::backup::VerificationKind::kCheck, request);
+  });
 }
 
 }  // namespace

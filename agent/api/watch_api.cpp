@@ -56,6 +56,16 @@ json json_of(const actions::remedy::Run& run) {
           {"steps", std::move(steps)}};
 }
 
+json json_of(const std::optional<actions::backup::Watermarks>& marks) {
+  if (!marks) return nullptr;
+  const auto number = [](const std::optional<std::uint64_t>& value) { return value ? json(*value) : json(nullptr); };
+  return {{"keys", marks->keys},
+          {"keysWithoutHistory", marks->keys_without_history},
+          {"slot", number(marks->slot)},
+          {"sourceEpoch", number(marks->source_epoch)},
+          {"targetEpoch", number(marks->target_epoch)}};
+}
+
 json json_of(const std::optional<actions::backup::Record>& record) {
   if (!record) return nullptr;
   return {{"id", record->id},
@@ -68,7 +78,22 @@ json json_of(const std::optional<actions::backup::Record>& record) {
           {"bytes", record->snapshot.bytes},
           {"bytesAdded", record->snapshot.bytes_added},
           {"error", record->error},
-          {"note", record->note}};
+          {"note", record->note},
+          {"slashingProtection", json_of(record->watermarks)}};
+}
+
+json json_of(const std::optional<actions::backup::Verification>& verification) {
+  if (!verification) return nullptr;
+  return {{"trigger", verification->trigger},
+          {"snapshot", verification->snapshot},
+          {"started", json_time(verification->started)},
+          {"finished", json_time(verification->finished)},
+          {"tookSeconds",
+           verification->finished ? json_seconds(*verification->finished - verification->started) : json(nullptr)},
+          {"succeeded", verification->succeeded},
+          {"files", verification->files},
+          {"bytes", verification->bytes},
+          {"error", verification->error}};
 }
 
 json json_of(const actions::backup::Status& status) {
@@ -78,7 +103,12 @@ json json_of(const actions::backup::Status& status) {
           {"lastSuccess", json_of(status.last_success)},
           {"lastRun", json_of(status.last_run)},
           {"nextRun", json_time(status.next_run)},
-          {"successAgeSeconds", status.success_age ? json_seconds(*status.success_age) : json(nullptr)}};
+          {"successAgeSeconds", status.success_age ? json_seconds(*status.success_age) : json(nullptr)},
+          {"lastDrill", json_of(status.last_drill)},
+          {"lastDrillSuccess", json_of(status.last_drill_success)},
+          {"lastCheck", json_of(status.last_check)},
+          {"verifiedAt", json_time(status.verified_at)},
+          {"verifiedAgeSeconds", status.verified_age ? json_seconds(*status.verified_age) : json(nullptr)}};
 }
 
 json json_of(const collector::remote_write::RemoteStatus& status, std::int64_t now_ms) {
@@ -261,6 +291,11 @@ ApiResponse answer_resume(AgentView& agent, const ApiRequest& request) {
 
 ApiResponse answer_run_backup(AgentView& agent, std::string_view name, const ApiRequest& request) {
   return outcome(agent.run_backup(decode_path(name), who_asks(request)));
+}
+
+ApiResponse answer_verify_backup(AgentView& agent, std::string_view name, actions::backup::VerificationKind kind,
+                                 const ApiRequest& request) {
+  return outcome(agent.verify_backup(decode_path(name), kind, who_asks(request)));
 }
 
 }  // namespace agent

@@ -23,5 +23,7 @@ ApiResponse answer_reject(AgentView& agent, std::string_view run, const ApiReque
 ApiResponse answer_pause(AgentView& agent, const ApiRequest& request);
 ApiResponse answer_resume(AgentView& agent, const ApiRequest& request);
 ApiResponse answer_run_backup(AgentView& agent, std::string_view name, const ApiRequest& request);
+ApiResponse answer_verify_backup(AgentView& agent, std::string_view name, actions::backup::VerificationKind kind,
+                                 const ApiRequest& request);
 
 }  // namespace agent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subcommands that ask a running agent about its state, or for a decision: alerts, remedy, backup.
+// Subcommands that ask a running agent about its state, or for a decision: alerts, remedy.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -98,25 +98,6 @@ int list_runs(const AskArguments& arguments) {
   return kFine;
 }
 
-int list_backups(const AskArguments& arguments) {
-  const auto data = data_of(ApiClient(arguments.url).get("/api/watchkeeper/v1/backups"));
-  if (!data) return failed(data.error());
-  for (const json& backup : data->at("backups")) {
-    const json& success = backup.at("lastSuccess");
-    const json& last = backup.at("lastRun");
-    std::printf(
-        "%s  %s  %s\n", text_of(backup.at("name")).c_str(),
-        success.is_null()
-            ? "never succeeded"
-            : ("last good " + text_of(success.at("started")) + " snapshot " + text_of(success.at("snapshot"))).c_str(),
-        backup.at("running").get<bool>() ? "running now" : "");
-    if (!last.is_null() && !text_of(last.at("error")).empty()) {
-      std::printf("  last run failed: %s\n", text_of(last.at("error")).c_str());
-    }
-  }
-  return kFine;
-}
-
 int ask(const AskArguments& arguments, const std::string& path) {
   FormFields fields = {{"who", arguments.who.empty() ? user_name() : arguments.who}};
   if (!arguments.reason.empty()) fields.emplace_back("reason", arguments.reason);
@@ -171,19 +152,6 @@ void add_remedy_commands(CLI::App& app, int& status) {
       *remedy, "resume", "Go on after a pause", status,
       [](const AskArguments& given) { return ask(given, "automation/resume"); }, arguments);
   resume->add_option("--who", arguments->who, "Who decides; default: the user");
-}
-
-void add_backup_commands(CLI::App& app, int& status) {
-  CLI::App* const backup = app.add_subcommand("backup", "Backups: how fresh they are, and taking one now");
-  backup->require_subcommand(1);
-  const auto arguments = std::make_shared<AskArguments>();
-  add_action(*backup, "list", "List backups and their last runs", status, list_backups, arguments);
-  CLI::App* const run = add_action(
-      *backup, "run", "Take a backup now; returns when it is begun", status,
-      [](const AskArguments& given) { return ask(given, "backups/" + core::net::escape_query(given.name) + "/run"); },
-      arguments);
-  run->add_option("NAME", arguments->name, "Its name in the configuration")->required();
-  run->add_option("--who", arguments->who, "Who asks; default: the user");
 }
 
 }  // namespace agent

@@ -100,7 +100,7 @@ inline constexpr std::string_view kStaking = R"(#staking:
 inline constexpr std::string_view kBackups = R"(#backups:
 #  - name: configuration
 #    source:
-#      paths: [/etc]  # never a running validator's slashing protection: its file is stale the moment it is copied
+#      paths: [/etc]  # not a validator's slashing protection: that has a source of its own, sqlite
 #    repository: /var/backups/watchkeeper
 #    password_file: /etc/watchkeeper/restic-password
 #    schedule: 6h

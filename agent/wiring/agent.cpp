@@ -278,4 +278,9 @@ Result<void> Agent::run_backup(const std::string& name, const std::string& who) 
   return components_->ask_for_backup(name, who);
 }
 
+Result<void> Agent::verify_backup(const std::string& name, actions::backup::VerificationKind kind,
+                                  const std::string& who) {
+  return components_->ask_for_verification(name, kind, who);
+}
+
 }  // namespace agent

@@ -70,6 +70,8 @@ class Agent final : public AgentView {
   core::Result<void> pause_automation(const std::string& reason, const std::string& who) override;
   core::Result<void> resume_automation(const std::string& who) override;
   core::Result<void> run_backup(const std::string& name, const std::string& who) override;
+  core::Result<void> verify_backup(const std::string& name, actions::backup::VerificationKind kind,
+                                   const std::string& who) override;
 
  private:
   using ReloadAnswer = std::promise<core::Result<void>>;

@@ -129,6 +129,7 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
   actions::backup::BackupSet::Options backup_options;
   backup_options.database = data.file("backups.db");
   backup_options.cache_folder = data.file("restic-cache");
+  backup_options.scratch_folder = data.file("backup-scratch");
   auto backups = actions::backup::BackupSet::open(config.settings.backups, backup_options, commands_, clock_);
   if (!backups) return fail(backups.error());
   backups_ = std::move(*backups);
@@ -349,7 +350,7 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
   return {};
 }
 
-Result<void> Components::ask_for_backup(const std::string& name, const std::string& who) {
+Result<void> Components::queue_backup_task(const std::string& name, std::function<void()> task) {
   const auto known = backups_->status();
   if (std::ranges::find(known, name, &actions::backup::Status::name) == known.end()) {
     return fail(Errc::kNotFound, "there is no backup \"{}\"", name);
@@ -358,7 +359,15 @@ Result<void> Components::ask_for_backup(const std::string& name, const std::stri
     backups_asked_.fetch_sub(1);
     return fail(Errc::kLimitExceeded, "{} backups were asked for and wait already", kBackupsAskedMax);
   }
-  backup_requests_.post([this, name, who] {
+  backup_requests_.post([this, task = std::move(task)] {
+    task();
+    backups_asked_.fetch_sub(1);
+  });
+  return {};
+}
+
+Result<void> Components::ask_for_backup(const std::string& name, const std::string& who) {
+  return queue_backup_task(name, [this, name, who] {
     const auto record = backups_->take(name, who, stopping_.get_token());
     if (!record) {
       spdlog::error("backup {}: {}", name, record.error().message);
@@ -367,9 +376,22 @@ Result<void> Components::ask_for_backup(const std::string& name, const std::stri
     } else {
       spdlog::info("backup {}: snapshot {}", name, record->snapshot.id);
     }
-    backups_asked_.fetch_sub(1);
   });
-  return {};
+}
+
+Result<void> Components::ask_for_verification(const std::string& name, actions::backup::VerificationKind kind,
+                                              const std::string& who) {
+  return queue_backup_task(name, [this, name, kind, who] {
+    const auto verification = backups_->verify(name, kind, who, stopping_.get_token());
+    const char* const what = kind == actions::backup::VerificationKind::kDrill ? "restore drill" : "check";
+    if (!verification) {
+      spdlog::error("backup {}: {}: {}", name, what, verification.error().message);
+    } else if (!verification->succeeded) {
+      spdlog::error("backup {}: {} failed: {}", name, what, verification->error);
+    } else {
+      spdlog::info("backup {}: {} succeeded", name, what);
+    }
+  });
 }
 
 void Components::stop() {

@@ -77,11 +77,16 @@ class Components {
 
   // Takes a backup on a thread of its own, one after another. kNotFound; kLimitExceeded while too many wait.
   core::Result<void> ask_for_backup(const std::string& name, const std::string& who);
+  // Likewise.
+  core::Result<void> ask_for_verification(const std::string& name, actions::backup::VerificationKind kind,
+                                          const std::string& who);
 
  private:
   Components(const LoadedConfig& config, const core::Clock& clock, std::unique_ptr<core::ring::MappedRing> ring);
 
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
+  // Runs `task` after what was asked for before.
+  core::Result<void> queue_backup_task(const std::string& name, std::function<void()> task);
   void make_pools();
   std::vector<collector::remote_write::FamilyText> family_texts() const;
   std::function<void(const collector::scrape::Arrival&)> arrival_hook();

@@ -199,6 +199,20 @@ Result<Database> Database::open(const std::string& path, std::span<const Migrati
   return database;
 }
 
+Result<Database> Database::open_read_only(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0) return fail(Errc::kNotFound, "{}: {}", path, std::strerror(errno));
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+  if (handle == nullptr) return fail(Errc::kUnavailable, "{}: out of memory", path);
+  Database database(handle, path);
+  if (code != SQLITE_OK) return fail(last_error(handle));
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  // A view or trigger of a foreign file must not call functions with effects.
+  if (auto set = database.execute("PRAGMA trusted_schema=OFF"); !set) return fail(set.error());
+  return database;
+}
+
 Database::Database(Database&& other) noexcept
     : handle_(std::exchange(other.handle_, nullptr)), path_(std::move(other.path_)) {}
 

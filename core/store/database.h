@@ -81,6 +81,8 @@ class Database {
  public:
   // Opens or creates `path` (":memory:" for tests) and applies the migrations it has not had, each once, in order.
   static Result<Database> open(const std::string& path, std::span<const Migration> migrations, Durability durability);
+  // Opens a database of any program, which nothing is written to; kNotFound if it is not there.
+  static Result<Database> open_read_only(const std::string& path);
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
   ~Database();

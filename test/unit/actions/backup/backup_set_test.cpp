@@ -61,7 +61,8 @@ class BackupSetTest : public ::testing::Test {
     return backup;
   }
   std::unique_ptr<BackupSet> open(BackupConfig backup) {
-    auto set = BackupSet::open({std::move(backup)}, {folder_.at("backups.db"), folder_.at("cache")}, restic_, clock_);
+    auto set = BackupSet::open({std::move(backup)},
+                               {folder_.at("backups.db"), folder_.at("cache"), folder_.at("scratch")}, restic_, clock_);
     EXPECT_TRUE(set) << set.error().message;
     return std::move(*set);
   }

@@ -39,7 +39,8 @@ class ResticTest : public ::testing::Test {
   }
 
   std::unique_ptr<BackupSet> open() {
-    auto set = BackupSet::open({config_}, {folder_.at("backups.db"), folder_.at("cache")}, runner_, clock_);
+    auto set = BackupSet::open({config_}, {folder_.at("backups.db"), folder_.at("cache"), folder_.at("scratch")},
+                               runner_, clock_);
     EXPECT_TRUE(set) << set.error().message;
     return std::move(*set);
   }

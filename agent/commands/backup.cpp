@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Backups: asking a running agent about them or for one, and restoring without an agent, from its configuration file.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "actions/backup/backup_set.h"
+#include "agent/commands/api_client.h"
+#include "agent/commands/commands.h"
+#include "agent/config/load.h"
+#include "core/net/url.h"
+#include "core/process/child_process.h"
+#include "core/time/duration.h"
+
+namespace agent {
+namespace {
+
+using nlohmann::json;
+
+struct BackupArguments {
+  std::string url = kDefaultUrl;
+  std::string name;
+  std::string who;
+  std::string output = "text";
+  std::string config = "/etc/watchkeeper/watchkeeper.yml";
+  std::string target;
+  std::string snapshot = "latest";
+  std::string root;
+};
+
+int failed(const core::Error& error) {
+  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
+  return kFailed;
+}
+
+std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
+
+// One object a backup; what is not known is null.
+void print_json(const json& backups) {
+  json list = json::array();
+  for (const json& backup : backups) {
+    const json& good = backup.at("lastSuccess");
+    list.push_back({{"name", backup.at("name")},
+                    {"snapshot", good.is_null() ? json(nullptr) : good.at("snapshot")},
+                    {"time", good.is_null() ? json(nullptr) : good.at("started")},
+                    {"bytes", good.is_null() ? json(nullptr) : good.at("bytes")},
+                    {"verified_at", backup.at("verifiedAt")}});
+  }
+  std::printf("%s\n", list.dump(2).c_str());
+}
+
+std::string took(const json& verification) {
+  const json& seconds = verification.at("tookSeconds");
+  if (!seconds.is_number()) return "";
+  return ", took " + core::format_duration(core::Millis(static_cast<std::int64_t>(seconds.get<double>() * 1000)));
+}
+
+void print_text(const json& backup) {
+  const json& good = backup.at("lastSuccess");
+  std::printf("%s  %s%s\n", text_of(backup.at("name")).c_str(),
+              good.is_null()
+                  ? "never succeeded"
+                  : ("last good " + text_of(good.at("started")) + " snapshot " + text_of(good.at("snapshot"))).c_str(),
+              backup.at("running").get<bool>() ? "  running now" : "");
+  if (const json& last = backup.at("lastRun"); !last.is_null() && !text_of(last.at("error")).empty()) {
+    std::printf("  last run failed: %s\n", text_of(last.at("error")).c_str());
+  }
+  if (!good.is_null() && !text_of(good.at("note")).empty()) std::printf("  %s\n", text_of(good.at("note")).c_str());
+  const json& tested = backup.at("lastDrillSuccess");
+  std::printf("  recovery %s%s\n",
+              tested.is_null() ? "never tested" : ("tested " + text_of(tested.at("started"))).c_str(),
+              tested.is_null() ? "" : took(tested).c_str());
+  for (const char* const kind : {"lastDrill", "lastCheck"}) {
+    const json& last = backup.at(kind);
+    if (last.is_null() || text_of(last.at("error")).empty()) continue;
+    std::printf("  %s failed: %s\n", kind, text_of(last.at("error")).c_str());
+  }
+}
+
+int list_backups(const BackupArguments& arguments) {
+  const auto data = data_of(ApiClient(arguments.url).get("/api/watchkeeper/v1/backups"));
+  if (!data) return failed(data.error());
+  if (arguments.output == "json") {
+    print_json(data->at("backups"));
+  } else {
+    for (const json& backup : data->at("backups")) print_text(backup);
+  }
+  return kFine;
+}
+
+int ask(const BackupArguments& arguments, const char* verb) {
+  const char* const sudo = std::getenv("SUDO_USER");
+  const char* const user = sudo != nullptr ? sudo : std::getenv("USER");
+  std::string who = arguments.who;
+  if (who.empty()) who = user == nullptr ? "command line" : user;
+  const std::string path = "/api/watchkeeper/v1/backups/" + core::net::escape_query(arguments.name) + "/" + verb;
+  const auto data = data_of(ApiClient(arguments.url).post(path, {{"who", who}}));
+  if (!data) return failed(data.error());
+  std::printf("begun; `watchkeeper backup list` shows what becomes of it\n");
+  return kFine;
+}
+
+int restore(const BackupArguments& arguments) {
+  const auto config = load_config(arguments.config);
+  if (!config) return failed(config.error().front());
+  for (const actions::backup::BackupConfig& backup : (*config)->settings.backups) {
+    if (backup.name != arguments.name) continue;
+    const core::SystemClock clock;
+    core::process::ChildProcessRunner commands(clock);
+    const auto restored = actions::backup::restore_snapshot(
+        backup, {.snapshot = arguments.snapshot, .target = arguments.target, .genesis_validators_root = arguments.root},
+        commands);
+    if (!restored) return failed(restored.error());
+    if (!restored->refused.empty()) std::fprintf(stderr, "refused: %s.\n", restored->refused.c_str());
+    std::printf("restored %s\n", restored->path.c_str());
+    return kFine;
+  }
+  std::fprintf(stderr, "watchkeeper: %s has no backup \"%s\"\n", arguments.config.c_str(), arguments.name.c_str());
+  return kFailed;
+}
+
+void add_asking(CLI::App& backup, const char* name, const char* verb, const char* help, int& status,
+                const std::shared_ptr<BackupArguments>& arguments) {
+  CLI::App* const command = backup.add_subcommand(name, help);
+  command->add_option("NAME", arguments->name, "Its name in the configuration")->required();
+  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
+  command->add_option("--who", arguments->who, "Who asks; default: the user");
+  command->callback([arguments, verb, &status] { status = ask(*arguments, verb); });
+}
+
+}  // namespace
+
+void add_backup_commands(CLI::App& app, int& status) {
+  CLI::App* const backup = app.add_subcommand("backup", "Backups: take, list, verify, restore, try a restore");
+  backup->require_subcommand(1);
+  const auto arguments = std::make_shared<BackupArguments>();
+  CLI::App* const list = backup->add_subcommand("list", "List backups, their last runs and when they were verified");
+  list->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
+  list->add_option("-o,--output", arguments->output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  list->callback([arguments, &status] { status = list_backups(*arguments); });
+  add_asking(*backup, "run", "run", "Take a backup now; returns when it is begun", status, arguments);
+  add_asking(*backup, "verify", "verify", "Check the repository now, as check: says", status, arguments);
+  add_asking(*backup, "drill", "drill", "Restore the newest snapshot into a scratch folder now, and look at it", status,
+             arguments);
+  CLI::App* const restore_command = backup->add_subcommand(
+      "restore", "Restore a snapshot; of slashing protection only the interchange. Needs no running agent");
+  restore_command->add_option("NAME", arguments->name, "Its name in the configuration")->required();
+  restore_command->add_option("--config", arguments->config, "The configuration file")->capture_default_str();
+  restore_command->add_option("--target", arguments->target, "An empty or new folder")->required();
+  restore_command->add_option("--snapshot", arguments->snapshot, "Its id")->capture_default_str();
+  restore_command->add_option("--genesis-validators-root", arguments->root,
+                              "For an interchange that was made without it");
+  restore_command->callback([arguments, &status] { status = restore(*arguments); });
+}
+
+}  // namespace agent
