@@ -58,7 +58,11 @@ Result<Timelines::Opened> Timelines::open(std::uint64_t identity) {
     set_state(*closed, first(*closed), TimelineState::kOpen);
     if (torn_[*closed]) {
       // What was written of the scrape that was under way when the process ended would pass for the next one.
-      burn(*closed, count(*closed));
+      const std::uint32_t torn = count(*closed);
+      // Or the one before was published and that was all. The number is burnt on a page, as without one all the scrapes
+      // of that page would be lost, and whatever lies before them.
+      if (slot_in_page(torn) == 0 && !page_of(*closed, torn)) take_page_locked(*closed, torn, newest_of(*closed));
+      burn(*closed, torn);
       torn_[*closed] = false;
     }
     keep_page(*closed);
@@ -116,6 +120,10 @@ void Timelines::give_up_page(TimelineNumber number) {
 
 std::uint32_t Timelines::take_page(TimelineNumber number, std::uint32_t index, std::int64_t base_ms) {
   const std::lock_guard lock(mutex_);
+  return take_page_locked(number, index, base_ms);
+}
+
+std::uint32_t Timelines::take_page_locked(TimelineNumber number, std::uint32_t index, std::int64_t base_ms) {
   const std::uint32_t in_timeline = page_number(index);
   give_up_page(number);
   // relaxed, twice: guarded by the lock.

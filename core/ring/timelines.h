@@ -104,6 +104,8 @@ class Timelines {
     return static_cast<TimelineState>(entry.span.load(std::memory_order_relaxed) >> 56);
   }
   std::uint32_t take_page(TimelineNumber number, std::uint32_t index, std::int64_t base_ms);
+  // REQUIRES: mutex_ is held.
+  std::uint32_t take_page_locked(TimelineNumber number, std::uint32_t index, std::int64_t base_ms);
   std::optional<TimelineNumber> find_closed(std::uint64_t identity) const;
   std::optional<TimelineNumber> choose_free() const;
   void set_state(TimelineNumber number, std::uint32_t first, TimelineState state);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/ring/mapped_ring.h"
+#include "core/ring/ring_layout.h"
 #include "test/unit/core/ring/ring_model.h"
 #include "test/unit/core/ring/value_families.h"
 
@@ -108,6 +109,14 @@ TEST_F(RingRestart, AScrapeThatWasBeingWrittenIsAbsent) {
   EXPECT_TRUE(agree(of(*next, "late"), {{1990, 1}}));
 }
 
+// As if the process had ended after the newest scrape was counted, and before it was noted that its writing is over.
+void mark_as_writing(const MappedRingOptions& options) {
+  const RingGeometry geometry = *RingGeometry::make(options.size_bytes, options.max_series);
+  std::string bytes = ring_test::file_bytes(options.path);
+  bytes[geometry.timelines_at + offsetof(TimelineEntry, writing)] = 1;
+  ring_test::write_bytes(options.path, bytes);
+}
+
 // A page holds the times of 1024 scrapes: whichever of them was the last one, what lies before it stays in reach.
 TEST_F(RingRestart, AKillMayFallBetweenAnyTwoScrapes) {
   Life life = live();
@@ -119,6 +128,7 @@ TEST_F(RingRestart, AKillMayFallBetweenAnyTwoScrapes) {
     scrape(*life.appender, life.timeline, n * 1000, {{a, n}, {constant, 1}});
     if (n % 1024 > 3 && n % 1024 < 1021 && n % 100 != 0) continue;
     const MappedRingOptions killed = killed_now();
+    if (n % 1024 == 0 || n % 2 == 1) mark_as_writing(killed);
     {
       Life next = live(killed);
       EXPECT_TRUE(agree(of(*next.ring, "a"), wanted)) << n;
