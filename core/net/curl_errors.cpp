@@ -51,6 +51,7 @@ Error CurlTransfer::failure(CURLcode code) const {
       return {Errc::kUnavailable, "gzip: invalid data in the body"};
     case Stop::kByReceiver:
       return described(Errc::kCancelled, "the receiver of the body ended the transfer");
+    case Stop::kRedirect:
     case Stop::kNone:
       break;
   }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "core/net/credentials.h"
+#include "core/net/observation.h"
 #include "core/net/url.h"
 
 namespace core::net {
@@ -50,6 +51,11 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+long version_option(const Request& request) {
+  if (request.http2_without_tls) return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+  return request.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 }
 
 std::string address_text(const sockaddr& address) {
@@ -105,7 +111,7 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   set_long(CURLOPT_MAXAGE_CONN, kIdleConnectionSeconds);
   set_long(CURLOPT_TCP_NODELAY, 1);
   set_long(CURLOPT_BUFFERSIZE, kReadBytes);
-  set_long(CURLOPT_HTTP_VERSION, request_.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
+  set_long(CURLOPT_HTTP_VERSION, version_option(request_));
   // A millisecond at least: zero would mean no deadline.
   const auto timeout_ms = std::chrono::ceil<Millis>(request_.timeout).count();
   set_long(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_ms));
@@ -114,22 +120,12 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   set_long(CURLOPT_MAXREDIRS, kRedirectsMax);
   prepare_callbacks();
   prepare_method();
-  const bool https = url->scheme == "https";
-  if (https && !request_.tls.server_name.empty()) {
-    // The URL names the host to verify, CONNECT_TO the one to dial; the Host header stays what it was.
-    const bool v6 = url->host.find(':') != std::string::npos;
-    const std::string dial =
-        v6 ? fmt::format("::[{}]:{}", url->host, url->port) : fmt::format("::{}:{}", url->host, url->port);
-    if (find_header(request_.headers, "Host").empty()) request_.headers.emplace_back("Host", url->authority());
-    Url verified = *url;
-    verified.host = request_.tls.server_name;
-    connect_to_.reset(curl_slist_append(nullptr, dial.c_str()));
-    curl_easy_setopt(easy_.get(), CURLOPT_CONNECT_TO, connect_to_.get());
-    set_text(CURLOPT_URL, verified.to_string());
+  if (request_.observation != nullptr) {
+    prepare_observed(*url);
   } else {
-    set_text(CURLOPT_URL, url->to_string());
+    prepare_url(*url);
+    prepare_tls();
   }
-  prepare_tls();
   if (auto headers = prepare_headers(user_agent); !headers) return headers;
   return prepare_credentials();
 }
@@ -151,6 +147,20 @@ void CurlTransfer::prepare_signature(const AwsSignature& signature) {
   set_text(CURLOPT_AWS_SIGV4, fmt::format("aws:amz:{}:{}", signature.region, signature.service));
   set_text(CURLOPT_USERNAME, signature.access_key);
   set_text(CURLOPT_PASSWORD, signature.secret_key);
+}
+
+void CurlTransfer::prepare_url(const Url& url) {
+  if (url.scheme != "https" || request_.tls.server_name.empty()) return set_text(CURLOPT_URL, url.to_string());
+  // The URL names the host to verify, CONNECT_TO the one to dial; the Host header stays what it was.
+  const bool v6 = url.host.find(':') != std::string::npos;
+  const std::string dial =
+      v6 ? fmt::format("::[{}]:{}", url.host, url.port) : fmt::format("::{}:{}", url.host, url.port);
+  if (find_header(request_.headers, "Host").empty()) request_.headers.emplace_back("Host", url.authority());
+  Url verified = url;
+  verified.host = request_.tls.server_name;
+  connect_to_.reset(curl_slist_append(nullptr, dial.c_str()));
+  curl_easy_setopt(easy_.get(), CURLOPT_CONNECT_TO, connect_to_.get());
+  set_text(CURLOPT_URL, verified.to_string());
 }
 
 void CurlTransfer::prepare_callbacks() {
@@ -239,6 +249,10 @@ Result<void> CurlTransfer::prepare_headers(const std::string& user_agent) {
   // libcurl would guess a form, and would wait for permission before it sends a large body.
   if (!has("Content-Type")) add_header("Content-Type:");
   if (!has("Expect")) add_header("Expect:");
+  if (request_.observation != nullptr) {
+    if (!has("Accept")) add_header("Accept:");
+    if (!has("Connection") && !request_.http2_without_tls) add_header("Connection: close");
+  }
   return {};
 }
 
@@ -263,8 +277,11 @@ Result<void> CurlTransfer::prepare_credentials() {
 }
 
 curl_socket_t CurlTransfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {
-  static_cast<CurlTransfer*>(self)->dialled_ = address_text(address->addr);
-  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  transfer.dialled_ = address_text(address->addr);
+  const curl_socket_t opened = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  transfer.open_error_ = opened < 0 ? errno : 0;
+  return opened;
 }
 
 std::size_t CurlTransfer::on_header(char* bytes, std::size_t size, std::size_t count, void* self) {
@@ -278,7 +295,7 @@ bool CurlTransfer::take_header_line(std::string_view line) {
     stop_ = Stop::kHeaderLimit;
     return false;
   }
-  if (body_begun_) return true;  // a trailer after a chunked body
+  if (body_begun_ && request_.observation == nullptr) return true;  // a trailer after a chunked body
   if (line.starts_with("HTTP/")) {
     // A new answer begins: after 100 Continue, or after a redirect.
     response_.headers.clear();
@@ -297,7 +314,9 @@ bool CurlTransfer::take_header_line(std::string_view line) {
     const bool goes_on = response_.status < 200 || (request_.follow_redirects && response_.status < 400 &&
                                                     !find_header(response_.headers, "Location").empty());
     headers_done_ = !goes_on;
-    return true;
+    if (!ends_at_redirect()) return true;
+    stop_ = Stop::kRedirect;
+    return false;
   }
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
@@ -333,6 +352,7 @@ bool CurlTransfer::take_body(std::string_view piece) {
     stop_ = Stop::kByReceiver;
     return false;
   }
+  if (request_.observation != nullptr) return observe_body(piece);
   if (inflater_) {
     switch (inflater_->feed(piece, response_.body)) {
       case GzipInflater::Outcome::kOk:
@@ -375,6 +395,10 @@ Timings CurlTransfer::timings() const {
 }
 
 Result<Response> CurlTransfer::finish(CURLcode code) {
+  if (request_.observation != nullptr) {
+    observe(code);
+    if (stop_ == Stop::kRedirect) return std::move(response_);
+  }
   if (code != CURLE_OK) return fail(failure(code));
   if (inflater_ && !inflater_->complete()) return fail(Errc::kUnavailable, "unexpected EOF");
   response_.timings = timings();

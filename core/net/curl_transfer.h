@@ -15,6 +15,8 @@
 
 namespace core::net {
 
+struct Url;
+
 struct CurlEasyCleanup {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
 };
@@ -54,6 +56,8 @@ class CurlTransfer {
   static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
   static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
 
+  static CURLcode on_tls_context(CURL* easy, void* context, void* self);
+
   bool take_header_line(std::string_view line);
   bool take_body(std::string_view piece);
   void begin_body();
@@ -66,8 +70,14 @@ class CurlTransfer {
   void prepare_tls();
   void prepare_route();
   void prepare_signature(const AwsSignature& signature);
+  void prepare_url(const Url& url);
+  void prepare_observed(const Url& url);
   void prepare_callbacks();
   bool add_header(const std::string& line);
+
+  bool ends_at_redirect();
+  bool observe_body(std::string_view piece);
+  void observe(CURLcode code);
 
   Error failure(CURLcode code) const;
   Error connect_failure() const;
@@ -75,7 +85,7 @@ class CurlTransfer {
   Error receive_failure(CURLcode code) const;
   Timings timings() const;
 
-  enum class Stop { kNone, kBodyLimit, kHeaderLimit, kBadGzip, kByReceiver };
+  enum class Stop { kNone, kBodyLimit, kHeaderLimit, kBadGzip, kByReceiver, kRedirect };
 
   TransferId id_;
   CurlEasy easy_;
@@ -91,7 +101,9 @@ class CurlTransfer {
   bool body_begun_ = false;
   std::unique_ptr<GzipInflater> inflater_;
   Stop stop_ = Stop::kNone;
-  std::string dialled_;  // ip:port of the last connection attempt
+  std::string dialled_;        // ip:port of the last connection attempt
+  int open_error_ = 0;         // why there was no socket for it
+  std::string verified_name_;  // of an observed request: what the certificate must name
 };
 
 }  // namespace core::net

@@ -68,6 +68,8 @@ struct AwsSignature {
   bool operator==(const AwsSignature&) const = default;
 };
 
+struct Observation;
+
 struct Request {
   std::string method = "GET";
   std::string url;
@@ -78,6 +80,7 @@ struct Request {
   bool accept_gzip = true;                      // sends Accept-Encoding: gzip and inflates the answer
   bool follow_redirects = false;                // at most 10; credentials go to the first host only
   bool http2 = true;                            // where TLS negotiates it
+  bool http2_without_tls = false;               // 2 from the first byte, for a server that is known to speak it
   TlsOptions tls;
   Credentials credentials;
   ProxyOptions proxy;
@@ -86,6 +89,8 @@ struct Request {
   // body_limit says nothing and gzip is not asked for. Must not call the client. False ends the transfer: kCancelled.
   std::function<bool(std::string_view)> on_body;
   std::string buffer;  // becomes the answer's body: who asks again and again need not have memory found each time
+  // For who measures a connection rather than wants an answer; core/net/observation.h. None for everybody else.
+  std::shared_ptr<Observation> observation;
 };
 
 // How long each phase took, for probes; a phase that did not happen is zero.

@@ -296,19 +296,23 @@ const Table<HttpClientConfig>& HttpClientConfig::fields() {
   return table;
 }
 
+TlsOptions TlsConfig::options() const {
+  return {.ca_file = ca_file.path,
+          .cert_file = cert_file.path,
+          .key_file = key_file.path,
+          .ca = ca,
+          .cert = cert,
+          .key = key.value,
+          .least = min_version == "TLS13" ? TlsVersion::kTls13 : TlsVersion::kTls12,
+          .most = max_version == "TLS12" ? TlsVersion::kTls12 : TlsVersion::kTls13,
+          .server_name = server_name,
+          .insecure_skip_verify = insecure_skip_verify};
+}
+
 Result<void> HttpClientConfig::apply(Request& request) const {
   request.follow_redirects = follow_redirects;
-  request.tls.ca_file = tls_config.ca_file.path;
-  request.tls.cert_file = tls_config.cert_file.path;
-  request.tls.key_file = tls_config.key_file.path;
-  request.tls.ca = tls_config.ca;
-  request.tls.cert = tls_config.cert;
-  request.tls.key = tls_config.key.value;
-  if (tls_config.min_version == "TLS13") request.tls.least = TlsVersion::kTls13;
-  if (tls_config.max_version == "TLS12") request.tls.most = TlsVersion::kTls12;
   request.http2 = enable_http2;
-  request.tls.server_name = tls_config.server_name;
-  request.tls.insecure_skip_verify = tls_config.insecure_skip_verify;
+  request.tls = tls_config.options();
 
   request.proxy = proxy_from_environment ? environment_proxy(request.url) : ProxyOptions{proxy_url.value, no_proxy};
 

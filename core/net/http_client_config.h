@@ -44,6 +44,9 @@ struct TlsConfig {
   std::string min_version;
   std::string max_version;
 
+  // For one who is given these settings only.
+  TlsOptions options() const;
+
   bool operator==(const TlsConfig&) const = default;
   static const config::Table<TlsConfig>& fields();
 };
