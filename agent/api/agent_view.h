@@ -14,6 +14,7 @@
 #include "agent/api/query_gate.h"
 #include "agent/config/load.h"
 #include "collector/discovery/discovery_set.h"
+#include "collector/probe/probe_runner.h"
 #include "collector/remote_write/remote_status.h"
 #include "collector/scrape/scrape_pools.h"
 #include "core/ring/mapped_ring.h"
@@ -66,6 +67,7 @@ class AgentView {
   virtual std::vector<collector::scrape::PoolStatus> pools() const = 0;
   virtual std::vector<collector::scrape::TargetMetadata> metadata() const = 0;
   virtual std::vector<collector::discovery::DiscoveryStatus> discoveries() const = 0;
+  virtual collector::probe::ProbeRunner& prober() = 0;
   virtual std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const = 0;
   virtual std::vector<collector::remote_write::RemoteStatus> remotes() const = 0;
   virtual actions::notify::NotifierStatus notifications() const = 0;

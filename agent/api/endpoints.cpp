@@ -3,6 +3,7 @@
 
 #include "agent/api/envelope.h"
 #include "agent/api/page_file.h"
+#include "agent/api/probe_api.h"
 #include "agent/api/query_api.h"
 #include "agent/api/rules_api.h"
 #include "agent/api/series_api.h"
@@ -91,6 +92,9 @@ void add_state_routes(Router& router, AgentView& agent) {
   get("/api/watchkeeper/v1/remediations", [&agent](const ApiRequest&) { return answer_remediations(agent); });
   get("/api/watchkeeper/v1/remotes", [&agent](const ApiRequest&) { return answer_remotes(agent); });
   get("/api/watchkeeper/v1/discoveries", [&agent](const ApiRequest&) { return answer_discoveries(agent); });
+  get("/api/watchkeeper/v1/probes", [&agent](const ApiRequest&) { return answer_probes(agent); });
+  router.add({"GET", "POST"}, "/probe", Effect::kReads,
+             [&agent](const ApiRequest& request, std::string_view) { return answer_probe(agent, request); });
   get("/api/watchkeeper/v1/backups", [&agent](const ApiRequest&) { return answer_backups(agent); });
   get("/metrics", [&agent](const ApiRequest&) {
     ApiResponse response;

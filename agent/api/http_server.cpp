@@ -23,13 +23,14 @@ using core::Errc;
 using core::fail;
 using core::Result;
 
-// A fixed number of threads and a bounded line before them. When the line is full the accepting thread waits, so that
-// further connections stay in the kernel's queue.
+// Some threads, more up to a bound while all of them are busy, and a bounded line before them. When the line is full
+// the accepting thread waits, so that further connections stay in the kernel's queue.
 //
 // Thread safety: any thread.
 class BoundedQueue final : public httplib::TaskQueue {
  public:
-  BoundedQueue(std::size_t threads, std::size_t waiting) : waiting_(waiting) {
+  BoundedQueue(std::size_t threads, std::size_t threads_max, std::size_t waiting)
+      : threads_max_(threads_max), waiting_(waiting) {
     for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work(); });
   }
 
@@ -37,6 +38,9 @@ class BoundedQueue final : public httplib::TaskQueue {
     std::unique_lock lock(mutex_);
     room_.wait(lock, [this] { return tasks_.size() < waiting_ || stopping_; });
     tasks_.push_back(std::move(task));
+    if (idle_ < tasks_.size() && threads_.size() < threads_max_ && !stopping_) {
+      threads_.emplace_back([this] { work(); });
+    }
     ready_.notify_one();
   }
 
@@ -56,7 +60,9 @@ class BoundedQueue final : public httplib::TaskQueue {
       std::function<void()> task;
       {
         std::unique_lock lock(mutex_);
+        ++idle_;
         ready_.wait(lock, [this] { return !tasks_.empty() || stopping_; });
+        --idle_;
         if (tasks_.empty()) return;
         task = std::move(tasks_.front());
         tasks_.pop_front();
@@ -66,13 +72,15 @@ class BoundedQueue final : public httplib::TaskQueue {
     }
   }
 
+  const std::size_t threads_max_;
   const std::size_t waiting_;
   std::mutex mutex_;
   std::condition_variable ready_;
   std::condition_variable room_;
   std::deque<std::function<void()>> tasks_;  // guarded by mutex_
   bool stopping_ = false;                    // guarded by mutex_
-  std::vector<std::thread> threads_;
+  std::size_t idle_ = 0;                     // guarded by mutex_
+  std::vector<std::thread> threads_;         // grown by enqueue(), which one thread calls
 };
 
 bool is_loopback(std::string_view address) {
@@ -149,8 +157,8 @@ void HttpServer::State::answer(const httplib::Request& given, httplib::Response&
 }
 
 void HttpServer::State::configure(const HttpServerOptions& options) {
-  server.new_task_queue = [threads = options.threads, waiting = options.waiting] {
-    return new BoundedQueue(threads, waiting);  // the library takes ownership
+  server.new_task_queue = [threads = options.threads, most = options.threads_max, waiting = options.waiting] {
+    return new BoundedQueue(threads, most, waiting);  // the library takes ownership
   };
   server.set_socket_options(set_socket_options);
   server.set_payload_max_length(options.body_limit);

@@ -25,7 +25,8 @@ struct ListenAddress {
 core::Result<ListenAddress> parse_listen_address(std::string_view text);
 
 struct HttpServerOptions {
-  std::size_t threads = 32;          // requests at once; more wait
+  std::size_t threads = 32;          // requests at once
+  std::size_t threads_max = 96;      // while all of them wait, for the end of a probe for instance; more requests wait
   std::size_t waiting = 64;          // accepted connections that wait for a thread; more wait in the kernel's queue
   std::size_t body_limit = 4 << 20;  // bytes of a request body: more is 413
   core::Duration io_timeout = std::chrono::seconds(10);

@@ -31,6 +31,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_check_commands(app, status);
   add_test_commands(app, status);
   add_query_command(app, status);
+  add_probe_command(app, status);
   add_alerts_command(app, status);
   add_remedy_commands(app, status);
   add_backup_commands(app, status);

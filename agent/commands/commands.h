@@ -18,6 +18,7 @@ void add_check_commands(CLI::App& app, int& status);
 void add_test_commands(CLI::App& app, int& status);
 void add_docs_commands(CLI::App& app, int& status);
 void add_query_command(CLI::App& app, int& status);
+void add_probe_command(CLI::App& app, int& status);
 void add_alerts_command(CLI::App& app, int& status);
 // `check seen`; the other checks need no running agent.
 void add_seen_command(CLI::App& check, int& status);

@@ -18,6 +18,7 @@ void add_docs_commands(CLI::App& app, int& status) {
   };
   add("reference", "Every key, as Markdown", configuration_reference);
   add("schema", "JSON Schema, for editors", configuration_schema);
+  add("probes", "Reasons, metrics and options of probes, as Markdown", probe_reference);
   add("example", "A commented configuration for a staking host", configuration_example);
 }
 

@@ -19,7 +19,6 @@ void add_not_yet(CLI::App& app, const char* name, const char* help, int& status)
 }  // namespace
 
 void add_not_yet_commands(CLI::App& app, int& status) {
-  add_not_yet(app, "probe", "Probe a target once", status);
   add_not_yet(app, "silence", "Silence alerts for a time", status);
   add_not_yet(app, "maintenance", "Announce maintenance of a host", status);
   add_not_yet(app, "failover", "Move validators to another site", status);

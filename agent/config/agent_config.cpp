@@ -162,6 +162,11 @@ const Table<AgentConfig>& AgentConfig::fields() {
                {.help = "The targets that are scraped, job by job.", .example = example::kScrapeConfigs})
         .field("scrape_config_files", &AgentConfig::scrape_config_files,
                {.help = "Files with further scrape_configs; * stands for any text in the last part of a path."})
+        .field("modules", &AgentConfig::modules,
+               {.help = "How things are probed, by name: blackbox_exporter's section, unchanged.",
+                .example = example::kModules})
+        .field("probes", &AgentConfig::probes,
+               {.help = "What is probed from here, job by job.", .example = example::kProbes})
         .field("rule_files", &AgentConfig::rule_files,
                {.help = "Rule files; * stands for any text in the last part of a path. Relative to this file.",
                 .example = example::kRuleFiles})
@@ -190,8 +195,8 @@ const Table<AgentConfig>& AgentConfig::fields() {
                {.help = "What is done about an alert, and how far by itself.", .example = example::kRemediations})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
-    for (const char* const later : {"remote_read", "storage", "tracing", "otlp", "runtime", "templates", "modules",
-                                    "probes", "failover", "coordination"}) {
+    for (const char* const later :
+         {"remote_read", "storage", "tracing", "otlp", "runtime", "templates", "failover", "coordination"}) {
       built.refuse(later, kNotYet);
     }
     return built;

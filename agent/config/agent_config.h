@@ -12,6 +12,8 @@
 #include "actions/notify/flap_damper.h"
 #include "actions/remedy/remediation_config.h"
 #include "collector/host/host_config.h"
+#include "collector/probe/module_config.h"
+#include "collector/probe/probe_client.h"
 #include "collector/remote_write/remote_write_config.h"
 #include "collector/scrape/scrape_config.h"
 #include "collector/staking/staking_config.h"
@@ -80,6 +82,8 @@ struct AgentConfig {
   GlobalSection global;
   std::vector<collector::scrape::ScrapeConfig> scrape_configs;
   std::vector<core::config::FilePath> scrape_config_files;
+  collector::probe::Modules modules;
+  std::vector<collector::probe::ProbeJobConfig> probes;
   std::vector<core::config::FilePath> rule_files;
   RulesSection rules;
   actions::notify::AlertingConfig alerting;

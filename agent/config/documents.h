@@ -10,5 +10,7 @@ namespace agent {
 std::string configuration_reference();
 std::string configuration_schema();
 std::string configuration_example();
+// docs/probes.md: reasons, metrics and options of probes.
+std::string probe_reference();
 
 }  // namespace agent

@@ -45,6 +45,23 @@ inline constexpr std::string_view kRemoteWrite = R"(#remote_write:
 #    basic_auth: {username: watch, password_file: /etc/watchkeeper/remote-password}
 )";
 
+inline constexpr std::string_view kModules = R"(#modules:
+#  http_2xx:
+#    prober: http
+#  certificate:
+#    prober: tls
+#    tls: {min_validity: 336h}
+)";
+
+inline constexpr std::string_view kProbes = R"(#probes:
+#  - job_name: outside
+#    module: http_2xx
+#    interval: 15s
+#    timeout: 5s
+#    static_configs:
+#      - targets: ["https://www.example.org/"]
+)";
+
 inline constexpr std::string_view kRuleFiles = R"(
   # The packs for what is scraped above: all but the two that begin with an o, which are for other setups. Those are
   # other_clients.yml for Prysm, Nimbus, Teku and Lodestar, and observers.yml for probes from several vantages.

@@ -15,33 +15,63 @@ using core::Error;
 using core::Result;
 using core::config::Node;
 
+using Jobs = std::vector<collector::scrape::ScrapeConfig>;
+
 // Jobs, and where each of them stands.
 struct PlacedJobs {
-  std::vector<collector::scrape::ScrapeConfig> jobs;
+  Jobs jobs;
   std::vector<Node> nodes;
 };
 
-// The jobs of the configuration and of the files it names, with what they inherit filled in. The error of a job is
-// placed at that job: the first one without which all is well.
+// Fills in what jobs inherit. The error of a job is placed at that job: the first one without which all is well.
+Result<Jobs> inherit(const PlacedJobs& placed, const collector::scrape::GlobalConfig& global) {
+  auto jobs = collector::scrape::resolve_jobs(placed.jobs, global);
+  if (jobs) return jobs;
+  for (std::size_t count = 1; count <= placed.jobs.size() && count <= placed.nodes.size(); ++count) {
+    const Jobs first(placed.jobs.begin(), placed.jobs.begin() + static_cast<std::ptrdiff_t>(count));
+    auto tried = collector::scrape::resolve_jobs(first, global);
+    if (!tried) return core::fail(placed.nodes[count - 1].error("{}", tried.error().message));
+  }
+  return core::fail(jobs.error());
+}
+
+// The jobs of the configuration and of the files it names.
 Result<PlacedJobs> resolve(LoadedConfig& loaded, const Node& root) {
   const AgentConfig& config = loaded.settings;
-  std::vector<collector::scrape::ScrapeConfig> all = config.scrape_configs;
-  std::vector<Node> nodes = root.find("scrape_configs").items();
+  PlacedJobs all{config.scrape_configs, root.find("scrape_configs").items()};
   auto files = read_scrape_files(config.scrape_config_files);
   if (!files) return core::fail(files.error());
   for (const std::string& pattern : files->unmatched) {
     loaded.warnings.push_back(root.find("scrape_config_files").error("no file matches {}", pattern).message);
   }
-  all.insert(all.end(), files->jobs.begin(), files->jobs.end());
-  nodes.insert(nodes.end(), files->nodes.begin(), files->nodes.end());
-  auto jobs = collector::scrape::resolve_jobs(all, config.global.scrape);
-  if (jobs) return PlacedJobs{std::move(*jobs), std::move(nodes)};
-  for (std::size_t count = 1; count <= all.size() && count <= nodes.size(); ++count) {
-    const std::vector first(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
-    auto tried = collector::scrape::resolve_jobs(first, config.global.scrape);
-    if (!tried) return core::fail(nodes[count - 1].error("{}", tried.error().message));
+  all.jobs.insert(all.jobs.end(), files->jobs.begin(), files->jobs.end());
+  all.nodes.insert(all.nodes.end(), files->nodes.begin(), files->nodes.end());
+  auto jobs = inherit(all, config.global.scrape);
+  if (!jobs) return core::fail(jobs.error());
+  return PlacedJobs{std::move(*jobs), std::move(all.nodes)};
+}
+
+// The jobs of `probes`: their modules must be there, and their names not those of scrape jobs, whose series they share.
+Result<Jobs> resolve_probes(const LoadedConfig& loaded, const Node& root) {
+  const AgentConfig& config = loaded.settings;
+  PlacedJobs placed{{}, root.find("probes").items()};
+  for (std::size_t i = 0; i < config.probes.size(); ++i) {
+    const collector::probe::ProbeJobConfig& probe = config.probes[i];
+    if (!config.modules.contains(probe.module) && probe.module != collector::probe::kDefaultModule) {
+      return core::fail(placed.nodes[i].find("module").error("there is no module \"{}\"", probe.module));
+    }
+    if (std::ranges::find(loaded.jobs, probe.job_name, &collector::scrape::ScrapeConfig::job_name) !=
+        loaded.jobs.end()) {
+      return core::fail(placed.nodes[i].error("scrape_configs has a job \"{}\" too", probe.job_name));
+    }
+    const bool of_staking =
+        probe.job_name == collector::staking::kObservationJob || probe.job_name == collector::staking::kMetricsJob;
+    if (of_staking && !root.find("staking").is_null()) {
+      return core::fail(placed.nodes[i].error("the job \"{}\" is that of the section staking", probe.job_name));
+    }
+    placed.jobs.push_back(collector::probe::to_scrape_config(probe));
   }
-  return core::fail(jobs.error());
+  return inherit(placed, config.global.scrape);
 }
 
 // Reads what the section refers to, and makes its two jobs.
@@ -125,6 +155,12 @@ tl::expected<LoadedConfigPtr, ConfigErrors> load_node(const Node& root, const st
   loaded->expectations = std::move(*expectations);
   loaded->jobs = std::move(jobs->jobs);
   if (auto resolved = resolve_staking(*loaded, root); !resolved) return refused(resolved.error());
+  auto probe_jobs = resolve_probes(*loaded, root);
+  if (!probe_jobs) return refused(probe_jobs.error());
+  loaded->probe_jobs = std::move(*probe_jobs);
+  for (std::string& warning : collector::probe::module_warnings(loaded->settings.modules)) {
+    loaded->warnings.push_back(std::move(warning));
+  }
   if (auto checked = check_across(loaded->settings, root); !checked) return refused(checked.error());
   loaded->external_labels = loaded->settings.global.scrape.expanded_external_labels();
   if (ConfigErrors errors = load_rules(*loaded, root); !errors.empty()) return tl::unexpected(std::move(errors));

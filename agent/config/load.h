@@ -26,6 +26,7 @@ struct LoadedConfig {
   std::vector<collector::scrape::Expectation> expectations;  // of the jobs
   collector::scrape::ScrapeConfig staking_metrics;           // of staking: what is scraped, the same way
   collector::scrape::ScrapeConfig staking_observation;       // and what is observed
+  std::vector<collector::scrape::ScrapeConfig> probe_jobs;   // of probes, the same way
   std::vector<rules::RuleGroupSpec> rule_groups;
   core::ring::Labels external_labels;
   std::vector<std::string> warnings;  // not wrong, but to be looked at: a pattern without a file

@@ -251,6 +251,8 @@ std::string Agent::metrics() const {
   append_self_metrics(text, *this,
                       {.scrape = components_->pools().stats(),
                        .expected = components_->expected(),
+                       .probe_scrape = components_->probe_pools().stats(),
+                       .probe = components_->prober().stats(),
                        .rules = components_->rules().counters(),
                        .flaps = components_->flap_damper().counters(),
                        .backup = components_->backups().stats(),

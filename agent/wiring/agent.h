@@ -52,6 +52,7 @@ class Agent final : public AgentView {
   std::vector<collector::scrape::PoolStatus> pools() const override { return components_->pool_status(); }
   std::vector<collector::scrape::TargetMetadata> metadata() const override { return components_->metadata(); }
   std::vector<collector::discovery::DiscoveryStatus> discoveries() const override { return components_->discoveries(); }
+  collector::probe::ProbeRunner& prober() override { return components_->prober(); }
   std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const override {
     return components_->rules().groups();
   }

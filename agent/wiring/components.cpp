@@ -13,6 +13,7 @@
 #include <mutex>
 #include <random>
 
+#include "agent/api/status_api.h"
 #include "agent/wiring/ring_file.h"
 
 namespace agent {
@@ -67,6 +68,12 @@ void log_remote_write(collector::remote_write::LogLevel level, const std::string
   spdlog::log(severity, "{}", text);
 }
 
+collector::probe::ProbeRunnerOptions prober_options() {
+  collector::probe::ProbeRunnerOptions options;
+  options.user_agent = "Watchkeeper/" + build_info().version;
+  return options;
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : std::string();
@@ -87,6 +94,8 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
       http_(core::net::make_http_client(loop_, clock)),
       dns_(core::net::make_dns_client(loop_)),
       folders_(collector::discovery::make_folder_watches(loop_)),
+      prober_(std::make_unique<collector::probe::ProbeRunner>(loop_, clock, prober_options())),
+      probe_client_(collector::probe::make_probe_client(*prober_)),
       commands_(clock),
       ring_(std::move(ring)),
       engine_(ring_->reader(), clock, options_of(config)),
@@ -102,6 +111,7 @@ Components::~Components() {
   expected_shard_.reset();
   observer_pools_.reset();
   observers_.reset();
+  probe_pools_.reset();
   pools_.reset();
   host_shard_.reset();
   rules_.reset();
@@ -178,6 +188,12 @@ void Components::make_pools() {
   observer_pools_ = std::make_unique<collector::scrape::ScrapePools>(
       clock_, loop_, *observers_, std::move(observer_shards), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
+  // Probes are few against what is scraped: one shard takes their samples in.
+  std::vector<std::unique_ptr<collector::scrape::Shard>> probe_shards;
+  probe_shards.push_back(collector::scrape::make_thread_shard(*ring_));
+  probe_pools_ = std::make_unique<collector::scrape::ScrapePools>(
+      clock_, loop_, *probe_client_, std::move(probe_shards), arrival_hook(),
+      collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
 }
 
 // Scrapes begin after the rules are there, and the shards end before they go.
@@ -229,6 +245,8 @@ void Components::apply_jobs(const LoadedConfig& config) {
     pools_->apply(jobs, config.external_labels, discovered);
     expected_->apply(config.expectations);
     apply_staking(config);
+    prober_->configure(config.settings.modules);
+    probe_pools_->apply(config.probe_jobs, config.external_labels);
     apply_host(config);
   });
   for (const auto& pool : pool_status()) {
@@ -272,6 +290,7 @@ std::vector<collector::scrape::PoolStatus> Components::pool_status() const {
     const bool ours = pool.job == collector::staking::kObservationJob || pool.job == collector::staking::kMetricsJob;
     return ours && pool.active.empty() && pool.errors.empty();
   });
+  std::ranges::move(probe_pools_->status(), std::back_inserter(pools));
   if (const auto measured = host()) {
     collector::scrape::PoolStatus own;
     own.job = measured->config().job;
@@ -285,6 +304,7 @@ std::vector<collector::scrape::PoolStatus> Components::pool_status() const {
 std::vector<collector::scrape::TargetMetadata> Components::metadata() const {
   auto targets = pools_->metadata();
   std::ranges::move(observer_pools_->metadata(), std::back_inserter(targets));
+  std::ranges::move(probe_pools_->metadata(), std::back_inserter(targets));
   if (const auto measured = host()) {
     targets.push_back({measured->config().job, measured->status().target.labels, measured->metadata()});
   }
@@ -402,6 +422,7 @@ void Components::stop() {
       discoveries_->stop();
       expected_->stop();
       observer_pools_->stop();
+      probe_pools_->stop();
       pools_->stop();
       if (const auto measured = host()) measured->stop();
     });

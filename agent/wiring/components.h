@@ -19,6 +19,7 @@
 #include "collector/discovery/discovery_set.h"
 #include "collector/discovery/folder_watch.h"
 #include "collector/host/host_loop.h"
+#include "collector/probe/probe_runner.h"
 #include "collector/remote_write/remote_writer.h"
 #include "collector/scrape/expected_series.h"
 #include "collector/scrape/scrape_pools.h"
@@ -61,6 +62,8 @@ class Components {
   const core::ring::MappedRing& ring() const { return *ring_; }
   const core::ring::Reader& reader() const { return ring_->reader(); }
   const collector::scrape::ScrapePools& pools() const { return *pools_; }
+  const collector::scrape::ScrapePools& probe_pools() const { return *probe_pools_; }
+  collector::probe::ProbeRunner& prober() { return *prober_; }
   // The jobs of the configuration, and this host's own if it is measured.
   std::vector<collector::scrape::PoolStatus> pool_status() const;
   std::vector<collector::scrape::TargetMetadata> metadata() const;
@@ -104,6 +107,8 @@ class Components {
   std::unique_ptr<core::net::HttpClient> http_;
   std::unique_ptr<core::net::DnsClient> dns_;
   std::unique_ptr<collector::discovery::FolderWatches> folders_;
+  std::unique_ptr<collector::probe::ProbeRunner> prober_;
+  std::unique_ptr<core::net::HttpClient> probe_client_;
   core::process::ChildProcessRunner commands_;
   std::unique_ptr<core::ring::MappedRing> ring_;
   rules::promql::Engine engine_;
@@ -123,6 +128,7 @@ class Components {
   std::unique_ptr<collector::discovery::DiscoverySet> discoveries_;
   std::unique_ptr<collector::staking::ObserverClient> observers_;
   std::unique_ptr<collector::scrape::ScrapePools> observer_pools_;  // whose scrapes are answered by observers_
+  std::unique_ptr<collector::scrape::ScrapePools> probe_pools_;
   mutable std::mutex host_mutex_;
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
   // A shard of its own, because a sick disk makes it wait. After host_: its tasks use that.

@@ -149,6 +149,32 @@ void append_expected(MetricText& text, const collector::scrape::ExpectedSeries& 
              as_double(expected.beyond_limit()));
 }
 
+// Every reason is there from the start: a counter that appeared with its first event would hide that event from rate().
+void append_probes(MetricText& text, const collector::scrape::ScrapeStats& stats,
+                   const collector::probe::ProbeStats& probes) {
+  using collector::probe::Blame;
+  for (const auto& row : collector::probe::kReasons) {
+    const double count = as_double(probes.by_reason[static_cast<std::size_t>(row.reason)].load());
+    text.counter("watchkeeper_probes_total", "Probes that ended, by why they failed (none: they passed).", count,
+                 {{"reason", std::string(row.name)}});
+    if (row.blame == Blame::kObserver) {
+      text.counter("watchkeeper_probe_unknown_total", "Probes that could not be tried from here, by the cause.", count,
+                   {{"cause", std::string(row.name)}});
+    }
+  }
+  text.gauge("watchkeeper_probes_in_flight", "Probes under way.", as_double(probes.in_flight.load()));
+  text.gauge("watchkeeper_probes_in_flight_max", "Probes that may be under way at once.",
+             as_double(probes.in_flight_max));
+  append_counters(
+      text,
+      std::array<Named, 3>{{
+          {"watchkeeper_probe_missed_ticks_total", "Probes that did not begin: the one before was still under way.",
+           stats.missed_ticks},
+          {"watchkeeper_probe_queue_full_total", "Results dropped: their shard had too much to do.", stats.queue_full},
+          {"watchkeeper_probe_target_errors_total", "Targets of probes that could not be made.", stats.target_errors},
+      }});
+}
+
 void append_rules(MetricText& text, const AgentView& agent, const rules::RuleCounters& counters) {
   append_counters(
       text,
@@ -446,6 +472,7 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_ring(text, agent.ring());
   append_scrapes(text, agent, counters.scrape);
   append_expected(text, counters.expected);
+  append_probes(text, counters.probe_scrape, counters.probe);
   append_rules(text, agent, counters.rules);
   append_arrivals(text, counters.rules);
   append_notifications(text, agent.notifications());

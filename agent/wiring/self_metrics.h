@@ -15,6 +15,8 @@ namespace agent {
 struct SelfCounters {
   const collector::scrape::ScrapeStats& scrape;
   const collector::scrape::ExpectedSeries& expected;
+  const collector::scrape::ScrapeStats& probe_scrape;  // what became of the samples of probes
+  const collector::probe::ProbeStats& probe;
   const rules::RuleCounters& rules;
   const actions::notify::FlapCounters& flaps;
   const actions::backup::BackupStats& backup;

@@ -30,6 +30,7 @@ void expect_current(const std::string& path, const std::string& text) {
 TEST(DocumentsTest, AreCurrent) {
   expect_current("docs/configuration.md", configuration_reference());
   expect_current("packaging/watchkeeper.example.yml", configuration_example());
+  expect_current("docs/probes.md", probe_reference());
 }
 
 TEST(DocumentsTest, TheSchemaIsJsonAndKnowsEveryTable) {
@@ -57,6 +58,8 @@ TEST(DocumentsTest, WhatTheExampleHasCommentedOutIsRightToo) {
   const auto config = load_config_text(text, kRoot + "/packaging/watchkeeper.example.yml");
   ASSERT_TRUE(config) << config.error().front().message << "\n" << text;
   EXPECT_EQ((*config)->settings.receivers.size(), 3U);
+  EXPECT_EQ((*config)->settings.modules.size(), 2U);
+  EXPECT_EQ((*config)->probe_jobs.size(), 1U);
   EXPECT_EQ((*config)->settings.backups.size(), 1U);
   EXPECT_EQ((*config)->settings.remediations.size(), 1U);
 }
