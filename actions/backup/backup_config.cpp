@@ -16,7 +16,7 @@ namespace {
 
 Result<void> check_source(const SourceConfig& source, const Node& node) {
   if (source.paths.empty() == source.sqlite.empty()) {
-    return fail(node.error("source: expected one of paths and sqlite"));
+    return fail(node.error("source: expected one of paths, with a path in it, and sqlite"));
   }
   for (const std::string& path : source.paths) {
     if (!path.starts_with('/')) return fail(node.error("source: expected an absolute path, got \"{}\"", path));

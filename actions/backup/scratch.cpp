@@ -15,30 +15,18 @@
 #include <utility>
 #include <vector>
 
+#include "core/store/open_file.h"
+
 namespace actions::backup {
 namespace {
 
 namespace fs = std::filesystem;
 using core::Errc;
 using core::fail;
+using core::OpenFile;
 using core::Result;
 
 constexpr std::size_t kBlock = 256 << 10;
-
-class File {
- public:
-  File(const std::string& path, int flags) : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  int get() const { return descriptor_; }
-  bool open() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_;
-};
 
 Result<void> make_private(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -57,7 +45,7 @@ Result<void> make_private(const std::string& path) {
 // Calls `each` with the pieces of a file.
 template <class Each>
 Result<void> read_pieces(const std::string& path, Each each) {
-  const File file(path, O_RDONLY);
+  const OpenFile file(path, O_RDONLY);
   if (!file.open()) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));
   std::vector<char> block(kBlock);
   for (;;) {
@@ -118,7 +106,7 @@ Result<std::string> sha256_of_file(const std::string& path) {
 }
 
 Result<void> write_private_file(const std::string& path, std::string_view bytes) {
-  const File file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  const OpenFile file(path, O_WRONLY | O_CREAT | O_TRUNC);
   if (!file.open()) return fail(Errc::kUnavailable, "{}: {}", path, std::strerror(errno));
   while (!bytes.empty()) {
     const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());

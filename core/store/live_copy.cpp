@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/store/database.h"
+#include "core/store/open_file.h"
 
 namespace core::store {
 namespace {
@@ -29,21 +30,6 @@ constexpr std::size_t kBlock = 1 << 20;
 constexpr std::size_t kFindingsMax = 3;
 
 using Connection = std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)>;
-
-class File {
- public:
-  File(const std::string& path, int flags) : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  int get() const { return descriptor_; }
-  bool open() const { return descriptor_ >= 0; }
-
- private:
-  int descriptor_;
-};
 
 Result<Connection> connect(const std::string& path, int flags) {
   sqlite3* handle = nullptr;
@@ -125,16 +111,16 @@ State state_of(const std::string& path) {
 // A rollback journal with a header means that a transaction is being written, or was cut off. Between transactions of
 // a connection in exclusive mode its header is zeroed (sqlite.org/atomiccommit.html, 7.5).
 bool within_transaction(const std::string& path) {
-  const File journal(path + "-journal", O_RDONLY);
+  const OpenFile journal(path + "-journal", O_RDONLY);
   std::array<char, 8> header{};
   if (!journal.open() || ::read(journal.get(), header.data(), header.size()) <= 0) return false;
   return std::any_of(header.begin(), header.end(), [](char byte) { return byte != 0; });
 }
 
 Result<std::uint64_t> copy_bytes(const std::string& from, const std::string& to, std::uint64_t most) {
-  const File source(from, O_RDONLY);
+  const OpenFile source(from, O_RDONLY);
   if (!source.open()) return fail(Errc::kFailed, "{}: {}", from, std::strerror(errno));
-  const File target(to, O_WRONLY | O_CREAT | O_TRUNC);
+  const OpenFile target(to, O_WRONLY | O_CREAT | O_TRUNC);
   if (!target.open()) return fail(Errc::kFailed, "{}: {}", to, std::strerror(errno));
   std::vector<char> block(kBlock);
   std::uint64_t copied = 0;
@@ -195,7 +181,7 @@ Result<LiveCopy> copy_live(const std::string& from, const std::string& to, const
   if (static_cast<std::uint64_t>(status.st_size) > options.bytes_max) {
     return fail(Errc::kLimitExceeded, "{}: larger than {} bytes", from, options.bytes_max);
   }
-  if (const File target(to, O_WRONLY | O_CREAT | O_EXCL); !target.open()) {
+  if (const OpenFile target(to, O_WRONLY | O_CREAT | O_EXCL); !target.open()) {
     return fail(Errc::kFailed, "{}: {}", to, std::strerror(errno));
   }
   const Result<std::optional<LiveCopy>> online = copy_online(from, to, clock, options, stop);

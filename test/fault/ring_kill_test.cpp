@@ -236,7 +236,7 @@ class Record {
     if (from < 0 || from > end) return "a sample of no scrape: " + ring_test::to_string(shown_.front());
     if (thorough_) oldest_ = std::min(oldest_, from);
     // A series that never changed needs no chunk, and may have all its samples for ever.
-    if (thorough_ && !slot.passing()) overwritten_ = overwritten_ || first_kept(slot, 0) < from;
+    if (thorough_ && !slot.passing() && !shown_.empty()) overwritten_ = overwritten_ || first_kept(slot, 0) < from;
     samples_ += shown_.size();
     std::size_t at = 0;
     std::int64_t newest_ms = ring_test::kEarliest;

@@ -94,7 +94,7 @@ TEST(BackupConfig, RefusesWithAPlace) {
   const std::string head = "backups:\n- name: b\n  repository: /r\n  password_file: p\n";
   const std::pair<std::string, std::string> cases[] = {
       {head, "missing key \"source\""},
-      {head + "  source: {paths: []}", "source: expected one of paths and sqlite"},
+      {head + "  source: {paths: []}", "source: expected one of paths, with a path in it"},
       {head + "  source: {paths: [etc]}", "expected an absolute path, got \"etc\""},
       {head + "  source: {vault_raft: {}}", "not supported yet"},
       {head + "  source: {paths: [/etc]}\n  schedule: sometimes", "w.yml:6:13: expected a duration"},
