@@ -165,46 +165,6 @@ void note_value(ChunkPen& pen, const Coded& coded) {
   pen.ulps = static_cast<std::int8_t>(coded.mantissa.ulps);
 }
 
-// What most changes are: a few scrapes at most after the last one, in the chunk's domain, and near. The same as the
-// general way below, without going through its parts. False, and nothing done, for every other.
-bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
-  const std::uint32_t gap = index - pen.index - 1;
-  if (pen.absent != 0 || gap >= kShortRunLeast || bits == previous) return false;
-  const std::uint64_t word = own(slot.words[1]);
-  const Domain domain = domain_of(word >> 43 & 0x1f);
-  const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(bits));
-  if (!mantissa.exact) return false;
-  std::uint64_t distance = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(pen.m);
-  if (word >> 63 != 0) {
-    distance -= static_cast<std::uint64_t>(center_of(static_cast<std::uint32_t>(own(slot.words[2]) >> 32) & 0xffff));
-  }
-  const std::uint32_t needed = signed_width(static_cast<std::int64_t>(distance));
-  const std::uint32_t narrow = kWidths[word >> 48 & 0x1f];
-  const std::uint32_t width = needed <= narrow ? narrow : kWidths[word >> 53 & 0x1f];
-  if (needed > width) return false;
-  std::uint64_t field = distance + half(width);
-  std::uint32_t field_width = width;
-  if (domain.kind == DomainKind::kNear) {
-    const std::uint32_t ulp_width = kUlpWidths[word >> 58 & 0x7];
-    const auto ulps = static_cast<std::uint64_t>(static_cast<std::int64_t>(mantissa.ulps - pen.ulps));
-    if (!fits(ulps, ulp_width) || width + ulp_width > 64) return false;
-    if (width < 64) field = (field & ((std::uint64_t{1} << width) - 1)) | (ulps + half(ulp_width)) << width;
-    field_width += ulp_width;
-  }
-  std::uint32_t data = pen.data;
-  const std::uint32_t controls = pen.controls + gap;
-  if (data + field_width + 2 * (controls + 1) > kSlotBits) return false;
-  put_control(slot, controls, needed <= narrow ? kNarrow : kWide);
-  put(slot, data, field, field_width);
-  count_event(slot, controls + 1, index, bits, false, is_uneven(previous, bits));
-  pen.m = mantissa.m;
-  pen.ulps = static_cast<std::int8_t>(mantissa.ulps);
-  pen.index = index;
-  pen.data = data & 0x7ff;
-  pen.controls = (controls + 1) & 0x1ff;
-  return true;
-}
-
 std::uint32_t fold_check(std::uint32_t check, std::uint64_t word) {
   return check_step(check, static_cast<std::uint32_t>(word >> 32), word);
 }
@@ -255,6 +215,51 @@ void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen) {
   pen.data = data & 0x7ff;
   pen.controls = 0;
   pen.absent = 0;
+}
+
+bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
+  const std::uint32_t gap = index - pen.index - 1;
+  if (pen.absent != 0 || gap >= kShortRunLeast || bits == previous) return false;
+  const std::uint64_t word = own(slot.words[1]);
+  const Domain domain = domain_of(word >> 43 & 0x1f);
+  const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(bits));
+  if (!mantissa.exact) return false;
+  std::uint64_t distance = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(pen.m);
+  if (word >> 63 != 0) {
+    distance -= static_cast<std::uint64_t>(center_of(static_cast<std::uint32_t>(own(slot.words[2]) >> 32) & 0xffff));
+  }
+  const std::uint32_t needed = signed_width(static_cast<std::int64_t>(distance));
+  const std::uint32_t narrow = kWidths[word >> 48 & 0x1f];
+  const std::uint32_t width = needed <= narrow ? narrow : kWidths[word >> 53 & 0x1f];
+  // What fills a word, or has no bits, goes the general way: neither can be shifted about as below.
+  if (needed > width || width - 1 >= 63) return false;
+  std::uint64_t field = (distance + half(width)) & ((std::uint64_t{1} << width) - 1);
+  std::uint32_t field_width = width;
+  if (domain.kind == DomainKind::kNear) {
+    const std::uint32_t ulp_width = kUlpWidths[word >> 58 & 0x7];
+    const auto ulps = static_cast<std::uint64_t>(static_cast<std::int64_t>(mantissa.ulps - pen.ulps));
+    if (!fits(ulps, ulp_width) || width + ulp_width > 64) return false;
+    field |= (ulps + half(ulp_width)) << width;
+    field_width += ulp_width;
+  }
+  const std::uint32_t begin = pen.data;
+  const std::uint32_t controls = pen.controls + gap;
+  if (begin + field_width + 2 * (controls + 1) > kSlotBits) return false;
+  // Whether a field goes over the end of a word cannot be guessed: what lies behind it is zero if it does not, and then
+  // goes into the same word.
+  const std::uint32_t shift = begin & 63;
+  Word& first = slot.words[begin >> 6];
+  publish(first, own(first) | field << shift);
+  Word& second = slot.words[(begin + field_width - 1) >> 6];
+  publish(second, own(second) | (field >> 1) >> (63 - shift));
+  put_control(slot, controls, needed <= narrow ? kNarrow : kWide);
+  count_event(slot, controls + 1, index, bits, false, is_uneven(previous, bits));
+  pen.m = mantissa.m;
+  pen.ulps = static_cast<std::int8_t>(mantissa.ulps);
+  pen.index = index;
+  pen.data = (begin + field_width) & 0x7ff;
+  pen.controls = (controls + 1) & 0x1ff;
+  return true;
 }
 
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {

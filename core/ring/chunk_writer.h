@@ -48,6 +48,9 @@ void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen);
 // the bits of the sample before. False, and nothing is written, if there is no room. REQUIRES: index > pen.index; >= if
 // absent. The value differs from the one before, or the series was absent.
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous);
+// What most changes are: a few scrapes at most after the last one, in the chunk's domain, and near. The same as
+// append_value(), without going through its parts. False, and nothing done, for every other.
+bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous);
 // From scrape `index` on there is no sample. REQUIRES: as above, and not absent already.
 bool append_absent(Slot& slot, ChunkPen& pen, std::uint32_t index);
 

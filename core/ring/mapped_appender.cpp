@@ -257,15 +257,24 @@ AppendOutcome MappedAppender::append(SeriesRef series, double value) {
   if (pen->touched == index_) [[unlikely]] {
     return bits == pen->last ? AppendOutcome::kUnchanged : AppendOutcome::kDuplicate;
   }
+  if (staged_count_ == staged_.size()) [[unlikely]]
+    make_room_to_stage();
+  const std::uint32_t absent = pen->chunk.absent;
+  // Whether a sample changes anything is a coin's toss to the processor: it is staged anyway, and stays if it does.
+  staged_[staged_count_] = {bits, number, StagedSample::kScrape};
+  staged_count_ += static_cast<std::size_t>(bits != pen->last) | absent;
+  pen->last = bits;
   pen->touched = index_;
   ++appended_;
-  if (pen->chunk.absent == 0) [[likely]] {
-    ++still_present_;
-    if (bits == pen->last) return AppendOutcome::kAppended;
-  }
-  pen->last = bits;
-  staged_.push_back({bits, number, StagedSample::kScrape});
+  still_present_ += 1 - absent;
   return AppendOutcome::kAppended;
+}
+
+void MappedAppender::make_room_to_stage() { staged_.resize(std::max<std::size_t>(64, staged_.size() * 2)); }
+
+void MappedAppender::stage(const StagedSample& sample) {
+  if (staged_count_ == staged_.size()) make_room_to_stage();
+  staged_[staged_count_++] = sample;
 }
 
 // Where a sample needs a closer look: the series' first, its first here, or one at a time that the timeline has passed.
@@ -288,7 +297,7 @@ void MappedAppender::stage(SeriesNumber series, Pen& pen, std::uint64_t bits) {
   pen.touched = index_;
   pen.last = bits;
   ++appended_;
-  staged_.push_back({bits, series, StagedSample::kScrape});
+  stage({bits, series, StagedSample::kScrape});
 }
 
 std::optional<Sample> MappedAppender::newest_of(SeriesNumber series) {
@@ -312,7 +321,7 @@ AppendOutcome MappedAppender::append_own_time(SeriesNumber series, Pen& pen, Sam
   if (pen.chunk.mode == kBare) pen.chunk.mode = kBareToTimed;
   if (pen.chunk.mode == kChunk) pen.chunk.mode = kChunkToTimed;
   pen.last = std::bit_cast<std::uint64_t>(sample.value);
-  staged_.push_back({pen.last, series, StagedSample::kOwnTime + static_cast<std::uint32_t>(own_times_.size())});
+  stage({pen.last, series, StagedSample::kOwnTime + static_cast<std::uint32_t>(own_times_.size())});
   own_times_.push_back(sample.time_ms);
   ++appended_;
   return AppendOutcome::kAppended;
@@ -340,7 +349,7 @@ void MappedAppender::stage_absences() {
     if (pen.touched == index_) {
       ++present;
     } else {
-      staged_.push_back({0, each, StagedSample::kAbsence});
+      stage({0, each, StagedSample::kAbsence});
     }
   }
   series.resize(kept);
@@ -358,9 +367,9 @@ void MappedAppender::count_changes(std::span<const StagedSample> samples) {
 void MappedAppender::publish() {
   CHECK(open_ != nullptr, "publish without begin()");
   if (!late_ && still_present_ != open_->present) stage_absences();
-  count_changes(staged_);
+  count_changes(staged());
   ring_.timelines.begin_writing(open_->number);
-  writer_.write(staged_, own_times_);
+  writer_.write(staged(), own_times_);
   open_->next = index_ + 1;
   if (late_) {
     // A scrape without a time: its samples have their own.
@@ -371,9 +380,12 @@ void MappedAppender::publish() {
     open_->has_time = true;
   }
   open_->made = 0;
-  staged_.clear();
+  staged_count_ = 0;
   own_times_.clear();
-  if (staged_.capacity() > kStagedKept) staged_.shrink_to_fit();
+  if (staged_.size() > kStagedKept) {
+    staged_.clear();
+    staged_.shrink_to_fit();
+  }
   if (own_times_.capacity() > kStagedKept) own_times_.shrink_to_fit();
   ring_.counters.appended.fetch_add(appended_, std::memory_order_relaxed);
   open_ = nullptr;

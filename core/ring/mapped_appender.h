@@ -49,6 +49,9 @@ class MappedAppender final : public Appender {
   AppendOutcome append_own_time(SeriesNumber series, Pen& pen, Sample sample);
   AppendOutcome append_first(SeriesNumber series, Pen& pen, std::uint64_t bits);
   void stage(SeriesNumber series, Pen& pen, std::uint64_t bits);
+  void stage(const StagedSample& sample);
+  void make_room_to_stage();
+  std::span<const StagedSample> staged() const { return {staged_.data(), staged_count_}; }
   void stage_absences();
   bool is_present(const Pen& pen) const { return pen.chunk.absent == 0 && is_run(pen.chunk.mode); }
   static bool is_run(std::uint32_t mode) { return mode == kBare || mode == kChunk; }
@@ -82,7 +85,8 @@ class MappedAppender final : public Appender {
   std::uint32_t still_present_ = 0;
   std::uint64_t appended_ = 0;
   bool has_new_ = false;  // series that readers have not been shown
-  std::vector<StagedSample> staged_;
+  std::vector<StagedSample> staged_;  // the first staged_count_ of them; the rest is room
+  std::size_t staged_count_ = 0;
   std::vector<std::int64_t> own_times_;
 };
 

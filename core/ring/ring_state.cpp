@@ -66,13 +66,6 @@ void SlotRing::look(std::size_t seat) {
 
 void SlotRing::look_away(std::size_t seat) { seats_[seat].view.store(~std::uint64_t{0}, std::memory_order_seq_cst); }
 
-bool SlotRing::writable(std::size_t seat, std::uint32_t slot) const {
-  const std::uint32_t segment = slot / kSlotsPerSegment;
-  const auto head = static_cast<std::uint32_t>(looked_[seat]);
-  const std::uint32_t ahead = segment >= head ? segment - head : segment + geometry_.segments - head;
-  return ahead >= guard_;
-}
-
 std::optional<std::int64_t> SlotRing::horizon_ms() const {
   const std::uint64_t taken = segments_taken();
   if (taken < geometry_.segments) return std::nullopt;

@@ -77,7 +77,12 @@ class SlotRing {
   void look(std::size_t seat);
   void look_away(std::size_t seat);
   // Whether the segment of a slot is far enough from the head as this appender saw it to be written to.
-  bool writable(std::size_t seat, std::uint32_t slot) const;
+  bool writable(std::size_t seat, std::uint32_t slot) const {
+    const std::uint32_t segment = slot / kSlotsPerSegment;
+    const auto head = static_cast<std::uint32_t>(looked_[seat]);
+    const std::uint32_t ahead = segment >= head ? segment - head : segment + geometry_.segments - head;
+    return ahead >= guard_;
+  }
 
   std::uint64_t segments_taken() const { return superblock_.segments_taken.load(std::memory_order_relaxed); }
   // When the oldest segment that is still whole was begun; none as long as none was overwritten.

@@ -47,7 +47,7 @@ void SeriesPen::write(std::span<const StagedSample> samples, std::span<const std
     }
     const StagedSample& sample = samples[i];
     if (sample.kind == StagedSample::kScrape) [[likely]] {
-      write_value(sample.series, sample.bits);
+      if (!write_near(sample.series, sample.bits)) write_value(sample.series, sample.bits);
     } else if (sample.kind == StagedSample::kAbsence) {
       write_absent(sample.series);
     } else {
@@ -151,6 +151,28 @@ bool SeriesPen::chunk_is_ours(SeriesNumber series) {
   if (!ring_.slots.known(place.head)) return false;
   const ChunkHead head = ChunkHead::unpack(own(ring_.slots.slot(place.head.slot).words[0]));
   return head.generation == place.head.generation;
+}
+
+// What most changes are: one more value in the open chunk, and an entry that keeps its place and its state. False, and
+// nothing done, for every other.
+inline bool SeriesPen::write_near(SeriesNumber series, std::uint64_t bits) {
+  Pen& pen = ring_.pens[series];
+  if (pen.chunk.mode != kChunk) return false;
+  SeriesEntry& entry = ring_.entries[series];
+  const std::uint64_t place = own(entry.place);
+  const ChunkLink head = SeriesPlace::unpack(place).head;
+  if (!ring_.slots.known(head) || !ring_.slots.writable(seat_, head.slot)) return false;
+  Slot& slot = ring_.slots.slot(head.slot);
+  if (static_cast<std::uint16_t>(own(slot.words[0])) != head.generation) return false;
+  if (!append_near(slot, pen.chunk, index_, bits, own(entry.last))) return false;
+  const std::uint64_t changed = pack_changed(index_, static_cast<std::uint32_t>(own(entry.changed) >> 32));
+  const std::uint32_t set = set_of(own(entry.labels));
+  // The order of write_entry().
+  entry.changed.store(changed, std::memory_order_release);
+  entry.last.store(bits, std::memory_order_release);
+  const std::uint32_t check = entry_check(place, bits, changed, set, SeriesState::kPresent);
+  entry.labels.store(pack_labels(set, check, SeriesState::kPresent), std::memory_order_release);
+  return true;
 }
 
 void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {

@@ -87,7 +87,6 @@ void gather(Report& report, const Reader& reader, std::size_t samples_each) {
       sum += samples.back().value;
     }
     read_ms.push_back(reading.cpu_ns() / 1e6);
-    for (int z = 0; z < 300; ++z) reader.counter_windows(refs, from_ms, to_ms, windows);
     const Stopwatch folding;
     reader.counter_windows(refs, from_ms, to_ms, windows);
     for (const core::ring::CounterWindow& each : windows) sum += each.last.value;
