@@ -84,7 +84,7 @@ class MappedAppender final : public Appender {
   bool late_ = false;  // not newer than the timeline's newest scrape: samples go by their own times
   std::uint32_t still_present_ = 0;
   std::uint64_t appended_ = 0;
-  bool has_new_ = false;  // series that readers have not been shown
+  bool has_new_ = false;              // series that readers have not been shown
   std::vector<StagedSample> staged_;  // the first staged_count_ of them; the rest is room
   std::size_t staged_count_ = 0;
   std::vector<std::int64_t> own_times_;
