@@ -28,13 +28,10 @@ class DiscoverySet::Provider final : public Sink {
 
   void update(std::vector<TargetGroup> groups) override {
     std::size_t targets = status_.targets;
-    std::size_t count = groups_.size();
     for (const TargetGroup& group : groups) {
       const auto known = groups_.find(group.source);
       if (known != groups_.end()) targets -= known->second->targets.size();
-      if (known != groups_.end()) --count;
       targets += group.targets.size();
-      if (!group.targets.empty()) ++count;
     }
     if (targets > kTargetsMax) {
       return failed(core::error(Errc::kLimitExceeded, "{} targets: at most {}", targets, kTargetsMax));

@@ -197,11 +197,11 @@ class Node::Document::Builder final : public YAML::EventHandler {
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& text) override {
+                const std::string& scalar) override {
     Value& value = make(mark, Kind::kScalar);
-    value.scalar = text;
+    value.scalar = scalar;
     value.quoted = check_tag(mark, tag, {"str"}, {"int", "float", "bool", "null"});
-    const std::size_t end = end_of_scalar(document_.text, static_cast<std::size_t>(mark.pos), text);
+    const std::size_t end = end_of_scalar(document_.text, static_cast<std::size_t>(mark.pos), scalar);
     if (end == std::string_view::npos) throw refuse(mark, "a text in quotes is not closed");
     scalar_end_ = end;
     finish(value, anchor);
@@ -347,13 +347,13 @@ class Node::Document::Builder final : public YAML::EventHandler {
   // A line "key" without a colon would otherwise be a key without a value.
   void require_colon(const Frame& frame) const {
     if (frame.key_end == std::string_view::npos) return;  // an alias as key
-    const std::string_view text = document_.text;
+    const std::string_view all = document_.text;
     const auto bracket = std::ranges::find(open_, true, &Frame::flow);
-    const std::size_t next = skip(text, frame.key_end, bracket == open_.end() ? " \t" : " \t\r\n");
-    if (next >= text.size() && bracket != open_.end()) {
+    const std::size_t next = skip(all, frame.key_end, bracket == open_.end() ? " \t" : " \t\r\n");
+    if (next >= all.size() && bracket != open_.end()) {
       throw refuse(*bracket->map_or_list, "a list or map opened here is not closed");
     }
-    if (next < text.size() && text[next] == ':') return;
+    if (next < all.size() && all[next] == ':') return;
     throw refuse(*frame.key, fmt::format("expected \":\" after key \"{}\"{}", frame.key->scalar,
                                          bracket == open_.end() ? "" : " (or quotes around the text with the brace)"));
   }
