@@ -66,10 +66,8 @@ Result<TimelineRef> MappedAppender::open_timeline(std::uint64_t identity) {
     return ref_of(own.number);
   }
   if (const auto newest = ring_.timelines.newest_before(own.number, own.next)) {
-    if (const auto time = ring_.timelines.time_of(own.number, *newest)) {
-      own.newest_ms = *time;
-      own.has_time = true;
-    }
+    own.newest_ms = newest->time_ms;
+    own.has_time = true;
   }
   // The series that were present when it was left: those that do not come back are absent from the next scrape on.
   for (const SeriesNumber series : std::exchange(ring_.left_present[own.number], {})) {

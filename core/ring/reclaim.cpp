@@ -52,7 +52,7 @@ std::int64_t now_of(const RingState& ring, SeriesNumber series) {
   if (!ring.timelines.known(timeline)) return ring.newest_ms;
   if (ring.timeline_seats[timeline] == 0 && !starting(ring)) return ring.newest_ms;
   const auto newest = ring.timelines.newest_before(timeline, ring.timelines.count(timeline));
-  return newest ? ring.timelines.time_of(timeline, *newest).value_or(ring.newest_ms) : ring.newest_ms;
+  return newest ? newest->time_ms : ring.newest_ms;
 }
 
 enum class GiveUp { kUnreadable, kLongEnded };

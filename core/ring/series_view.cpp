@@ -58,7 +58,7 @@ std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& vie
   if (known && view.changed < view.count && view.changed >= ring.timelines.first(view.place.timeline)) {
     if (view.state == SeriesState::kPresent) {
       const auto newest = ring.timelines.newest_before(view.place.timeline, view.count);
-      if (newest && *newest >= view.changed) return sample_at(*newest);
+      if (newest && newest->index >= view.changed) return Sample{newest->time_ms, std::bit_cast<double>(view.last)};
     }
     // The scrape before may have been burnt, in which case `last` was never published.
     if (view.state == SeriesState::kAbsent || view.state == SeriesState::kLeft) {
@@ -96,9 +96,8 @@ std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, st
   constexpr std::int64_t kEver = std::numeric_limits<std::int64_t>::max();
   if (ring.timelines.known(view->place.timeline)) {
     const auto newest = ring.timelines.newest_before(view->place.timeline, view->count);
-    const auto time = newest ? ring.timelines.time_of(view->place.timeline, *newest) : std::nullopt;
-    if (time) read_samples(ring, series, generation, *time - kNearMs, kEver, samples);
-    if (time && !samples.empty()) return samples.back();
+    if (newest) read_samples(ring, series, generation, newest->time_ms - kNearMs, kEver, samples);
+    if (newest && !samples.empty()) return samples.back();
   }
   read_samples(ring, series, generation, std::numeric_limits<std::int64_t>::min(), kEver, samples);
   return samples.empty() ? std::nullopt : std::optional(samples.back());

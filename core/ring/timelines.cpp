@@ -224,11 +224,11 @@ std::optional<std::int64_t> Timelines::time_of(TimelineNumber number, std::uint3
   return view->base_ms + offset_of(word);
 }
 
-std::optional<std::uint32_t> Timelines::newest_before(TimelineNumber number, std::uint32_t end) const {
+std::optional<Timelines::Scrape> Timelines::newest_before(TimelineNumber number, std::uint32_t end) const {
   const std::uint32_t least = first(number);
   // What lies further back than the pages reach has no time.
   for (std::uint32_t index = end, tried = 0; index > least && tried < 2 * kTimesPerPage; ++tried) {
-    if (time_of(number, --index)) return index;
+    if (const auto time = time_of(number, --index)) return Scrape{index, *time};
     if (!page_of(number, index)) return std::nullopt;
   }
   return std::nullopt;
@@ -297,8 +297,7 @@ std::int64_t Timelines::newest_ms() const {
   for (std::uint32_t i = 0; i < used(); ++i) {
     const auto number = static_cast<TimelineNumber>(i);
     if (state_of(entries_[number]) == TimelineState::kFree) continue;
-    const auto index = newest_before(number, count(number));
-    if (const auto time = index ? time_of(number, *index) : std::nullopt) newest = std::max(newest, *time);
+    if (const auto scrape = newest_before(number, count(number))) newest = std::max(newest, scrape->time_ms);
   }
   return newest;
 }

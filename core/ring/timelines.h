@@ -65,7 +65,11 @@ class Timelines {
   // The time of a published scrape; none if it was burnt or its page is gone.
   std::optional<std::int64_t> time_of(TimelineNumber number, std::uint32_t index) const;
   // The newest scrape below `end` that has a time.
-  std::optional<std::uint32_t> newest_before(TimelineNumber number, std::uint32_t end) const;
+  struct Scrape {
+    std::uint32_t index = 0;
+    std::int64_t time_ms = 0;
+  };
+  std::optional<Scrape> newest_before(TimelineNumber number, std::uint32_t end) const;
   // The scrapes below `end` whose times lie in [from_ms, to_ms]; the pages of all of them were there.
   ScrapeRange find(TimelineNumber number, std::uint32_t end, std::int64_t from_ms, std::int64_t to_ms) const;
 

@@ -21,9 +21,8 @@ std::uint32_t number_of(std::uint64_t owner) { return static_cast<std::uint32_t>
 }  // namespace
 
 std::int64_t Timelines::newest_of(TimelineNumber number) const {
-  const auto index = newest_before(number, count(number));
-  const auto time = index ? time_of(number, *index) : std::nullopt;
-  return time.value_or(0);
+  const auto newest = newest_before(number, count(number));
+  return newest ? newest->time_ms : 0;
 }
 
 void Timelines::adopt(Extent extent) {

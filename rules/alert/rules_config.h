@@ -10,7 +10,7 @@ enum class Evaluate { kArrival, kInterval };
 // `rules`: how rules are evaluated, beyond what Prometheus has words for.
 struct RulesConfig {
   Evaluate evaluate = Evaluate::kArrival;
-  double arrival_share = 0.02;
+  double arrival_share = 0.01;
 
   bool operator==(const RulesConfig&) const = default;
   static const core::config::Table<RulesConfig>& fields();

@@ -195,10 +195,10 @@ Result<SeriesList> Evaluator::vector_call(const Expr& node, const Call& call) {
   const Implementation& implementation = implementation_of(call.function);
   if (const auto* function = std::get_if<OfElement>(&implementation)) return call_elementwise(call, *function);
   if (const auto* function = std::get_if<Evaluator::VectorCall>(&implementation)) return (this->**function)(node, call);
-  const auto [of_window, fate] = window_call(call.function);
-  CHECK(of_window != nullptr, "a function that returns a vector has an implementation");
-  const auto function = [of_window = of_window](const Window& window, std::size_t,
-                                                const RangeSeries&) -> Result<RangeValue> { return of_window(window); };
+  const auto [of_samples, fate] = window_call(call.function);
+  CHECK(of_samples != nullptr, "a function that returns a vector has an implementation");
+  const auto function = [of_window = of_samples](const Window& window, std::size_t,
+                                                 const RangeSeries&) -> Result<RangeValue> { return of_window(window); };
   return over_windows(*call.args[0], function, fate);
 }
 
