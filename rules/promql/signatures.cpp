@@ -12,7 +12,6 @@ constexpr auto S = ValueType::kScalar;
 constexpr auto V = ValueType::kVector;
 constexpr auto M = ValueType::kMatrix;
 constexpr auto T = ValueType::kString;
-constexpr auto kStable = Maturity::kStable;
 constexpr auto kExperimental = Maturity::kExperimental;
 
 // Columns: id, name, declared arguments, their number, variadic, result, maturity.
