@@ -42,6 +42,16 @@ class MappedReader final : public Reader {
     return find_newest(ring_, number_of(series), generation_of(series));
   }
 
+  void lasts(std::span<const SeriesRef> series, std::vector<std::optional<Sample>>& out) const override {
+    constexpr std::size_t kEntriesAhead = 16;
+    out.resize(series.size());
+    NewestScrape remembered;
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      if (i + kEntriesAhead < series.size()) prefetch_entry(ring_, number_of(series[i + kEntriesAhead]));
+      out[i] = find_newest(ring_, number_of(series[i]), generation_of(series[i]), remembered);
+    }
+  }
+
   CounterWindow counter_window(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms) const override {
     CounterWindow window;
     if (fold_counter(ring_, number_of(series), generation_of(series), from_ms, to_ms, window)) return window;

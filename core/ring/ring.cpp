@@ -3,6 +3,12 @@
 
 namespace core::ring {
 
+void Reader::lasts(std::span<const SeriesRef> series, std::vector<std::optional<Sample>>& out) const {
+  out.clear();
+  out.reserve(series.size());
+  for (const SeriesRef each : series) out.push_back(last(each));
+}
+
 CounterWindow Reader::counter_window(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms) const {
   std::vector<Sample> samples;
   read(series, from_ms, to_ms, samples);

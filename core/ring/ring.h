@@ -111,6 +111,8 @@ class Reader {
 
   // The newest sample, mostly without decoding anything; none for an unknown or empty series.
   virtual std::optional<Sample> last(SeriesRef series) const = 0;
+  // Replaces `out` with those of all these series, in their order: less than as many calls of the above.
+  virtual void lasts(std::span<const SeriesRef> series, std::vector<std::optional<Sample>>& out) const;
 
   // The samples in [from_ms, to_ms] folded as those of a counter. Costs by changes of the value, not by samples.
   virtual CounterWindow counter_window(SeriesRef series, std::int64_t from_ms, std::int64_t to_ms) const;

@@ -176,8 +176,12 @@ inline void prefetch_newest_chunk(const RingState& ring, SeriesNumber series) {
   __builtin_prefetch(&slot.words[8]);
 }
 
-// The newest sample; none if there is none that can be read.
-std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& view);
+// The newest scrape of a timeline, remembered for the next series of the same target in the same query.
+struct NewestScrape {
+  TimelineNumber timeline = kNoTimeline;
+  std::uint32_t count = 0;  // of the timeline then
+  std::optional<Timelines::Scrape> scrape;
+};
 
 inline SeriesRef make_ref(SeriesNumber series, std::uint32_t generation) {
   return SeriesRef{(std::uint64_t{generation} << 32) | (series + 1)};

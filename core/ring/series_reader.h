@@ -18,6 +18,8 @@ void read_samples(const RingState& ring, SeriesNumber series, std::uint32_t gene
 
 // The newest sample, at whatever cost.
 std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation);
+std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation,
+                                  NewestScrape& remembered);
 
 // The same samples folded; false if that takes looking at each of them (read_samples() and fold what it gives).
 bool fold_counter(const RingState& ring, SeriesNumber series, std::uint32_t generation, std::int64_t from_ms,

@@ -48,7 +48,8 @@ std::optional<SeriesView> view_series(const RingState& ring, SeriesNumber series
   return std::nullopt;
 }
 
-std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& view) {
+// The newest sample as the entry tells it.
+static std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& view, NewestScrape& remembered) {
   const auto sample_at = [&](std::uint32_t index) -> std::optional<Sample> {
     const auto time = ring.timelines.time_of(view.place.timeline, index);
     if (!time) return std::nullopt;
@@ -57,7 +58,10 @@ std::optional<Sample> newest_sample(const RingState& ring, const SeriesView& vie
   const bool known = ring.timelines.known(view.place.timeline);
   if (known && view.changed < view.count && view.changed >= ring.timelines.first(view.place.timeline)) {
     if (view.state == SeriesState::kPresent) {
-      const auto newest = ring.timelines.newest_before(view.place.timeline, view.count);
+      if (remembered.timeline != view.place.timeline || remembered.count != view.count) {
+        remembered = {view.place.timeline, view.count, ring.timelines.newest_before(view.place.timeline, view.count)};
+      }
+      const auto& newest = remembered.scrape;
       if (newest && newest->index >= view.changed) return Sample{newest->time_ms, std::bit_cast<double>(view.last)};
     }
     // The scrape before may have been burnt, in which case `last` was never published.
@@ -82,9 +86,15 @@ static std::optional<Sample> newest_timed(const RingState& ring, const SeriesVie
 }
 
 std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation) {
+  NewestScrape remembered;
+  return find_newest(ring, series, generation, remembered);
+}
+
+std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, std::uint32_t generation,
+                                  NewestScrape& remembered) {
   const auto view = view_series(ring, series, generation);
   if (!view) return std::nullopt;
-  if (auto sample = newest_sample(ring, *view)) return sample;
+  if (auto sample = newest_sample(ring, *view, remembered)) return sample;
   if (view->state == SeriesState::kNew) return std::nullopt;
   if (view->state == SeriesState::kTimed) {
     const auto sample = newest_timed(ring, *view);

@@ -198,7 +198,9 @@ Result<SeriesList> Evaluator::vector_call(const Expr& node, const Call& call) {
   const auto [of_samples, fate] = window_call(call.function);
   CHECK(of_samples != nullptr, "a function that returns a vector has an implementation");
   const auto function = [of_window = of_samples](const Window& window, std::size_t,
-                                                 const RangeSeries&) -> Result<RangeValue> { return of_window(window); };
+                                                 const RangeSeries&) -> Result<RangeValue> {
+    return of_window(window);
+  };
   return over_windows(*call.args[0], function, fate);
 }
 

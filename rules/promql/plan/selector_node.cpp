@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rules/promql/plan/selector_node.h"
 
+#include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "rules/promql/plan/resolved_selector.h"
@@ -14,6 +16,9 @@ using core::ring::SeriesRef;
 namespace {
 
 constexpr std::uint32_t kNothing = std::numeric_limits<std::uint32_t>::max();
+
+// The newest samples of so many series are asked for together.
+constexpr std::size_t kLastsAtOnce = 256;
 
 // Which of a series' samples each step takes; kNothing: none is new enough.
 using ChosenSamples = std::vector<std::uint32_t>;
@@ -37,10 +42,14 @@ class SelectorNode final : public PlanNode {
     RowBlock block;
     block.steps = run.grid.size();
     const bool single = run.grid.start_ms == run.grid.end_ms;
-    const auto& refs = selector_.refs();
+    const std::span<const SeriesRef> refs = selector_.refs();
     for (std::uint32_t i = 0; i < refs.size(); ++i) {
+      if (single && i % kLastsAtOnce == 0) {
+        run.context.reader.lasts(refs.subspan(i, std::min<std::size_t>(kLastsAtOnce, refs.size() - i)), lasts_);
+      }
       const std::span<double> row = block.add(i);
-      const bool any = single ? newest(run, refs[i], row[0]) : at_each_step(run, refs[i], chosen, row);
+      const bool any =
+          single ? newest(run, refs[i], lasts_[i % kLastsAtOnce], row[0]) : at_each_step(run, refs[i], chosen, row);
       if (!any) block.take_back();
       if (!block.full() && i + 1 < refs.size()) continue;
       if (Status alive = run.context.check_alive(); !alive) return alive;
@@ -52,10 +61,9 @@ class SelectorNode final : public PlanNode {
   }
 
  private:
-  bool newest(const PlanRun& run, SeriesRef ref, double& value) {
+  bool newest(const PlanRun& run, SeriesRef ref, const std::optional<Sample>& last, double& value) {
     const std::int64_t at = run.grid.start_ms - offset_ms_;
     const std::int64_t before = at - run.context.options.lookback.count();
-    const std::optional<Sample> last = run.context.reader.last(ref);
     if (!last || last->time_ms <= before) return false;
     if (last->time_ms <= at) {
       run.context.newest_ms = std::max(run.context.newest_ms, last->time_ms);
@@ -101,7 +109,8 @@ class SelectorNode final : public PlanNode {
 
   ResolvedSelector selector_;
   std::int64_t offset_ms_;
-  std::vector<Sample> samples_;  // of the series at hand
+  std::vector<std::optional<Sample>> lasts_;  // of the next series
+  std::vector<Sample> samples_;               // of the series at hand
 };
 
 }  // namespace

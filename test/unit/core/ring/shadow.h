@@ -69,6 +69,14 @@ class Comparison {
     if (last.has_value() == known.empty() || (last && !same_sample(*last, known.back()))) {
       return failure(wanted) << "last() is " << (last ? to_string(*last) : "nothing") << " of " << shown.size();
     }
+    std::vector<std::optional<Sample>> lasts;
+    reader_.lasts(std::array{ref, SeriesRef::kNone, ref}, lasts);
+    const auto same = [&](const std::optional<Sample>& each) {
+      return each.has_value() == last.has_value() && (!last || same_sample(*each, *last));
+    };
+    if (lasts.size() != 3 || !same(lasts[0]) || lasts[1] || !same(lasts[2])) {
+      return failure(wanted) << "lasts() says something else than last()";
+    }
     for (int i = 0; i < windows; ++i) {
       if (auto right = window(ref, shown, random); !right) return failure(wanted) << right.message();
     }
