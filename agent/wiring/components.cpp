@@ -266,8 +266,8 @@ void Components::apply_host(const LoadedConfig& config) {
   const auto running = host();
   std::shared_ptr<collector::host::HostLoop> next;
   if (wanted && wanted->enabled) {
-    next = std::make_shared<collector::host::HostLoop>(clock_, loop_, *host_shard_, *wanted, host_name(),
-                                                       collector::host::HostPaths{}, arrival_hook());
+    next =
+        std::make_shared<collector::host::HostLoop>(clock_, loop_, *host_shard_, *wanted, host_name(), arrival_hook());
     // The loop fills in the instance, so what is compared is what is used.
     if (running && running->config() == next->config()) return;
   }

@@ -3,42 +3,72 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <utility>
+
 #include "core/ring/labels.h"
 
 namespace collector::host {
 namespace {
 
-std::string escape(std::string_view value) {
+void append_escaped(std::string& text, std::string_view value) {
   const bool valid = core::ring::is_valid_utf8(value);
-  std::string escaped;
   for (const char c : value) {
     if (c == '\n') {
-      escaped += "\\n";
+      text += "\\n";
     } else if (!valid && static_cast<unsigned char>(c) >= 0x80) {
-      escaped += '?';
+      text += '?';
     } else {
-      if (c == '"' || c == '\\') escaped += '\\';
-      escaped += c;
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
     }
   }
-  return escaped;
 }
 
 }  // namespace
 
 void ExpositionWriter::family(std::string_view name, std::string_view type, std::string_view help) {
   name_ = name;
-  text_ += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+  type_ = type;
+  help_ = help;
+  announced_ = false;
 }
 
-void ExpositionWriter::sample(Pairs labels, double value) {
-  text_ += name_;
-  char separator = '{';
-  for (const auto& [name, label_value] : labels) {
-    text_ += fmt::format("{}{}=\"{}\"", separator, name, escape(label_value));
-    separator = ',';
+void ExpositionWriter::single(std::string_view name, std::string_view type, std::string_view help, double value) {
+  family(name, type, help);
+  sample({}, value);
+}
+
+void ExpositionWriter::lines(std::string_view name, std::string_view type, std::string_view help,
+                             std::string_view text) {
+  if (!help.empty()) fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n", name, help);
+  if (!type.empty()) fmt::format_to(std::back_inserter(text_), "# TYPE {} {}\n", name, type);
+  text_ += text;
+}
+
+bool ExpositionWriter::has_family(std::string_view name) const {
+  return text_.find(fmt::format("# TYPE {} ", name)) != std::string::npos;
+}
+
+void ExpositionWriter::take_back(std::size_t size) {
+  text_.resize(size);
+  announced_ = false;
+}
+
+void ExpositionWriter::write_sample(const Pair* labels, std::size_t count, double value) {
+  if (!std::exchange(announced_, true)) {
+    fmt::format_to(std::back_inserter(text_), "# HELP {0} {1}\n# TYPE {0} {2}\n", name_, help_, type_);
   }
-  text_ += fmt::format("{} {}\n", separator == ',' ? "}" : "", value);
+  text_ += name_;
+  for (std::size_t i = 0; i < count; ++i) {
+    text_ += i == 0 ? '{' : ',';
+    text_ += labels[i].first;
+    text_ += "=\"";
+    append_escaped(text_, labels[i].second);
+    text_ += '"';
+  }
+  if (count > 0) text_ += '}';
+  fmt::format_to(std::back_inserter(text_), " {}\n", value);
 }
 
 }  // namespace collector::host

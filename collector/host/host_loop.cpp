@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/host/host_loop.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace collector::host {
+namespace {
 
-const core::config::Table<HostConfig>& HostConfig::fields() {
-  static const auto table =
-      core::config::Table<HostConfig>("host", "Metrics of the machine that the agent runs on.")
-          .field("enabled", &HostConfig::enabled, {.help = "Whether the host is measured."})
-          .field("interval", &HostConfig::interval, {.help = "How often."})
-          .field("job", &HostConfig::job, {.help = "The job label of its series."})
-          .field("instance", &HostConfig::instance, {.help = "The instance label; empty: the host's name."})
-          .check([](const HostConfig& host, const core::config::Node& node) -> core::Result<void> {
-            if (host.interval.count() <= 0) return core::fail(node.error("interval: expected more than 0"));
-            if (host.job.empty()) return core::fail(node.error("job: expected a name, got an empty text"));
-            return {};
-          });
-  return table;
+// A folder of bad files has as many complaints; a few say enough.
+constexpr std::size_t kComplaintsShownMax = 8;
+
+std::string join(const std::vector<std::string>& complaints) {
+  const auto end = complaints.begin() + static_cast<std::ptrdiff_t>(std::min(complaints.size(), kComplaintsShownMax));
+  return fmt::format("{}{}", fmt::join(complaints.begin(), end, "; "), end == complaints.end() ? "" : "; ...");
 }
 
+}  // namespace
+
 HostLoop::HostLoop(const core::Clock& clock, core::Scheduler& scheduler, scrape::Shard& shard, HostConfig config,
-                   std::string host_name, HostPaths paths, std::function<void(const scrape::Arrival&)> on_arrival)
+                   std::string host_name, std::function<void(const scrape::Arrival&)> on_arrival)
     : clock_(clock),
       scheduler_(scheduler),
       shard_(shard),
       config_(std::move(config)),
-      paths_(std::move(paths)),
-      on_arrival_(std::move(on_arrival)) {
+      on_arrival_(std::move(on_arrival)),
+      metrics_(clock, config_) {
   if (config_.instance.empty()) config_.instance = std::move(host_name);
   target_.labels = {{"job", config_.job}, {"instance", config_.instance}};
   target_.identity = target_.labels;
@@ -67,21 +64,24 @@ void HostLoop::tick() {
     fetch.time_ms = core::to_unix_ms(time);
     fetch.started = now;
     fetch.content_type = "text/plain";
-    fetch.body = host_exposition(self->paths_, time);
-    self->note(fetch.time_ms, self->series_->ingest(appender, self->clock_, fetch, self->shard_.scratch()));
+    auto reading = self->metrics_.read();
+    fetch.body = std::move(reading.text);
+    self->note(fetch.time_ms, self->series_->ingest(appender, self->clock_, fetch, self->shard_.scratch()),
+               reading.complaints);
     self->scheduler_.post([self] { self->in_flight_ = false; });
   });
   if (posted) return;
   in_flight_ = false;
   scrape::ScrapeReport report;
   report.error = "the collector is overloaded: its queue is full";
-  note(core::to_unix_ms(time), report);
+  note(core::to_unix_ms(time), report, {});
 }
 
-void HostLoop::note(std::int64_t time_ms, const scrape::ScrapeReport& report) {
+void HostLoop::note(std::int64_t time_ms, const scrape::ScrapeReport& report,
+                    const std::vector<std::string>& complaints) {
   {
     const std::lock_guard lock(mutex_);
-    status_.last_error = report.error;
+    status_.last_error = report.error.empty() ? join(complaints) : report.error;
     status_.last_scrape = core::from_unix_ms(time_ms);
     status_.last_duration = report.duration;
     status_.health = report.error.empty() ? scrape::Health::kUp : scrape::Health::kDown;
