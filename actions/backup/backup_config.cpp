@@ -15,8 +15,9 @@ using core::config::Table;
 namespace {
 
 Result<void> check_source(const SourceConfig& source, const Node& node) {
-  if (source.paths.empty() == source.sqlite.empty()) {
-    return fail(node.error("source: expected one of paths, with a path in it, and sqlite"));
+  const int given = (source.paths.empty() ? 0 : 1) + (source.sqlite.empty() ? 0 : 1) + (source.vault_raft ? 1 : 0);
+  if (given != 1) {
+    return fail(node.error("source: expected one of paths, with a path in it, sqlite and vault_raft"));
   }
   for (const std::string& path : source.paths) {
     if (!path.starts_with('/')) return fail(node.error("source: expected an absolute path, got \"{}\"", path));
@@ -54,7 +55,7 @@ std::string SourceConfig::validators_root() const {
 
 const Table<SourceConfig>& SourceConfig::fields() {
   static const auto table =
-      Table<SourceConfig>("source", "What a backup holds: paths or sqlite.")
+      Table<SourceConfig>("source", "What a backup holds: paths, sqlite or vault_raft.")
           .field("paths", &SourceConfig::paths,
                  {.help = "Absolute paths of files and folders; one that is missing fails the backup.",
                   .example = "[/etc/watchkeeper]"})
@@ -69,9 +70,10 @@ const Table<SourceConfig>& SourceConfig::fields() {
               "minify", &SourceConfig::minify,
               {.help = "The interchange holds only the highest slot and epochs of each key, which refuses at least as"
                        " much as all of them."})
+          .field("vault_raft", &SourceConfig::vault_raft,
+                 {.help = "A snapshot that the active node of a Vault cluster makes, read whole before it counts."})
           .refuse("geth", "backups that stop and start Geth are not supported yet; use paths")
           .refuse("lighthouse_beacon", "backups that know Lighthouse are not supported yet; use paths")
-          .refuse("vault_raft", "Vault raft snapshots are not supported yet; use paths")
           .check(check_source);
   return table;
 }

@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "actions/backup/schedule.h"
+#include "actions/backup/vault_raft.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
 
 namespace actions::backup {
 
-// What a backup holds: plain paths, or a database that its client is writing. Exactly one of them.
+// What a backup holds: plain paths, a database that its client is writing, or a snapshot that a Vault makes. Exactly
+// one of them.
 //
 // Thread safety: a value.
 struct SourceConfig {
@@ -23,8 +25,9 @@ struct SourceConfig {
   std::string genesis_validators_root;  // of the network whose signatures the slashing protection holds
   std::string network;                  // instead of the root, for a network whose root is known
   bool minify = true;                   // the interchange holds only the highest of what was signed
+  std::optional<VaultRaftConfig> vault_raft;
 
-  bool staged() const { return !sqlite.empty(); }
+  bool staged() const { return paths.empty(); }
   // Of the one that is given, or of the network; empty for neither.
   std::string validators_root() const;
 

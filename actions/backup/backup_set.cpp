@@ -158,7 +158,7 @@ Result<void> BackupSet::perform(const BackupConfig& config, Record& record, bool
     if (!made) return fail(made.error());
     scratch.emplace(std::move(*made));
   }
-  const Result<Staged> staged = stage(config.source, scratch ? scratch->path() : "", clock_, stop);
+  const Result<Staged> staged = stage(config.source, scratch ? scratch->path() : "", config.timeout, clock_, stop);
   if (!staged) return fail(staged.error());
   record.note = staged->note;
   record.watermarks = staged->watermarks;

@@ -95,6 +95,17 @@ Result<Staged> stage_sqlite(const SourceConfig& source, const std::string& folde
   return staged;
 }
 
+Result<Staged> stage_vault_raft(const VaultRaftConfig& vault, const std::string& folder, core::Duration timeout,
+                                const core::Clock& clock, std::stop_token stop) {
+  const auto archive = fetch_raft_snapshot(vault, folder + "/" + kRaftSnapshotFile, timeout, clock, std::move(stop));
+  if (!archive) return fail(archive.error());
+  auto written = write_manifest(folder, "vault_raft", vault.urls.front(), {kRaftSnapshotFile}, clock);
+  if (!written) return fail(written.error());
+  return Staged{.paths = {folder},
+                .note = fmt::format("raft index {}, term {}", archive->index, archive->term),
+                .watermarks = {}};
+}
+
 Result<Watermarks> examine_protection(const std::string& folder) {
   const Result<std::string> text = read_file(folder + "/" + kInterchangeFile, kInterchangeBytesMax);
   if (!text) return fail(text.error());
@@ -129,6 +140,10 @@ Result<void> examine_staged(const std::string& manifest_path, Findings& findings
       if (auto sound = core::store::check_integrity(folder + "/" + file); !sound) return sound;
     }
   }
+  if (manifest["kind"] == "vault_raft") {
+    if (auto archive = read_raft_archive(folder + "/" + kRaftSnapshotFile); !archive) return fail(archive.error());
+    return {};
+  }
   if (manifest["kind"] != "slashing_protection") return {};
   const Result<Watermarks> marks = examine_protection(folder);
   if (!marks) return fail(marks.error());
@@ -138,9 +153,10 @@ Result<void> examine_staged(const std::string& manifest_path, Findings& findings
 
 }  // namespace
 
-Result<Staged> stage(const SourceConfig& source, const std::string& folder, const core::Clock& clock,
-                     std::stop_token stop) {
+Result<Staged> stage(const SourceConfig& source, const std::string& folder, core::Duration timeout,
+                     const core::Clock& clock, std::stop_token stop) {
   if (!source.sqlite.empty()) return stage_sqlite(source, folder, clock, std::move(stop));
+  if (source.vault_raft) return stage_vault_raft(*source.vault_raft, folder, timeout, clock, std::move(stop));
   return Staged{.paths = source.paths, .note = {}, .watermarks = {}};
 }
 

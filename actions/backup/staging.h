@@ -19,6 +19,7 @@ namespace actions::backup {
 inline constexpr const char* kManifestFile = "watchkeeper-manifest.json";
 inline constexpr const char* kSlashingDatabaseFile = "slashing_protection.sqlite";
 inline constexpr const char* kInterchangeFile = "slashing_protection.interchange.json";
+inline constexpr const char* kRaftSnapshotFile = "vault_raft.snap";
 
 // Why a copy of slashing protection never comes back as a file.
 inline constexpr std::string_view kNeverRestored =
@@ -34,9 +35,10 @@ struct Staged {
 };
 
 // Makes in `folder` what is to be backed up of a source that cannot be read as it lies there, with a manifest of the
-// files' digests; for plain paths there is nothing to do. A damaged database, or one that stays locked, is an error.
-core::Result<Staged> stage(const SourceConfig& source, const std::string& folder, const core::Clock& clock,
-                           std::stop_token stop);
+// files' digests; for plain paths there is nothing to do. A damaged database, one that stays locked, a Vault without an
+// active node and a snapshot that Vault could not restore are errors. `timeout`: for what comes over the network.
+core::Result<Staged> stage(const SourceConfig& source, const std::string& folder, core::Duration timeout,
+                           const core::Clock& clock, std::stop_token stop);
 
 // What was found in a restored snapshot.
 struct Findings {

@@ -211,7 +211,7 @@ TEST_F(SqliteBackupTest, WhatCameBackChangedIsFound) {
   fs::create_directories(folder);
   SlashingDatabase database(config_.source.sqlite);
   fill(database);
-  ASSERT_TRUE(stage(config_.source, folder, clock_, {}));
+  ASSERT_TRUE(stage(config_.source, folder, std::chrono::minutes(1), clock_, {}));
   ASSERT_TRUE(examine(folder, true));
   const std::string path = folder + "/" + kInterchangeFile;
   std::string text = TemporaryFolder::read(path);
