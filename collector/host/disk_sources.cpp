@@ -19,7 +19,7 @@ using core::Result;
 // statvfs on these waits for a server, in the kernel, without end if it is gone.
 constexpr const char* kTypesThatWait =
     "nfs4?|cifs|smb3|smbfs|ceph|afs|ncpfs|9p|virtiofs|glusterfs|lustre|gpfs|beegfs|orangefs|coda|ocfs2|gfs2|fuse.*";
-constexpr std::size_t kFilesystemsMax = 1000;
+constexpr std::size_t kFilesystemsMax = 5000;
 
 struct Filesystem {
   std::string device, mount_point, type;

@@ -37,15 +37,18 @@ Result<void> write_network(SourceContext& context, ExpositionWriter& out) {
     std::array<double, kColumns.size()> values;
   };
   std::vector<Interface> interfaces;
-  for (const std::string_view line : split_lines(*text)) {
-    if (line.find('|') != std::string_view::npos) continue;  // the two lines above the columns
+  const auto lines = split_lines(*text);
+  const auto heads = [&](std::size_t i) { return i < lines.size() && lines[i].find('|') != std::string_view::npos; };
+  numbers.expect(heads(0) && heads(1), "two lines of headings", lines.empty() ? "" : lines[0]);
+  for (std::size_t i = 2; i < lines.size(); ++i) {
+    const std::string_view line = lines[i];
     const std::size_t colon = line.rfind(':');
     numbers.expect(colon != std::string_view::npos, "name: numbers", line);
     if (auto fine = numbers.done(); !fine) return fine;
     Interface each{trim(line.substr(0, colon)), {}};
     if (!context.filters.network.wants(each.name)) continue;
     const auto fields = split_fields(line.substr(colon + 1));
-    for (std::size_t i = 0; i < kColumns.size(); ++i) each.values[i] = numbers.decimal_at(fields, i);
+    for (std::size_t k = 0; k < kColumns.size(); ++k) each.values[k] = numbers.decimal_at(fields, k);
     interfaces.push_back(each);
   }
   for (std::size_t i = 0; i < kColumns.size(); ++i) {

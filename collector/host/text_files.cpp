@@ -4,10 +4,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <iterator>
 #include <set>
-#include <system_error>
 
 #include "collector/exposition/parser.h"
 #include "collector/host/kernel_files.h"
@@ -34,6 +33,13 @@ bool belongs(std::string_view sample, std::string_view family, MetricType type) 
   return type == MetricType::kSummary && (rest == "_sum" || rest == "_count");
 }
 
+// The names that need no quotes, which are the only ones that are passed on.
+bool is_plain_name(std::string_view name) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; };
+  return !name.empty() && letter(name[0]) &&
+         std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+}
+
 std::string_view type_name(MetricType type) {
   return type == MetricType::kUnknown ? "untyped" : exposition::to_string(type);
 }
@@ -57,6 +63,7 @@ void TextFiles::parse(std::string_view text, const std::string& path, File& file
     }
     if (entry == Entry::kHelp || entry == Entry::kType) {
       family = parser.family();
+      if (!is_plain_name(family)) return refuse("a name that needs quotes is not supported");
       Family& named = file.families[family];
       if (!named.lines.empty()) return refuse(fmt::format("{} is said again after its samples", family));
       if (entry == Entry::kHelp) named.help = parser.text();
@@ -69,6 +76,7 @@ void TextFiles::parse(std::string_view text, const std::string& path, File& file
     parser.labels(labels);
     const core::ring::Labels series(labels);
     const std::string name(series.get("__name__"));
+    if (!is_plain_name(name)) return refuse("a name that needs quotes is not supported");
     const bool of_last = !family.empty() && belongs(name, family, parser.type());
     if (!seen.insert(series.to_string()).second) return refuse(fmt::format("{} twice", series.to_string()));
     Family& owner = file.families[of_last ? family : name];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/host/host_metrics.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -165,6 +166,22 @@ TEST_F(HostMetricsTest, AReadingIsCheap) {
               static_cast<std::size_t>(loop->status().last_report.scraped));
   EXPECT_LT(each, std::chrono::milliseconds(20));
   loop->stop();
+}
+
+TEST(HostConfigTest, SaysWhereItIsWrong) {
+  const auto error = [](const std::string& text) {
+    const auto node = core::config::Node::parse(text, "host.yml");
+    const auto read = HostConfig::fields().read(*node);
+    return read ? std::string() : read.error().message;
+  };
+  EXPECT_EQ(error("netdev: {device_exclude: \"^(veth|docker)\"}\ncollectors: {systemd: false, processes: true}\n"), "");
+  EXPECT_THAT(error("netdev:\n  device_exclude: \"(\"\n"),
+              testing::StartsWith("host.yml:2:19: device_exclude: invalid regular expression \"(\": "));
+  EXPECT_EQ(error("collectors: {sistemd: true}\n"),
+            "host.yml:1:14: collectors: unknown key \"sistemd\" (did you mean \"systemd\"?)");
+  EXPECT_THAT(error("collectors: {systemd: maybe}\n"), testing::StartsWith("host.yml:1:23: "));
+  EXPECT_THAT(error("collectors: [systemd]\n"), testing::StartsWith("host.yml:1:13: expected a map of collectors"));
+  EXPECT_THAT(error("containers: {cgroups_max: 0}\n"), testing::HasSubstr("cgroups_max: expected 1 to 10000"));
 }
 
 }  // namespace

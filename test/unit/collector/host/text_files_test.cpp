@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cmath>
+
 #include "test/unit/collector/host/host_tree.h"
 
 namespace collector::host {
@@ -27,7 +29,9 @@ class TextFilesTest : public HostTree {
 TEST_F(TextFilesTest, FilesAreMerged) {
   file("text/a.prom",
        "# HELP backup_age_seconds Age.\n# TYPE backup_age_seconds gauge\nbackup_age_seconds{of=\"x\"} 5\n");
-  file("text/b.prom", "# TYPE backup_age_seconds gauge\nbackup_age_seconds{of=\"y\"} 6\nplain 1.5\n");
+  file("text/b.prom",
+       "# TYPE backup_age_seconds gauge\nbackup_age_seconds{of=\"y\"} 6\nplain 1.5\nnone NaN\nmuch +Inf\n"
+       "odd {a=\"q\\\"\\\\\\n\"} -Inf\n");
   file("text/c.prom",
        "# TYPE took_seconds histogram\ntook_seconds_bucket{le=\"1\"} 1\ntook_seconds_bucket{le=\"+Inf\"} 2\n"
        "took_seconds_sum 3\ntook_seconds_count 2\n");
@@ -36,6 +40,9 @@ TEST_F(TextFilesTest, FilesAreMerged) {
   EXPECT_EQ(got.at(R"(backup_age_seconds{of="x"})"), 5);
   EXPECT_EQ(got.at(R"(backup_age_seconds{of="y"})"), 6);
   EXPECT_EQ(got.at("plain"), 1.5);
+  EXPECT_TRUE(std::isnan(got.at("none")));
+  EXPECT_EQ(got.at("much"), INFINITY);
+  EXPECT_EQ(got.at(R"(odd{a="q\"\\\n"})"), -INFINITY);
   EXPECT_EQ(got.at(R"(took_seconds_bucket{le="+Inf"})"), 2);
   EXPECT_EQ(got.at("node_textfile_scrape_error"), 0);
   EXPECT_EQ(got.at(success("textfile")), 1);
@@ -57,6 +64,8 @@ TEST_F(TextFilesTest, ABadFileIsRefusedWhole) {
       {"node_load1 2\n", "bad.prom: node_load1 is the agent's own"},
       {"node_textfile_scrape_error 0\n", "is the agent's own"},
       {"fine 1\n# TYPE fine gauge\n", "said again after its samples"},
+      {"# TYPE \"my.metric\" gauge\n{\"my.metric\"} 1\n", "needs quotes"},
+      {"{\"my.metric\"} 1\n", "needs quotes"},
       {std::string("\0\xff\xfe binary", 10), "bad.prom"},
       {"fine 1", "bad.prom: the last line does not end"},
   };
