@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// Alerts, people and time.
 #include "actions/remedy/decision.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "actions/remedy/deciding.h"
 #include "core/check.h"
-#include "core/time/duration.h"
 
 namespace actions::remedy {
 namespace {
@@ -17,81 +18,37 @@ using core::WallTime;
 // if its resolution was lost.
 constexpr Duration kForgetAfter = std::chrono::minutes(10);
 
+// A look whose answer does not come by then was lost; answers are bounded to far less.
+constexpr Duration kLookLost = std::chrono::minutes(2);
+
 // Starts that are remembered; cool-downs and windows keep far fewer alive unless they are configured away.
 constexpr std::size_t kStartsMax = 10'000;
 
-struct Held {
-  RunState state;
-  std::string reason;
-  bool final = false;
-};
-
-std::string text_of(Duration duration) {
-  return core::format_duration(std::chrono::duration_cast<core::Millis>(duration));
+std::string names_of(const std::vector<Approval>& approvals) {
+  std::string names;
+  for (const Approval& each : approvals) names += (names.empty() ? "" : ", ") + each.who;
+  return names;
 }
 
-WallTime plus(WallTime time, Duration duration) {
-  return time + std::chrono::duration_cast<WallTime::duration>(duration);
+bool approved_by_enough(const Run& run, const RemediationConfig& remediation) {
+  return run.approvals.size() >= remediation.approval.required;
 }
 
-bool waits_for_guard(const Run& run) {
-  return !run.final && (run.state == RunState::kRefused || run.state == RunState::kPaused);
+// Whether the configuration still says what it said when the run was made.
+bool is_still_planned(const RemediationConfig& remediation, const Run& run) {
+  if (remediation.level != run.level) return false;
+  const core::Result<Plan> plan = make_plan(remediation, run.alert);
+  return plan && plan->hash == run.plan;
 }
 
-// One decision under way: the new state and the effects so far.
-class Deciding {
- public:
-  Deciding(EngineState state, Now now) : state_(std::move(state)), now_(now) {}
-
-  void on(const AlertFired& event);
-  void on(const AlertResolved& event);
-  void on(const StepFinished& event);
-  void on(const Approved& event);
-  void on(const Rejected& event);
-  void on(const PauseAsked& event);
-  void on(const ResumeAsked& event);
-  void on(const Tick& event);
-  void on(const Restarted& event);
-  void on(const Reconfigured& event) { state_.remediations = event.remediations; }
-
-  Decision finish() {
-    forget_old();
-    return {std::move(state_), std::move(effects_)};
-  }
-
- private:
-  void consider(const RemediationConfig& remediation, const AlertFired& event);
-  void resolve(const std::string& id);
-  void begin(Run run);
-  void start_step(Run run, std::size_t step);
-  void stop_for_person(Run run, std::string reason);
-  void close(Run run, RunState state, std::string reason);
-  void put(Run run);
-  void refuse(std::string why) { effects_.push_back(Refuse{std::move(why)}); }
-
-  std::optional<Held> guard(const RemediationConfig& remediation) const;
-  std::optional<Held> limit(const RemediationConfig& remediation) const;
-  Duration since(const Start& start) const;
-  const Run* find(const std::string& id) const;
-  const RemediationConfig* config_of(const Run& run) const;
-  void forget_old();
-
-  EngineState state_;
-  Now now_;
-  std::vector<Effect> effects_;
-};
+}  // namespace
 
 const Run* Deciding::find(const std::string& id) const {
   const auto found = state_.runs.find(id);
   return found == state_.runs.end() ? nullptr : found->second.get();
 }
 
-const RemediationConfig* Deciding::config_of(const Run& run) const {
-  for (const RemediationConfig& each : *state_.remediations) {
-    if (each.name == run.remediation) return &each;
-  }
-  return nullptr;
-}
+const Pause* Deciding::pause_of(const std::string& remediation) const { return remedy::pause_of(state_, remediation); }
 
 void Deciding::put(Run run) {
   const auto shared = std::make_shared<const Run>(std::move(run));
@@ -104,94 +61,89 @@ void Deciding::close(Run run, RunState state, std::string reason) {
   run.reason = std::move(reason);
   run.final = true;
   run.finished = now_.wall;
+  state_.terms.erase(run.id);
   put(std::move(run));
-}
-
-// --- Guards
-
-Duration Deciding::since(const Start& start) const {
-  Duration elapsed = now_.wall - start.wall;
-  if (start.steady) elapsed = std::min(elapsed, Duration(now_.steady - *start.steady));
-  return std::max(elapsed, Duration::zero());
-}
-
-std::optional<Held> Deciding::guard(const RemediationConfig& remediation) const {
-  if (state_.pause) {
-    return Held{RunState::kPaused, fmt::format("paused by {}: {}", state_.pause->who, state_.pause->reason)};
-  }
-  std::size_t running = 0;
-  for (const auto& [id, run] : state_.runs) {
-    running += run->state == RunState::kRunning;
-    if (run->remediation != remediation.name) continue;
-    if (run->state == RunState::kRunning) return Held{RunState::kRefused, fmt::format("{} is still running", id)};
-    if (run->state == RunState::kInterrupted && !run->final) {
-      return Held{RunState::kRefused, fmt::format("{} was interrupted and needs a person: reject it to go on", id)};
-    }
-  }
-  if (running >= state_.limits.running_max) {
-    return Held{RunState::kRefused, fmt::format("{} remediations run at once already", running)};
-  }
-  return limit(remediation);
-}
-
-std::optional<Held> Deciding::limit(const RemediationConfig& remediation) const {
-  const Limits& limits = remediation.limits;
-  std::size_t in_window = 0;
-  std::size_t in_storm = 0;
-  const Start* first = nullptr;
-  for (const Start& start : state_.starts) {
-    const Duration elapsed = since(start);
-    in_storm += elapsed < state_.limits.storm_window;
-    if (start.remediation != remediation.name) continue;
-    if (elapsed < limits.cooldown) {
-      return Held{RunState::kRefused, fmt::format("cooldown of {} until {}", text_of(limits.cooldown),
-                                                  core::format_rfc3339(plus(start.wall, limits.cooldown)))};
-    }
-    if (elapsed < limits.window && in_window++ == 0) first = &start;
-  }
-  if (in_window >= limits.runs) {
-    return Held{RunState::kRefused, fmt::format("{} runs within {}, the first at {}", in_window, text_of(limits.window),
-                                                core::format_rfc3339(first->wall))};
-  }
-  if (in_storm >= state_.limits.storm_runs) {
-    return Held{RunState::kProposed,
-                fmt::format("only proposed: {} remediations started within {}, which looks like a fault of the watcher "
-                            "or the network",
-                            in_storm, text_of(state_.limits.storm_window)),
-                true};
-  }
-  return std::nullopt;
 }
 
 // --- Alerts
 
-void Deciding::on(const AlertFired& event) {
-  for (const RemediationConfig& remediation : *state_.remediations) {
-    const bool matches = std::all_of(remediation.match.begin(), remediation.match.end(),
-                                     [&](const core::ring::Matcher& each) { return each.matches(event.alert); });
-    if (matches) consider(remediation, event);
+// False if there are too many.
+bool Deciding::hear(const std::string& id, const AlertFired& event) {
+  const auto known = state_.firing.find(id);
+  if (known != state_.firing.end()) {
+    known->second.seen = now_.steady;
+    known->second.heard = true;
+    return true;
+  }
+  if (find(id) == nullptr && state_.firing.size() >= state_.limits.episodes_max) {
+    refuse(fmt::format("more than {} alerts with a remediation fire: {} is ignored", state_.limits.episodes_max, id));
+    return false;
+  }
+  state_.firing[id] = {now_.steady, now_.steady, true, event.alert.fingerprint()};
+  return true;
+}
+
+void Deciding::hear_all(const AlertFired& event) {
+  for (const RemediationConfig& remediation : state_.policy->remediations) {
+    const std::string id = run_id(remediation.name, event.alert, event.fired_at);
+    const Run* run = find(id);
+    const bool follows = run != nullptr && !run->escalated_from.empty();
+    if (remediation.matches(event.alert) || follows) hear(id, event);
   }
 }
 
-void Deciding::consider(const RemediationConfig& remediation, const AlertFired& event) {
-  const std::string id = run_id(remediation.name, event.alert, event.fired_at);
-  const Run* known = find(id);
-  if (known == nullptr && state_.firing.size() >= state_.limits.episodes_max) {
-    return refuse(
-        fmt::format("more than {} alerts with a remediation fire: {} is ignored", state_.limits.episodes_max, id));
+void Deciding::consider_all(const AlertFired& event) {
+  const PolicyPtr policy = state_.policy;
+  for (const RemediationConfig& remediation : policy->remediations) {
+    const std::string id = run_id(remediation.name, event.alert, event.fired_at);
+    if (!state_.firing.contains(id)) continue;
+    const Run* run = find(id);
+    const bool follows = run != nullptr && !run->escalated_from.empty();
+    if (remediation.matches(event.alert) || follows) consider(remediation, event, follows ? run->escalated_from : "");
   }
-  state_.firing[id] = now_.steady;
-  if (known != nullptr && !waits_for_guard(*known)) return;
+}
+
+void Deciding::on(const AlertFired& event) {
+  hear_all(event);
+  consider_all(event);
+}
+
+void Deciding::on(const AlertsFired& event) {
+  for (const AlertFired& each : event.alerts) hear_all(each);
+  for (const AlertFired& each : event.alerts) consider_all(each);
+}
+
+Run Deciding::new_run(const RemediationConfig& remediation, const AlertFired& event,
+                      const std::string& escalated_from) const {
   Run run;
-  if (known != nullptr) run = *known;
-  run.id = id;
+  run.id = run_id(remediation.name, event.alert, event.fired_at);
   run.remediation = remediation.name;
   run.alert = event.alert;
   run.fired_at = event.fired_at;
   run.level = remediation.level;
-  if (known == nullptr) run.created = now_.wall;
-  run.steps.clear();
-  for (const Step& step : remediation.steps) run.steps.emplace_back().step = step;
+  run.created = now_.wall;
+  run.budget = remediation.limits.budget;
+  run.escalated_from = escalated_from;
+  return run;
+}
+
+void Deciding::consider(const RemediationConfig& remediation, const AlertFired& event,
+                        const std::string& escalated_from) {
+  Run run = new_run(remediation, event, escalated_from);
+  const Run* known = find(run.id);
+  if (known != nullptr && known->state == RunState::kWaiting) {
+    // Approved, but something else held it back: for as long as the approvals hold it may still start.
+    if (approved_by_enough(*known, remediation) && is_still_planned(remediation, *known)) {
+      try_to_start(remediation, *known);
+    }
+    return;
+  }
+  if (known != nullptr && !known->waits_for_guard()) return;
+  if (known != nullptr) run.created = known->created;
+  const core::Result<Plan> plan = make_plan(remediation, event.alert);
+  if (!plan) return close(std::move(run), RunState::kRefused, "there is no plan: " + plan.error().message);
+  run.plan = plan->hash;
+  for (const Step& step : plan->steps) run.steps.emplace_back().step = step;
 
   switch (remediation.level) {
     case Level::kObserve:
@@ -200,30 +152,95 @@ void Deciding::consider(const RemediationConfig& remediation, const AlertFired& 
       return close(std::move(run), RunState::kProposed, "level propose: for a person to do");
     case Level::kApprove:
       run.state = RunState::kWaiting;
+      run.created = now_.wall;
       run.reason = fmt::format("waits for approval until {}",
-                               core::format_rfc3339(plus(now_.wall, remediation.approval_timeout)));
+                               core::format_rfc3339(plus(now_.wall, remediation.approval.expires)));
+      state_.terms[run.id] = {now_.steady, now_.steady + remediation.approval.expires};
       return put(std::move(run));
     case Level::kAuto:
-      break;
+      run.reason = "level auto, no guard objects";
+      return try_to_start(remediation, std::move(run));
   }
-  const std::optional<Held> held = guard(remediation);
-  if (!held) {
-    run.reason = "level auto, no guard objects";
-    return begin(std::move(run));
+}
+
+// Guards first, then a look at the conditions, whose answer brings looked_for_start().
+void Deciding::try_to_start(const RemediationConfig& remediation, Run run) {
+  if (const std::optional<Held> held = guard(state_, now_, remediation, run.id)) return hold(std::move(run), *held);
+  std::vector<Question> questions = questions_of(*state_.policy, remediation);
+  if (questions.empty()) return begin(std::move(run));
+  look(LookFor::kStart, std::move(run), std::move(questions), remediation.fresh_within);
+}
+
+void Deciding::look(LookFor purpose, Run run, std::vector<Question> questions, Duration fresh_within) {
+  const auto asked = state_.looks.find(run.id);
+  if (asked != state_.looks.end() && now_.steady - asked->second.asked < kLookLost) return;
+  const std::uint64_t ticket = state_.next_ticket++;
+  const std::string id = run.id;
+  state_.looks[id] = {ticket, purpose, now_.steady, questions, std::make_shared<const Run>(std::move(run))};
+  effects_.push_back(StartLook{id, ticket, std::move(questions), fresh_within});
+}
+
+// The same answer is not recorded again.
+void Deciding::hold(Run run, const Held& held) {
+  const Run* known = find(run.id);
+  if (run.state == RunState::kWaiting) {
+    const std::string reason = fmt::format("approved by {}; {}", names_of(run.approvals), held.reason);
+    if (known != nullptr && known->reason == reason) return;
+    run.reason = reason;
+    return put(std::move(run));
   }
-  if (held->final) return close(std::move(run), held->state, held->reason);
-  if (known != nullptr && known->state == held->state && known->reason == held->reason) return;
-  run.state = held->state;
-  run.reason = held->reason;
+  if (held.final) return close(std::move(run), held.state, held.reason);
+  if (known != nullptr && known->state == held.state && known->reason == held.reason) return;
+  run.state = held.state;
+  run.reason = held.reason;
   put(std::move(run));
 }
 
+void Deciding::on(const Looked& event) {
+  const auto found = state_.looks.find(event.run);
+  if (found == state_.looks.end() || found->second.ticket != event.ticket) return;
+  const Look look = std::move(found->second);
+  state_.looks.erase(found);
+  CHECK(look.questions.size() == event.answers.size(), "an answer for each question");
+  if (look.purpose == LookFor::kStart) return looked_for_start(look, event);
+  looked_for_verification(look, event);
+}
+
+// Nothing of what was decided before the look still counts: it may have taken a while.
+void Deciding::looked_for_start(const Look& look, const Looked& event) {
+  const auto episode = state_.firing.find(event.run);
+  if (episode == state_.firing.end() || !episode->second.heard) return;
+  const Run* known = find(event.run);
+  const bool waits = look.draft->state == RunState::kWaiting;
+  if (waits ? known == nullptr || known->state != RunState::kWaiting : known != nullptr && !known->waits_for_guard()) {
+    return;
+  }
+  Run run = waits ? *known : *look.draft;
+  const PolicyPtr policy = state_.policy;
+  const RemediationConfig* remediation = policy->find(run.remediation);
+  // A configuration that changed meanwhile: the next refresh of the alert begins anew.
+  if (remediation == nullptr || !is_still_planned(*remediation, run)) return;
+  if (questions_of(*policy, *remediation) != look.questions) return;
+  run.findings.clear();
+  for (std::size_t i = 0; i < look.questions.size(); ++i) {
+    const Answer& answer = event.answers[i];
+    run.findings.push_back({look.questions[i].name, std::string(to_string(answer.verdict)), answer.why});
+  }
+  std::optional<Held> held = guard(state_, now_, *remediation, run.id);
+  if (!held) held = judge_findings(state_, *remediation, run.id, look.questions, event.answers);
+  if (!held && now_.steady - look.asked > state_.limits.findings_good_for) {
+    held = Held{RunState::kRefused, "looking at its conditions took too long", false};
+  }
+  if (held) return hold(std::move(run), *held);
+  run.reason = waits ? "approved by " + names_of(run.approvals) : "level auto, its conditions hold";
+  begin(std::move(run));
+}
+
 void Deciding::on(const AlertResolved& event) {
+  const std::uint64_t alert = event.alert.fingerprint();
   std::vector<std::string> ended;
-  for (const auto& [id, seen] : state_.firing) {
-    const Run* run = find(id);
-    CHECK(run != nullptr, "a firing episode without a run");
-    if (run->alert == event.alert) ended.push_back(id);
+  for (const auto& [id, episode] : state_.firing) {
+    if (episode.alert == alert) ended.push_back(id);
   }
   for (const std::string& id : ended) resolve(id);
 }
@@ -231,122 +248,59 @@ void Deciding::on(const AlertResolved& event) {
 // A run under way goes on: what stops a service to copy it must also start it again.
 void Deciding::resolve(const std::string& id) {
   state_.firing.erase(id);
-  const RunPtr run = state_.runs.at(id);
+  const auto found = state_.runs.find(id);
+  const RunPtr run = found == state_.runs.end() ? nullptr : found->second;
+  if (run != nullptr && run->state == RunState::kRunning) return;
+  state_.looks.erase(id);
+  if (run == nullptr) return;
   if (run->state == RunState::kWaiting) close(*run, RunState::kRefused, "the alert was resolved before an approval");
-  if (waits_for_guard(*run)) close(*run, run->state, run->reason + "; the alert is resolved");
-}
-
-// --- Runs
-
-void Deciding::begin(Run run) {
-  run.state = RunState::kRunning;
-  run.started = now_.wall;
-  state_.starts.push_back({run.remediation, run.id, now_.wall, now_.steady});
-  start_step(std::move(run), 0);
-}
-
-void Deciding::start_step(Run run, std::size_t step) {
-  StepRun& next = run.steps[step];
-  next.state = StepState::kRunning;
-  next.started = now_.wall;
-  ++next.attempts;
-  const std::string id = run.id;
-  put(std::move(run));
-  effects_.push_back(StartStep{id, step, state_.runs[id]});
-}
-
-void Deciding::stop_for_person(Run run, std::string reason) {
-  if (const std::size_t current = run.current(); current < run.steps.size()) {
-    run.steps[current].state = StepState::kInterrupted;
-    run.steps[current].finished = now_.wall;
-  }
-  run.state = RunState::kInterrupted;
-  run.reason = std::move(reason);
-  run.finished = now_.wall;
-  put(std::move(run));
-}
-
-void Deciding::on(const StepFinished& event) {
-  const Run* known = find(event.run);
-  if (known == nullptr || known->state != RunState::kRunning || known->current() != event.step) {
-    return refuse(fmt::format("{}: step {} is not running", event.run, event.step + 1));
-  }
-  Run run = *known;
-  StepRun& step = run.steps[event.step];
-  if (event.outcome == Outcome::kStopped) {
-    // A step that may be repeated keeps its intent without an outcome: the next start takes it up again.
-    if (step.step.repeatable()) return;
-    step.result = event.result;
-    step.output = event.output;
-    return stop_for_person(std::move(run), fmt::format("the agent ended during step {}", event.step + 1));
-  }
-  step.state = event.outcome == Outcome::kSucceeded ? StepState::kSucceeded : StepState::kFailed;
-  step.finished = now_.wall;
-  step.result = event.result;
-  step.output = event.output;
-  if (event.outcome == Outcome::kFailed) {
-    return close(std::move(run), RunState::kFailed, fmt::format("step {} failed: {}", event.step + 1, event.result));
-  }
-  if (event.step + 1 == run.steps.size()) return close(std::move(run), RunState::kSucceeded, "all steps succeeded");
-  if (state_.pause) {
-    return stop_for_person(std::move(run), fmt::format("paused by {} before step {}: {}", state_.pause->who,
-                                                       event.step + 2, state_.pause->reason));
-  }
-  start_step(std::move(run), event.step + 1);
-}
-
-void Deciding::on(const Restarted&) {
-  // A start that lies ahead was recorded by a clock that was wrong: its cool-down counts from now.
-  for (Start& start : state_.starts) start.wall = std::min(start.wall, now_.wall);
-  std::vector<RunPtr> unfinished;
-  for (const auto& [id, run] : state_.runs) {
-    if (run->state == RunState::kRunning) unfinished.push_back(run);
-  }
-  for (const RunPtr& run : unfinished) {
-    const std::size_t current = run->current();
-    CHECK(current < run->steps.size(), "a running run without a step under way");
-    const StepRun& step = run->steps[current];
-    const Duration age = now_.wall - step.started.value_or(WallTime{});
-    const std::string where = fmt::format("the agent ended during step {}, its outcome is not known", current + 1);
-    if (!step.step.repeatable()) {
-      stop_for_person(*run, where + "; it may not be repeated");
-    } else if (state_.pause) {
-      stop_for_person(*run, fmt::format("{}; paused by {}: {}", where, state_.pause->who, state_.pause->reason));
-    } else if (step.attempts >= state_.limits.attempts_max) {
-      stop_for_person(*run, fmt::format("{} {} times", where, step.attempts));
-    } else if (std::chrono::abs(age) > state_.limits.resume_within) {
-      stop_for_person(*run, where + ", too long ago to go on");
-    } else {
-      start_step(*run, current);
-    }
-  }
+  if (run->waits_for_guard()) close(*run, run->state, run->reason + "; the alert is resolved");
 }
 
 // --- People
 
 void Deciding::on(const Approved& event) {
-  const Run* run = find(event.run);
-  if (run == nullptr) return refuse(fmt::format("no run {}", event.run));
-  if (run->state != RunState::kWaiting) {
-    return refuse(fmt::format("{} is {}, not waiting", event.run, to_string(run->state)));
+  const Run* known = find(event.run);
+  if (known == nullptr) return refuse(fmt::format("no run {}", event.run));
+  if (event.who.empty()) return refuse("an approval needs a name");
+  if (known->state != RunState::kWaiting) {
+    return refuse(fmt::format("{} is {}, not waiting", event.run, to_string(known->state)));
   }
-  if (!state_.firing.contains(event.run)) {
+  const auto episode = state_.firing.find(event.run);
+  if (episode == state_.firing.end() || !episode->second.heard) {
     return refuse(fmt::format("{}: its alert does not fire, or was not heard of since the start", event.run));
   }
-  const RemediationConfig* remediation = config_of(*run);
-  const auto same = [](const StepRun& planned, const Step& step) { return planned.step == step; };
-  if (remediation == nullptr ||
-      !std::equal(run->steps.begin(), run->steps.end(), remediation->steps.begin(), remediation->steps.end(), same)) {
-    close(*run, RunState::kRefused, "the configuration changed after the plan was made");
+  const PolicyPtr policy = state_.policy;
+  const RemediationConfig* remediation = policy->find(known->remediation);
+  if (remediation == nullptr || !is_still_planned(*remediation, *known)) {
+    close(*known, RunState::kRefused, "the configuration changed after the plan was made");
     return refuse(fmt::format("{}: the configuration changed after the plan was made", event.run));
   }
-  if (const std::optional<Held> held = guard(*remediation)) {
+  // People are shown the beginning of the hash; twelve digits are enough that none is mistaken for another.
+  if (!event.plan.empty() && (event.plan.size() < 12 || !known->plan.starts_with(event.plan))) {
+    return refuse(fmt::format("{}: that is not its plan: it is {}", event.run, known->plan));
+  }
+  const auto& approvers = remediation->approval.approvers;
+  if (!approvers.empty() && std::find(approvers.begin(), approvers.end(), event.who) == approvers.end()) {
+    return refuse(fmt::format("{}: {} is not one of its approvers", event.run, event.who));
+  }
+  const bool again = std::any_of(known->approvals.begin(), known->approvals.end(),
+                                 [&](const Approval& each) { return each.who == event.who; });
+  if (again) return refuse(fmt::format("{}: {} has approved it already", event.run, event.who));
+  if (const std::optional<Held> held = guard(state_, now_, *remediation, event.run)) {
     return refuse(fmt::format("{}: {}", event.run, held->reason));
   }
-  Run approved = *run;
-  approved.decided_by = event.who;
-  approved.reason = "approved by " + event.who;
-  begin(std::move(approved));
+  Run run = *known;
+  run.approvals.push_back({event.who, now_.wall});
+  run.decided_by = names_of(run.approvals);
+  run.reason = "approved by " + run.decided_by;
+  if (!approved_by_enough(run, *remediation)) {
+    run.reason += fmt::format("; {} of {} approvals", run.approvals.size(), remediation->approval.required);
+    return put(std::move(run));
+  }
+  if (questions_of(*policy, *remediation).empty()) return begin(std::move(run));
+  put(run);
+  try_to_start(*remediation, std::move(run));
 }
 
 void Deciding::on(const Rejected& event) {
@@ -357,6 +311,7 @@ void Deciding::on(const Rejected& event) {
   }
   Run rejected = *run;
   rejected.decided_by = event.who;
+  state_.looks.erase(event.run);
   if (run->state == RunState::kInterrupted) {
     return close(std::move(rejected), RunState::kInterrupted, fmt::format("{}; closed by {}", run->reason, event.who));
   }
@@ -364,44 +319,51 @@ void Deciding::on(const Rejected& event) {
 }
 
 void Deciding::on(const PauseAsked& event) {
-  state_.pause = Pause{event.reason, event.who, now_.wall};
-  effects_.push_back(RecordPause{state_.pause, event.who});
+  if (!event.remediation.empty() && state_.policy->find(event.remediation) == nullptr) {
+    return refuse(fmt::format("no remediation is named \"{}\"", event.remediation));
+  }
+  const Pause pause{event.reason, event.who, now_.wall};
+  state_.pauses[event.remediation] = pause;
+  effects_.push_back(RecordPause{event.remediation, pause, event.who});
 }
 
 void Deciding::on(const ResumeAsked& event) {
-  if (!state_.pause) return refuse("not paused");
-  state_.pause.reset();
-  effects_.push_back(RecordPause{std::nullopt, event.who});
+  if (state_.pauses.erase(event.remediation) == 0) {
+    return refuse(event.remediation.empty() ? "not paused" : fmt::format("\"{}\" is not paused", event.remediation));
+  }
+  effects_.push_back(RecordPause{event.remediation, std::nullopt, event.who});
 }
 
 // --- Time
 
 void Deciding::on(const Tick&) {
   std::vector<std::string> silent;
-  for (const auto& [id, seen] : state_.firing) {
-    if (now_.steady - seen > kForgetAfter) silent.push_back(id);
+  for (const auto& [id, episode] : state_.firing) {
+    if (now_.steady - episode.seen > kForgetAfter) silent.push_back(id);
   }
   for (const std::string& id : silent) resolve(id);
-  std::vector<RunPtr> waiting;
+  std::vector<RunPtr> open;
   for (const auto& [id, run] : state_.runs) {
-    if (run->state == RunState::kWaiting) waiting.push_back(run);
+    if (run->state == RunState::kWaiting || run->phase == Phase::kVerifying) open.push_back(run);
   }
-  for (const RunPtr& run : waiting) {
-    const RemediationConfig* remediation = config_of(*run);
+  for (const RunPtr& run : open) {
+    if (run->state == RunState::kRunning) look_at_verification(*run);
+    if (run->state != RunState::kWaiting) continue;
+    const RemediationConfig* remediation = state_.policy->find(run->remediation);
+    const auto term = state_.terms.find(run->id);
     if (remediation == nullptr) {
       close(*run, RunState::kRefused, "its remediation is not configured any more");
-    } else if (now_.wall - run->created > remediation->approval_timeout) {
-      close(*run, RunState::kRefused, "nobody approved it in time");
+    } else if (now_.wall - run->created > remediation->approval.expires || term == state_.terms.end() ||
+               now_.steady > term->second.until) {
+      close(*run, RunState::kRefused,
+            run->approvals.empty() ? "nobody approved it in time" : run->reason + "; the approvals have expired");
     }
   }
 }
 
 void Deciding::forget_old() {
-  Duration longest = state_.limits.storm_window;
-  for (const RemediationConfig& each : *state_.remediations) {
-    longest = std::max({longest, Duration(each.limits.cooldown), Duration(each.limits.window)});
-  }
-  std::erase_if(state_.starts, [&](const Start& start) { return since(start) > longest; });
+  const Duration longest = longest_memory(*state_.policy);
+  std::erase_if(state_.starts, [&](const Start& start) { return since(start, now_) > longest; });
   if (state_.starts.size() > kStartsMax) {
     state_.starts.erase(state_.starts.begin(), state_.starts.end() - static_cast<std::ptrdiff_t>(kStartsMax));
   }
@@ -416,8 +378,6 @@ void Deciding::forget_old() {
   const std::size_t surplus = forgettable.size() - state_.limits.history_max;
   for (std::size_t i = 0; i < surplus; ++i) state_.runs.erase(forgettable[i].second);
 }
-
-}  // namespace
 
 Decision decide(EngineState state, const Event& event, Now now) {
   Deciding deciding(std::move(state), now);

@@ -4,38 +4,43 @@
 #include <algorithm>
 #include <utility>
 
+#include "actions/remedy/deciding.h"
+
 namespace actions::remedy {
 
 using core::Errc;
 using core::fail;
 using core::Result;
 
-Engine::Engine(std::shared_ptr<const std::vector<RemediationConfig>> remediations, EngineLimits limits,
-               Journal& journal, const core::Clock& clock, RemedyStats& stats)
+Engine::Engine(PolicyPtr policy, EngineLimits limits, Journal& journal, const core::Clock& clock, RemedyStats& stats)
     : journal_(journal), clock_(clock), stats_(stats) {
-  state_.remediations = std::move(remediations);
+  state_.policy = std::move(policy);
   state_.limits = limits;
 }
 
 Result<void> Engine::start() {
-  core::Millis longest = std::chrono::duration_cast<core::Millis>(state_.limits.storm_window);
-  for (const RemediationConfig& each : *state_.remediations) {
-    longest = std::max({longest, each.limits.cooldown, each.limits.window});
-  }
+  const auto longest = std::chrono::duration_cast<core::Millis>(longest_memory(*state_.policy));
   Result<Recollection> recollection = journal_.recall(state_.limits.history_max, clock_.wall_now() - longest);
   if (!recollection) return fail(recollection.error());
   for (RunPtr& run : recollection->runs) state_.runs.emplace(run->id, std::move(run));
   state_.starts = std::move(recollection->starts);
-  state_.pause = std::move(recollection->pause);
+  state_.pauses = std::move(recollection->pauses);
   return decide_and_commit(Restarted{});
 }
 
 Result<void> Engine::handle(const Event& event) {
-  const auto* outcome = std::get_if<StepFinished>(&event);
+  const bool outcome = std::holds_alternative<StepFinished>(event) || std::holds_alternative<StepSeen>(event);
+  Result<void> done;
+  if (std::holds_alternative<PauseAsked>(event)) {
+    // A pause comes before outcomes that wait for the journal: none of them starts a further step then.
+    done = decide_and_commit(event);
+    if (done || done.error().code != Errc::kUnavailable) (void)write_outcomes();
+    return done;
+  }
   // Outcomes first: what is decided next depends on them.
-  Result<void> done = write_outcomes();
+  done = write_outcomes();
   if (done) done = decide_and_commit(event);
-  if (!done && outcome != nullptr && done.error().code == Errc::kUnavailable) unwritten_.push_back(*outcome);
+  if (!done && outcome && done.error().code == Errc::kUnavailable) unwritten_.push_back(event);
   return done;
 }
 
@@ -50,12 +55,22 @@ Result<void> Engine::write_outcomes() {
 
 // A run that memory has let go, or that was finished before the last start, must not begin a second time.
 Result<void> Engine::recollect(const AlertFired& event) {
-  for (const RemediationConfig& remediation : *state_.remediations) {
+  for (const RemediationConfig& remediation : state_.policy->remediations) {
     const std::string id = run_id(remediation.name, event.alert, event.fired_at);
     if (state_.runs.contains(id)) continue;
     Result<std::optional<Run>> known = journal_.find(id);
     if (!known) return fail(known.error());
     if (*known) state_.runs.emplace(id, std::make_shared<const Run>(std::move(**known)));
+  }
+  return {};
+}
+
+Result<void> Engine::recollect(const Event& event) {
+  if (const auto* fired = std::get_if<AlertFired>(&event)) return recollect(*fired);
+  if (const auto* batch = std::get_if<AlertsFired>(&event)) {
+    for (const AlertFired& each : batch->alerts) {
+      if (auto known = recollect(each); !known) return known;
+    }
   }
   return {};
 }
@@ -67,9 +82,7 @@ tl::unexpected<core::Error> Engine::degrade(const core::Error& error) {
 }
 
 Result<void> Engine::decide_and_commit(const Event& event) {
-  if (const auto* fired = std::get_if<AlertFired>(&event)) {
-    if (auto known = recollect(*fired); !known) return degrade(known.error());
-  }
+  if (auto known = recollect(event); !known) return degrade(known.error());
   const Now now{clock_.wall_now(), clock_.steady_now()};
   if (std::holds_alternative<Tick>(event) && !degraded_.empty()) {
     if (auto works = journal_.probe(now.wall); !works) return degrade(works.error());
@@ -84,19 +97,27 @@ Result<void> Engine::decide_and_commit(const Event& event) {
     degraded_.clear();
   }
   state_ = std::move(decision.state);
-  count(decision.effects);
+  count(event, decision.effects);
   std::string refused;
   for (Effect& effect : decision.effects) {
     if (auto* step = std::get_if<StartStep>(&effect)) ready_.push_back(std::move(*step));
+    if (auto* look = std::get_if<StartLook>(&effect)) looks_.push_back(std::move(*look));
+    if (auto* record = std::get_if<RecordRun>(&effect)) records_.push_back(std::move(record->run));
     if (auto* refuse = std::get_if<Refuse>(&effect)) refused = std::move(refuse->why);
   }
   if (!refused.empty()) return fail(Errc::kInvalid, "{}", refused);
   return {};
 }
 
-void Engine::count(const std::vector<Effect>& effects) {
+void Engine::count(const Event& event, const std::vector<Effect>& effects) {
+  if (const auto* looked = std::get_if<Looked>(&event)) {
+    ++stats_.looks;
+    stats_.looks_unknown += std::any_of(looked->answers.begin(), looked->answers.end(),
+                                        [](const Answer& answer) { return answer.verdict == Verdict::kUnknown; });
+  }
   for (const Effect& effect : effects) {
     if (const auto* step = std::get_if<StartStep>(&effect)) {
+      if (step->only_look) continue;
       ++stats_.steps_started;
       if (step->step == 0 && step->snapshot->steps[0].attempts == 1) ++stats_.runs_started;
     }
@@ -112,11 +133,11 @@ void Engine::count(const std::vector<Effect>& effects) {
 
 std::shared_ptr<const Snapshot> Engine::snapshot() const {
   auto snapshot = std::make_shared<Snapshot>();
-  snapshot->remediations = state_.remediations;
+  snapshot->policy = state_.policy;
   for (const auto& [id, run] : state_.runs) snapshot->runs.push_back(run);
   std::stable_sort(snapshot->runs.begin(), snapshot->runs.end(),
                    [](const RunPtr& a, const RunPtr& b) { return a->created > b->created; });
-  snapshot->pause = state_.pause;
+  snapshot->pauses = state_.pauses;
   snapshot->degraded = degraded_;
   return snapshot;
 }

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +27,8 @@ struct RemedyStats {
   std::atomic<std::uint64_t> runs_refused{0};
   std::atomic<std::uint64_t> runs_interrupted{0};
   std::atomic<std::uint64_t> steps_started{0};
+  std::atomic<std::uint64_t> looks{0};          // at preconditions and verifications
+  std::atomic<std::uint64_t> looks_unknown{0};  // of these, with an answer that nobody knows
   std::atomic<std::uint64_t> journal_errors{0};
 };
 
@@ -34,14 +36,15 @@ struct RemedyStats {
 //
 // Thread safety: immutable once shared.
 struct Snapshot {
-  std::shared_ptr<const std::vector<RemediationConfig>> remediations;
-  std::vector<RunPtr> runs;  // newest first
-  std::optional<Pause> pause;
-  std::string degraded;  // why nothing is started now; empty: all is well
+  PolicyPtr policy;
+  std::vector<RunPtr> runs;             // newest first
+  std::map<std::string, Pause> pauses;  // by remediation; "": of everything
+  std::string degraded;                 // why nothing is started now; empty: all is well
 };
 
 // The decisions with their journal: an event goes in, what decide() makes of it is committed, and only then are the
-// steps to start handed out. Whoever drives it carries them out and reports StepFinished.
+// steps to start handed out. Whoever drives it carries them out and reports StepFinished (StepSeen for one that is only
+// looked at), and answers looks with Looked.
 //
 // Thread safety: confined to one thread.
 // Invariants: no StartStep is handed out that the journal has not confirmed. While the journal cannot be written the
@@ -49,8 +52,7 @@ struct Snapshot {
 // written first.
 class Engine {
  public:
-  Engine(std::shared_ptr<const std::vector<RemediationConfig>> remediations, EngineLimits limits, Journal& journal,
-         const core::Clock& clock, RemedyStats& stats);
+  Engine(PolicyPtr policy, EngineLimits limits, Journal& journal, const core::Clock& clock, RemedyStats& stats);
 
   // REQUIRES: called once, before handle(). An error: the journal cannot be read.
   core::Result<void> start();
@@ -58,6 +60,9 @@ class Engine {
   core::Result<void> handle(const Event& event);
   // The steps to carry out since the last call.
   std::vector<StartStep> take_steps() { return std::exchange(ready_, {}); }
+  std::vector<StartLook> take_looks() { return std::exchange(looks_, {}); }
+  // The runs that were recorded since the last call, each as it then was.
+  std::vector<RunPtr> take_records() { return std::exchange(records_, {}); }
 
   const std::string& degraded() const { return degraded_; }
   std::shared_ptr<const Snapshot> snapshot() const;
@@ -66,15 +71,18 @@ class Engine {
   core::Result<void> decide_and_commit(const Event& event);
   core::Result<void> write_outcomes();
   core::Result<void> recollect(const AlertFired& event);
-  void count(const std::vector<Effect>& effects);
+  core::Result<void> recollect(const Event& event);
+  void count(const Event& event, const std::vector<Effect>& effects);
   tl::unexpected<core::Error> degrade(const core::Error& error);
 
   Journal& journal_;
   const core::Clock& clock_;
   RemedyStats& stats_;
   EngineState state_;
-  std::deque<StepFinished> unwritten_;  // at most one for each running step
+  std::deque<Event> unwritten_;  // outcomes; at most one for each running step
   std::vector<StartStep> ready_;
+  std::vector<StartLook> looks_;
+  std::vector<RunPtr> records_;
   std::string degraded_;
 };
 

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "actions/remedy/audit_log.h"
 #include "actions/remedy/decision.h"
 #include "core/result.h"
 #include "core/store/database.h"
@@ -19,7 +21,7 @@ namespace actions::remedy {
 struct Recollection {
   std::vector<RunPtr> runs;
   std::vector<Start> starts;  // oldest first
-  std::optional<Pause> pause;
+  std::map<std::string, Pause> pauses;
 };
 
 // Where decisions are written before they take effect. What commit() has not confirmed has not been decided.
@@ -28,7 +30,7 @@ struct Recollection {
 class Journal {
  public:
   virtual ~Journal() = default;
-  // All unfinished runs, the newest `history` finished ones, and the starts since `starts_since`.
+  // All unfinished runs, the newest `history` finished ones, and the starts since `starts_since` or in this boot.
   virtual core::Result<Recollection> recall(std::size_t history, core::WallTime starts_since) = 0;
   virtual core::Result<std::optional<Run>> find(const std::string& run) = 0;
   // All records of one decision, or none.
@@ -37,42 +39,38 @@ class Journal {
   virtual core::Result<void> probe(core::WallTime now) = 0;
 };
 
-// The journal in SQLite, synchronous=FULL, with an audit log beside it: every record, never changed, each entry's hash
-// over the hash before it and its own text, so that a changed, missing or inserted entry shows.
+struct JournalOptions {
+  // What tells one boot of the machine from the next: within one, starts are counted on the steady clock as well, so
+  // that neither a restart of the agent nor a step of the wall clock ends a cool-down.
+  std::string boot;
+  std::int64_t audit_entries_max = 20'000;
+};
+
+// The journal in SQLite, synchronous=FULL, with the audit log beside it: every record becomes an entry there in the
+// same transaction.
 class SqliteJournal final : public Journal {
  public:
   // ":memory:" for tests.
-  static core::Result<SqliteJournal> open(const std::string& path);
+  static core::Result<SqliteJournal> open(const std::string& path, JournalOptions options = {});
 
   core::Result<Recollection> recall(std::size_t history, core::WallTime starts_since) override;
   core::Result<std::optional<Run>> find(const std::string& run) override;
   core::Result<void> commit(std::span<const Effect> effects, core::WallTime now) override;
   core::Result<void> probe(core::WallTime now) override;
 
-  // Recomputes every hash. The number of entries and the last hash; kInvalid names the first entry that is wrong.
-  struct Verified {
-    std::int64_t entries = 0;
-    std::string head;
-  };
-  core::Result<Verified> verify();
-  // Oldest first, one line of JSON each: {"sequence":1,"previous":"...","hash":"...","entry":{...}}.
-  core::Result<void> export_lines(const std::function<void(std::string_view line)>& each);
+  AuditLog audit() { return AuditLog(database_); }
 
  private:
-  explicit SqliteJournal(core::store::Database database) : database_(std::move(database)) {}
+  SqliteJournal(core::store::Database database, JournalOptions options)
+      : database_(std::move(database)), options_(std::move(options)) {}
 
   core::Result<void> write_run(const Run& run);
-  core::Result<void> write_pause(const std::optional<Pause>& pause);
-  core::Result<void> append_audit(const std::string& entry, core::WallTime now);
+  core::Result<void> write_pause(const RecordPause& record);
+  core::Result<void> prune();
 
   core::store::Database database_;
+  JournalOptions options_;
+  int commits_ = 0;  // since the last prune()
 };
-
-// The one JSON form of a run: in the journal, the audit log and the API. Times are RFC 3339.
-std::string to_json_text(const Run& run);
-core::Result<Run> run_from_json_text(std::string_view text);
-
-// Lower-case hexadecimal SHA-256.
-std::string sha256_hex(std::string_view bytes);
 
 }  // namespace actions::remedy

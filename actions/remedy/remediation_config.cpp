@@ -2,7 +2,6 @@
 #include "actions/remedy/remediation_config.h"
 
 #include <algorithm>
-#include <set>
 
 #include "rules/alert/matcher_syntax.h"
 
@@ -17,53 +16,9 @@ namespace {
 
 // Bounds a plan, and with it a run's journal rows.
 constexpr std::size_t kStepsMax = 32;
-constexpr std::uint64_t kOutputLimitMax = 1 << 20;
+constexpr std::size_t kConditionsMax = 32;
 
 }  // namespace
-
-bool Step::repeatable() const {
-  const ExecStep* exec = std::get_if<ExecStep>(&action);
-  return exec == nullptr || exec->repeatable;
-}
-
-std::string_view Step::kind() const { return std::holds_alternative<ExecStep>(action) ? "exec" : "backup"; }
-
-std::string Step::to_string() const {
-  if (const BackupStep* backup = std::get_if<BackupStep>(&action)) return "backup " + backup->backup;
-  std::string text = "exec";
-  for (const std::string& argument : std::get<ExecStep>(action).argv) {
-    const bool plain = !argument.empty() && argument.find_first_of(" \t\n\"'\\") == std::string::npos;
-    text += " " + (plain ? argument : core::ring::go_quote(argument));
-  }
-  return text;
-}
-
-const Table<ExecStep>& ExecStep::fields() {
-  static const auto table =
-      Table<ExecStep>("exec", "Runs a program without a shell.")
-          .field("argv", &ExecStep::argv,
-                 {.help = "The program and its arguments; the alert's labels are in its environment.",
-                  .required = true,
-                  .example = "[/usr/local/bin/restart-geth]"})
-          .field("timeout", &ExecStep::timeout, {.help = "Then it is ended, and the step has failed."})
-          .field("output_limit", &ExecStep::output_limit, {.help = "Bytes kept of what it prints: start and end."})
-          .field("repeatable", &ExecStep::repeatable,
-                 {.help = "Whether it may run again after a crash that hid whether it ran."})
-          .check([](const ExecStep& exec, const Node& node) -> Result<void> {
-            if (exec.argv.empty() || exec.argv.front().empty()) return fail(node.error("exec: argv is empty"));
-            for (const std::string& argument : exec.argv) {
-              if (argument.find("{{") == std::string::npos) continue;
-              return fail(
-                  node.error("exec: templates in argv (\"{}\") are not supported yet; the labels are in the "
-                             "environment as WATCHKEEPER_LABEL_<name>",
-                             argument));
-            }
-            if (exec.timeout <= core::Millis(0)) return fail(node.error("exec: timeout must be more than zero"));
-            if (exec.output_limit.bytes > kOutputLimitMax) return fail(node.error("exec: output_limit is above 1MiB"));
-            return {};
-          });
-  return table;
-}
 
 const Table<Limits>& Limits::fields() {
   static const auto table =
@@ -71,7 +26,7 @@ const Table<Limits>& Limits::fields() {
           .field("cooldown", &Limits::cooldown, {.help = "The least time between the starts of two runs."})
           .field("runs", &Limits::runs, {.help = "At most so many starts within the window."})
           .field("window", &Limits::window, {.help = "See runs."})
-          .refuse("budget", "budgets shared between remediations are not supported yet")
+          .field("budget", &Limits::budget, {.help = "One of remediation_budgets, shared with others that name it."})
           .check([](const Limits& limits, const Node& node) -> Result<void> {
             if (limits.runs == 0) return fail(node.error("limits: runs must be at least 1; use level: observe"));
             return {};
@@ -79,71 +34,168 @@ const Table<Limits>& Limits::fields() {
   return table;
 }
 
-const Table<RemediationConfig>& RemediationConfig::fields() {
+const Table<ApprovalConfig>& ApprovalConfig::fields() {
   static const auto table =
-      Table<RemediationConfig>("remediation", "What to do when an alert fires.")
-          .field("name", &RemediationConfig::name,
-                 {.help = "What the journal and the page call it.", .required = true, .example = "backup-on-stall"})
-          .field("match", &RemediationConfig::match,
-                 {.help = "Matchers of the alert's labels, as in Alertmanager; all must match.",
-                  .required = true,
-                  .example = "['alertname=\"GethStuck\"']"})
-          .field("level", &RemediationConfig::level, {.help = "How far it may go by itself."})
-          .field("limits", &RemediationConfig::limits, {.help = "How often it may start."})
-          .field("approval_timeout", &RemediationConfig::approval_timeout,
-                 {.help = "With level approve: a run that nobody approved for so long is given up."})
-          .field("steps", &RemediationConfig::steps,
-                 {.help = "In order; the first that fails ends the run.", .required = true})
-          .refuse("cooldown", "it is limits: {cooldown: ...}")
-          .refuse("max_runs", "it is limits: {runs: ..., window: ...}")
-          .refuse("require", "preconditions in PromQL are not supported yet")
-          .refuse("verify", "verification after a run is not supported yet")
-          .refuse("on_failure", "escalation is not supported yet")
-          .check([](const RemediationConfig& remediation, const Node& node) -> Result<void> {
-            if (remediation.name.empty()) return fail(node.error("remediation: name is empty"));
-            if (remediation.match.empty()) {
-              return fail(
-                  node.error("remediation \"{}\": match is empty: it would act on every alert", remediation.name));
+      Table<ApprovalConfig>("approval", "Who must agree before a remediation of level approve starts.")
+          .field("required", &ApprovalConfig::required, {.help = "So many different people."})
+          .field("approvers", &ApprovalConfig::approvers, {.help = "Who counts; default: anybody."})
+          .field("expires", &ApprovalConfig::expires,
+                 {.help = "A run that was not approved by then is given up; approvals hold no longer either."})
+          .check([](const ApprovalConfig& approval, const Node& node) -> Result<void> {
+            if (approval.required == 0) return fail(node.error("approval: required must be at least 1; see level"));
+            if (!approval.approvers.empty() && approval.approvers.size() < approval.required) {
+              return fail(node.error("approval: {} of {} approvers can never agree", approval.required,
+                                     approval.approvers.size()));
             }
-            if (remediation.steps.empty() || remediation.steps.size() > kStepsMax) {
-              return fail(node.error("remediation \"{}\": expected 1 to {} steps, got {}", remediation.name, kStepsMax,
-                                     remediation.steps.size()));
+            if (approval.expires <= core::Millis(0))
+              return fail(node.error("approval: expires must be more than zero"));
+            return {};
+          });
+  return table;
+}
+
+const Table<BackupFreshConfig>& BackupFreshConfig::fields() {
+  static const auto table = Table<BackupFreshConfig>("backup_fresh", "A backup that must be fresh before a run starts.")
+                                .field("name", &BackupFreshConfig::name, {.help = "One of backups.", .required = true})
+                                .field("max_age", &BackupFreshConfig::max_age,
+                                       {.help = "Since the start of the last one that succeeded.", .required = true});
+  return table;
+}
+
+const Table<VerifyConfig>& VerifyConfig::fields() {
+  static const auto table =
+      Table<VerifyConfig>("verify", "What must hold after the steps; until it does the run is not over.")
+          .field("expr", &VerifyConfig::expr,
+                 {.help = "PromQL, as in require; only samples taken after the last step count.", .required = true})
+          .field("within", &VerifyConfig::within, {.help = "If it does not hold by then, the run has failed."})
+          .check([](const VerifyConfig& verify, const Node& node) -> Result<void> {
+            if (verify.within <= core::Millis(0)) return fail(node.error("verify: within must be more than zero"));
+            return {};
+          });
+  return table;
+}
+
+const Table<OnFailureConfig>& OnFailureConfig::fields() {
+  static const auto table =
+      Table<OnFailureConfig>("on_failure", "What follows when a step fails, or what verify says does not come true.")
+          .field("notify", &OnFailureConfig::notify, {.help = "Whether people are told."})
+          .field("then", &OnFailureConfig::then,
+                 {.help = "Another remediation, for the same alert, with its own level and guards."});
+  return table;
+}
+
+const Table<BudgetConfig>& BudgetConfig::fields() {
+  static const auto table =
+      Table<BudgetConfig>("remediation_budget", "How much several remediations may touch at once, together.")
+          .field("name", &BudgetConfig::name, {.help = "What limits: budget names.", .required = true})
+          .field("max_at_once", &BudgetConfig::max_at_once,
+                 {.help = "Runs; one that was interrupted counts until a person closes it."})
+          .field("healthy", &BudgetConfig::healthy,
+                 {.help = "PromQL with one value: how many are healthy. Nothing, several or NaN: not known, so no."})
+          .field("min_healthy", &BudgetConfig::min_healthy,
+                 {.help = "A run starts if so many are healthy beside those that other runs of this budget work on."})
+          .check([](const BudgetConfig& budget, const Node& node) -> Result<void> {
+            if (budget.max_at_once == 0) return fail(node.error("remediation_budget: max_at_once must be at least 1"));
+            if (budget.healthy.empty() != (budget.min_healthy == 0)) {
+              return fail(node.error("remediation_budget: healthy and min_healthy need each other"));
             }
             return {};
           });
   return table;
 }
 
-Result<void> check_remediations(const std::vector<RemediationConfig>& remediations,
-                                const std::vector<backup::BackupConfig>& backups, const Node& root) {
-  std::set<std::string> names;
-  const std::vector<Node> nodes = root.find("remediations").items();
-  for (std::size_t i = 0; i < remediations.size(); ++i) {
-    const RemediationConfig& remediation = remediations[i];
-    const Node& place = i < nodes.size() ? nodes[i] : root;
-    if (!names.insert(remediation.name).second) {
-      return fail(place.error("remediation name \"{}\" is not unique", remediation.name));
-    }
-    for (const Step& step : remediation.steps) {
-      const BackupStep* wanted = std::get_if<BackupStep>(&step.action);
-      if (wanted == nullptr) continue;
-      const bool known = std::any_of(backups.begin(), backups.end(),
-                                     [&](const backup::BackupConfig& each) { return each.name == wanted->backup; });
-      if (!known) {
-        return fail(place.error("remediation \"{}\": no backup is named \"{}\"", remediation.name, wanted->backup));
-      }
-    }
+const Table<GateConfig>& GateConfig::fields() {
+  static const auto table =
+      Table<GateConfig>("remediation_gate", "A condition that several remediations need, such as a healthy network.")
+          .field("name", &GateConfig::name, {.help = "What gates names.", .required = true})
+          .field("expr", &GateConfig::expr, {.help = "PromQL, as in require.", .required = true});
+  return table;
+}
+
+const Table<StormConfig>& StormConfig::fields() {
+  static const auto table =
+      Table<StormConfig>("remediation_storm",
+                         "When so much happens at once, the watcher or the network is likelier wrong than all targets.")
+          .field("runs", &StormConfig::runs,
+                 {.help = "So many runs started within the window: further ones are only proposed."})
+          .field("alerts", &StormConfig::alerts,
+                 {.help = "So many alerts that a remediation matches began within the window: nothing starts."})
+          .field("window", &StormConfig::window, {.help = "See the others."})
+          .check([](const StormConfig& storm, const Node& node) -> Result<void> {
+            if (storm.runs == 0 || storm.alerts == 0 || storm.window <= core::Millis(0)) {
+              return fail(node.error("remediation_storm: runs, alerts and window must be more than zero"));
+            }
+            return {};
+          });
+  return table;
+}
+
+namespace {
+
+Result<void> check_remediation(const RemediationConfig& remediation, const Node& node) {
+  if (remediation.name.empty()) return fail(node.error("remediation: name is empty"));
+  if (remediation.steps.empty() || remediation.steps.size() > kStepsMax) {
+    return fail(node.error("remediation \"{}\": expected 1 to {} steps, got {}", remediation.name, kStepsMax,
+                           remediation.steps.size()));
+  }
+  if (remediation.require.size() + remediation.gates.size() > kConditionsMax) {
+    return fail(node.error("remediation \"{}\": more than {} conditions", remediation.name, kConditionsMax));
+  }
+  if (remediation.fresh_within <= core::Millis(0)) {
+    return fail(node.error("remediation \"{}\": fresh_within must be more than zero", remediation.name));
   }
   return {};
+}
+
+}  // namespace
+
+const Table<RemediationConfig>& RemediationConfig::fields() {
+  static const auto table =
+      Table<RemediationConfig>("remediation", "What to do when an alert fires.")
+          .field("name", &RemediationConfig::name,
+                 {.help = "What the journal and the page call it.", .required = true, .example = "backup-on-stall"})
+          .field("match", &RemediationConfig::match,
+                 {.help = "Matchers of the alert's labels, as in Alertmanager; all must match. Only a remediation that "
+                          "another's on_failure names may go without.",
+                  .example = "['alertname=\"GethStuck\"']"})
+          .field("level", &RemediationConfig::level, {.help = "How far it may go by itself."})
+          .field("require", &RemediationConfig::require,
+                 {.help = "PromQL that must hold before it starts. Of a comparison every series must; no series, NaN, "
+                          "an old sample or an error is unknown, and unknown is no."})
+          .field("fresh_within", &RemediationConfig::fresh_within,
+                 {.help = "Samples that are older do not count in conditions."})
+          .field("gates", &RemediationConfig::gates, {.help = "Names of remediation_gates that must hold as well."})
+          .field("backup_fresh", &RemediationConfig::backup_fresh, {.help = "A backup that must be fresh."})
+          .field("limits", &RemediationConfig::limits, {.help = "How often it may start."})
+          .field("active_time_intervals", &RemediationConfig::active_time_intervals,
+                 {.help = "Names of time_intervals: it starts in one of them only."})
+          .field("mute_time_intervals", &RemediationConfig::mute_time_intervals,
+                 {.help = "Names of time_intervals: it starts in none of them."})
+          .field("approval", &RemediationConfig::approval, {.help = "With level approve: who must agree."})
+          .field("steps", &RemediationConfig::steps,
+                 {.help = "In order; the first that fails ends the run, and what was done is rolled back where a step "
+                          "says how.",
+                  .required = true})
+          .field("verify", &RemediationConfig::verify, {.help = "What must hold afterwards."})
+          .field("on_failure", &RemediationConfig::on_failure, {.help = "What follows a run that failed."})
+          .field("notify", &RemediationConfig::notify,
+                 {.help = "Which decisions people are told of, by an alert WatchkeeperRemediation through the routes: "
+                          "attention is all but a run that goes as it should."})
+          .refuse("cooldown", "it is limits: {cooldown: ...}")
+          .refuse("max_runs", "it is limits: {runs: ..., window: ...}")
+          .refuse("approval_timeout", "it is approval: {expires: ...}")
+          .check(check_remediation);
+  return table;
+}
+
+bool RemediationConfig::matches(const core::ring::Labels& alert) const {
+  return !match.empty() &&
+         std::all_of(match.begin(), match.end(), [&](const core::ring::Matcher& each) { return each.matches(alert); });
 }
 
 }  // namespace actions::remedy
 
 namespace core::config {
-
-using actions::remedy::BackupStep;
-using actions::remedy::ExecStep;
-using actions::remedy::Step;
 
 Result<std::vector<ring::Matcher>> Codec<std::vector<ring::Matcher>>::read(const Node& node) {
   if (!node.is_sequence()) return fail(node.error("expected a list of matchers, got {}", node.describe()));
@@ -157,31 +209,5 @@ Result<std::vector<ring::Matcher>> Codec<std::vector<ring::Matcher>>::read(const
   }
   return all;
 }
-
-Result<Step> Codec<Step>::read(const Node& node) {
-  const std::vector<Entry> entries = node.entries();
-  if (entries.size() != 1 || !entries[0].key.is_scalar()) {
-    return fail(node.error("expected a step: a map with one key, backup or exec; got {}", node.describe()));
-  }
-  const std::string& kind = entries[0].key.scalar();
-  const Node& value = entries[0].value;
-  if (kind == "backup") {
-    if (!value.is_scalar()) return fail(value.error("backup: expected the name of a backup, got {}", value.describe()));
-    return Step{BackupStep{value.scalar()}};
-  }
-  if (kind == "exec") {
-    return Codec<ExecStep>::read(value).map([](ExecStep exec) { return Step{std::move(exec)}; });
-  }
-  for (const std::string_view later :
-       {"http", "systemd", "kubernetes", "aws", "vault", "wait", "notify", "restore-drill", "failover"}) {
-    if (kind != later) continue;
-    Error error = entries[0].key.error("steps of kind \"{}\" are not supported yet; use exec", kind);
-    error.code = Errc::kNotSupported;
-    return fail(std::move(error));
-  }
-  return fail(entries[0].key.error("unknown step \"{}\": expected backup or exec", kind));
-}
-
-TypeDescription Codec<Step>::describe() { return {"step (backup: NAME, or exec: {argv, timeout, ...})", {}}; }
 
 }  // namespace core::config

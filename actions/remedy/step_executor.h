@@ -1,36 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <stop_token>
 
 #include "actions/backup/backup_set.h"
 #include "actions/remedy/decision.h"
+#include "core/net/http_client.h"
 #include "core/process/child_process.h"
+#include "core/process/service_control.h"
+#include "core/time/clock.h"
 
 namespace actions::remedy {
 
 // Carries out steps: the only place where a remediation has an effect on the world.
 //
-// Thread safety: any thread; run() blocks for as long as the step takes.
+// Thread safety: any thread; both functions block for as long as the step takes.
 class StepRunner {
  public:
   virtual ~StepRunner() = default;
   // Never fails: what went wrong is the outcome.
   virtual StepFinished run(const StartStep& start, std::stop_token stop) = 0;
+  // Whether a step whose outcome a crash hid has happened. Changes nothing. REQUIRES: the step is kVerifiable.
+  virtual StepSeen look(const StartStep& start, std::stop_token stop) = 0;
 };
 
 class StepExecutor final : public StepRunner {
  public:
-  StepExecutor(core::process::CommandRunner& commands, backup::BackupTaker& backups)
-      : commands_(commands), backups_(backups) {}
+  struct Dependencies {
+    core::process::CommandRunner& commands;
+    backup::BackupTaker& backups;
+    core::net::HttpClient& http;
+    core::process::ServiceControl& services;
+    const core::Clock& clock;
+    std::function<void(const Run& run, const std::string& text)> tell;  // of notify steps; any thread
+  };
+
+  explicit StepExecutor(Dependencies dependencies) : with_(std::move(dependencies)) {}
   StepFinished run(const StartStep& start, std::stop_token stop) override;
+  StepSeen look(const StartStep& start, std::stop_token stop) override;
 
  private:
-  StepFinished take_backup(const StartStep& start, const BackupStep& step, std::stop_token stop);
-  StepFinished execute(const StartStep& start, const ExecStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const BackupStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const ExecStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const HttpStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const SystemdStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const WaitStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const NotifyStep& step, std::stop_token stop);
 
-  core::process::CommandRunner& commands_;
-  backup::BackupTaker& backups_;
+  core::process::Command command_of(const StartStep& start, const ExecStep& step,
+                                    const std::vector<std::string>& argv) const;
+  // Waits until systemd has no job for the unit any more.
+  core::Result<core::process::UnitStatus> settled(const SystemdStep& step, std::stop_token stop) const;
+
+  Dependencies with_;
 };
 
 }  // namespace actions::remedy

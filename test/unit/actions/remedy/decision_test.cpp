@@ -20,11 +20,13 @@ using ::testing::IsEmpty;
 
 class DecisionTest : public ::testing::Test {
  protected:
-  DecisionTest() { use({remediation("restart", Level::kAuto, {Step{BackupStep{"keys"}}, exec_step({"/bin/true"})})}); }
+  DecisionTest() {
+    use({remediation("restart", Level::kAuto, {Step{BackupStep{"keys"}, {}}, exec_step({"/bin/true"})})});
+  }
 
-  void use(std::vector<RemediationConfig> remediations) { state_.remediations = list_of(std::move(remediations)); }
+  void use(std::vector<RemediationConfig> remediations) { state_.policy = list_of(std::move(remediations)); }
   void change(const std::function<void(RemediationConfig&)>& change) {
-    std::vector<RemediationConfig> all = *state_.remediations;
+    std::vector<RemediationConfig> all = state_.policy->remediations;
     change(all.front());
     use(std::move(all));
   }
@@ -125,6 +127,7 @@ TEST_F(DecisionTest, LevelsActAsTheyAreNamed) {
     change([&](RemediationConfig& config) { config.level = each.level; });
     state_.runs.clear();
     state_.firing.clear();
+    state_.looks.clear();
     const auto effects = fire();
     EXPECT_EQ(run().state, each.state);
     EXPECT_EQ(run().final, each.final);
@@ -251,7 +254,7 @@ TEST_F(DecisionTest, AnApprovalStartsTheVeryPlan) {
 TEST_F(DecisionTest, AnApprovalOfAnotherPlanIsNone) {
   change([](RemediationConfig& config) { config.level = Level::kApprove; });
   fire();
-  std::vector<RemediationConfig> changed = *state_.remediations;
+  std::vector<RemediationConfig> changed = state_.policy->remediations;
   changed.front().steps = {exec_step({"/bin/rm"})};
   on(Reconfigured{list_of(changed)});
   const auto effects = on(Approved{id(), "ann"});
@@ -323,7 +326,7 @@ TEST_F(DecisionTest, ARestartMuchLaterOrPausedDoesNotGoOn) {
   EXPECT_THAT(run().reason, HasSubstr("too long ago"));
 
   state_ = {};
-  use({remediation("restart", Level::kAuto, {Step{BackupStep{"keys"}}})});
+  use({remediation("restart", Level::kAuto, {Step{BackupStep{"keys"}, {}}})});
   fire();
   on(PauseAsked{"wait", "ann"});
   EXPECT_EQ(started(on(Restarted{})), nullptr);

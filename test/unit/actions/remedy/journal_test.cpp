@@ -42,7 +42,7 @@ class JournalTest : public ::testing::Test {
     run.created = from_unix_ms(time_ms + 1);
     run.started = from_unix_ms(time_ms + 2);
     run.steps.resize(2);
-    run.steps[0].step = Step{BackupStep{"keys"}};
+    run.steps[0].step = Step{BackupStep{"keys"}, {}};
     run.steps[0].state = StepState::kSucceeded;
     run.steps[0].attempts = 1;
     run.steps[0].started = run.started;
@@ -94,7 +94,7 @@ TEST_F(JournalTest, RecallsEveryUnfinishedRunTheNewestHistoryTheStartsAndThePaus
       ASSERT_TRUE(journal.commit(record(finished), from_unix_ms(5)));
       ASSERT_TRUE(journal.commit(record(sample(fmt::format("open{}", i), 1000 * i)), from_unix_ms(5)));
     }
-    std::vector<Effect> pause = {RecordPause{Pause{"upgrade", "ann", from_unix_ms(7)}, "ann"}};
+    std::vector<Effect> pause = {RecordPause{"", Pause{"upgrade", "ann", from_unix_ms(7)}, "ann"}};
     ASSERT_TRUE(journal.commit(pause, from_unix_ms(7)));
   }
   SqliteJournal journal = open();
@@ -105,11 +105,15 @@ TEST_F(JournalTest, RecallsEveryUnfinishedRunTheNewestHistoryTheStartsAndThePaus
   EXPECT_EQ(names, "open4 open3 open2 open1 open0 done4 done3 ");
   ASSERT_EQ(recollection->starts.size(), 4U);  // those of 3 and 4, oldest first
   EXPECT_EQ(recollection->starts.front().wall, from_unix_ms(3002));
-  ASSERT_TRUE(recollection->pause);
-  EXPECT_EQ(recollection->pause->reason, "upgrade");
-  std::vector<Effect> resume = {RecordPause{std::nullopt, "ann"}};
+  ASSERT_TRUE(recollection->pauses.contains(""));
+  EXPECT_EQ(recollection->pauses[""].reason, "upgrade");
+  std::vector<Effect> one = {RecordPause{"restart", Pause{"broken", "bob", from_unix_ms(7)}, "bob"}};
+  ASSERT_TRUE(journal.commit(one, from_unix_ms(7)));
+  std::vector<Effect> resume = {RecordPause{"", std::nullopt, "ann"}};
   ASSERT_TRUE(journal.commit(resume, from_unix_ms(8)));
-  EXPECT_FALSE(journal.recall(0, {})->pause);
+  recollection = journal.recall(0, {});
+  ASSERT_EQ(recollection->pauses.size(), 1U);
+  EXPECT_EQ(recollection->pauses["restart"].reason, "broken");
 }
 
 TEST(Sha256, IsTheOneOfFips180) {
@@ -135,11 +139,12 @@ TEST_F(JournalTest, TheAuditLogShowsEveryManipulation) {
       for (int i = 0; i < 4; ++i) {
         ASSERT_TRUE(journal.commit(record(sample(fmt::format("r{}", i), i)), from_unix_ms(i)));
       }
-      const auto verified = journal.verify();
+      const auto verified = journal.audit().verify();
       ASSERT_TRUE(verified) << verified.error().message;
       EXPECT_EQ(verified->entries, 4);
     }
-    constexpr core::store::Migration kSame[] = {{"runs and audit", ""}};
+    constexpr core::store::Migration kSame[] = {{"runs and audit", ""},
+                                                {"pauses, boots and the front of the audit log", ""}};
     auto intruder = core::store::Database::open(path(), kSame, core::store::Durability::kNormal);
     ASSERT_TRUE(intruder) << intruder.error().message;
     EXPECT_EQ(intruder->execute(manipulation).has_value(), std::string_view(manipulation).starts_with("INSERT"));
@@ -147,7 +152,8 @@ TEST_F(JournalTest, TheAuditLogShowsEveryManipulation) {
     if (!std::string_view(manipulation).starts_with("INSERT")) {
       ASSERT_TRUE(intruder->execute(manipulation));
     }
-    const auto broken = open().verify();
+    SqliteJournal journal = open();
+    const auto broken = journal.audit().verify();
     ASSERT_FALSE(broken) << manipulation;
     EXPECT_THAT(broken.error().message, HasSubstr("the audit log is broken at entry")) << manipulation;
   }
@@ -156,13 +162,65 @@ TEST_F(JournalTest, TheAuditLogShowsEveryManipulation) {
 TEST_F(JournalTest, ExportsTheAuditLogAsLines) {
   SqliteJournal journal = open();
   ASSERT_TRUE(journal.commit(record(sample("r", 1)), from_unix_ms(1)));
-  std::vector<Effect> pause = {RecordPause{Pause{"say \"no\"", "ann", from_unix_ms(7)}, "ann"}};
+  std::vector<Effect> pause = {RecordPause{"", Pause{"say \"no\"", "ann", from_unix_ms(7)}, "ann"}};
   ASSERT_TRUE(journal.commit(pause, from_unix_ms(7)));
   std::vector<std::string> lines;
-  ASSERT_TRUE(journal.export_lines([&](std::string_view line) { lines.emplace_back(line); }));
+  ASSERT_TRUE(journal.audit().export_lines("", [&](std::string_view line) { lines.emplace_back(line); }));
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_THAT(lines[0], HasSubstr(R"({"sequence":1,"time_ms":1,"previous":"000000)"));
   EXPECT_THAT(lines[1], HasSubstr(R"("entry":{"reason":"say \"no\"","type":"pause","who":"ann"}})"));
+}
+
+TEST_F(JournalTest, TheAuditLogIsPrunedFromTheFrontAndStaysVerifiable) {
+  auto opened = SqliteJournal::open(path(), {.boot = "", .audit_entries_max = 20});
+  ASSERT_TRUE(opened);
+  SqliteJournal journal = std::move(*opened);
+  ASSERT_TRUE(journal.commit(record(sample("first", 0)), from_unix_ms(0)));
+  const std::string early = journal.audit().verify()->head;
+  EXPECT_TRUE(journal.audit().verify(early)->holds);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(journal.commit(record(sample(fmt::format("r{}", i), i)), from_unix_ms(i)));
+    const auto verified = journal.audit().verify();
+    ASSERT_TRUE(verified) << verified.error().message;
+    EXPECT_LE(verified->entries, 21);
+  }
+  const auto verified = journal.audit().verify(early);
+  EXPECT_GT(verified->first, 80);
+  EXPECT_FALSE(verified->holds);  // it went with the entries that were removed
+  EXPECT_TRUE(journal.audit().verify(verified->head)->holds);
+
+  // Whoever moves the front without a word in the chain is found out.
+  constexpr core::store::Migration kSame[] = {{"runs and audit", ""},
+                                              {"pauses, boots and the front of the audit log", ""}};
+  auto intruder = core::store::Database::open(path(), kSame, core::store::Durability::kNormal);
+  ASSERT_TRUE(intruder->execute(
+      fmt::format("UPDATE audit_front SET sequence={0}, hash=(SELECT hash FROM audit WHERE sequence={0});"
+                  "DELETE FROM audit WHERE sequence <= {0}",
+                  verified->first + 3)));
+  const auto broken = journal.audit().verify();
+  ASSERT_FALSE(broken);
+  EXPECT_THAT(broken.error().message, HasSubstr("gone without a word"));
+}
+
+TEST_F(JournalTest, StartsOfThisBootAreCountedOnTheSteadyClock) {
+  remedy::Run run = sample("restart", 1000);
+  run.started_steady = core::SteadyTime(std::chrono::seconds(77));
+  {
+    auto journal = SqliteJournal::open(path(), {.boot = "monday"});
+    ASSERT_TRUE(journal->commit(record(run), from_unix_ms(5)));
+    run.started_steady.reset();  // as it is after it was read from the journal
+    ASSERT_TRUE(journal->commit(record(run), from_unix_ms(6)));
+  }
+  // The wall clock says that it was long ago; within the boot it is found all the same.
+  auto same = SqliteJournal::open(path(), {.boot = "monday"});
+  auto recollection = same->recall(1, from_unix_ms(1'000'000));
+  ASSERT_EQ(recollection->starts.size(), 1U);
+  EXPECT_EQ(recollection->starts[0].steady, core::SteadyTime(std::chrono::seconds(77)));
+  auto other = SqliteJournal::open(path(), {.boot = "tuesday"});
+  EXPECT_TRUE(other->recall(1, from_unix_ms(1'000'000))->starts.empty());
+  recollection = other->recall(1, from_unix_ms(0));
+  ASSERT_EQ(recollection->starts.size(), 1U);
+  EXPECT_FALSE(recollection->starts[0].steady);
 }
 
 }  // namespace

@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 #include <thread>
 
+#include "core/net/io_loop.h"
 #include "core/process/child_process.h"
 #include "sample_remediations.h"
 
@@ -37,6 +39,37 @@ class InstantBackups final : public backup::BackupTaker {
   }
 };
 
+// What people were told: "state: summary", and "end of state".
+class People final : public rules::AlertSink {
+ public:
+  void on_transitions(std::span<const rules::Transition> transitions) override {
+    const std::scoped_lock lock(mutex_);
+    for (const rules::Transition& each : transitions) {
+      const std::string state(each.labels.get("state"));
+      told_.push_back(each.to == AlertState::kFiring ? state + ": " + each.annotations.at("summary")
+                                                     : "end of " + state);
+    }
+  }
+  std::vector<std::string> told() const {
+    const std::scoped_lock lock(mutex_);
+    return told_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> told_;
+};
+
+// Answers by the text of the question: "yes" and "no" are such, everything else is unknown.
+class FixedLookout final : public Lookout {
+ public:
+  Answer answer(const Question& question, core::Duration, std::stop_token) override {
+    if (question.text == "yes") return {Verdict::kYes, 0, ""};
+    if (question.text == "no") return {Verdict::kNo, 0, "does not hold"};
+    return {Verdict::kUnknown, 0, "no samples"};
+  }
+};
+
 class RemediatorTest : public ::testing::Test {
  protected:
   RemediatorTest() {
@@ -46,9 +79,13 @@ class RemediatorTest : public ::testing::Test {
   ~RemediatorTest() override { std::filesystem::remove_all(folder_); }
 
   std::unique_ptr<Remediator> open(std::vector<RemediationConfig> remediations) {
-    auto remediator = Remediator::open(list_of(std::move(remediations)), {}, journal_path(), executor_, clock_);
+    auto remediator = Remediator::open(list_of(std::move(remediations)), options(), dependencies());
     EXPECT_TRUE(remediator) << remediator.error().message;
     return std::move(*remediator);
+  }
+  Remediator::Options options() const { return {.journal_path = journal_path(), .journal = {}, .limits = {}}; }
+  Remediator::Dependencies dependencies() {
+    return {.steps = executor_, .lookout = lookout_, .announcer = announcer_, .clock = clock_, .keep_evidence = {}};
   }
   std::string journal_path() const { return (folder_ / "remedy.db").string(); }
   rules::Transition transition(AlertState from, AlertState to, const std::string& instance = "a") const {
@@ -80,7 +117,19 @@ class RemediatorTest : public ::testing::Test {
   core::SystemClock clock_;
   core::process::ChildProcessRunner commands_{clock_};
   InstantBackups backups_;
-  StepExecutor executor_{commands_, backups_};
+  core::net::IoLoop loop_{clock_};
+  std::unique_ptr<core::net::HttpClient> http_ = core::net::make_http_client(loop_, clock_);
+  std::unique_ptr<core::process::ServiceControl> services_ = core::process::make_systemd_control("unix:path=/nowhere");
+  People people_;
+  Announcer announcer_{people_, clock_};
+  FixedLookout lookout_;
+  StepExecutor executor_{
+      {.commands = commands_,
+       .backups = backups_,
+       .http = *http_,
+       .services = *services_,
+       .clock = clock_,
+       .tell = [this](const remedy::Run& run, const std::string& text) { announcer_.tell(run, text); }}};
   core::WallTime fired_at_ = core::from_unix_ms(1'700'000'000'000);
 };
 
@@ -88,7 +137,7 @@ TEST_F(RemediatorTest, AnAlertRunsAPlanOfRealPrograms) {
   const std::string out = (folder_ / "out").string();
   const auto remediator = open({remediation(
       "restart", Level::kAuto,
-      {Step{BackupStep{"keys"}},
+      {Step{BackupStep{"keys"}, {}},
        exec_step({"/bin/sh", "-c", "echo \"$1 $WATCHKEEPER_LABEL_instance $WATCHKEEPER_REMEDIATION\" | tee \"$2\"",
                   "sh", "$(id)", out})})});
   fire(*remediator, "a; rm -rf /");
@@ -113,8 +162,8 @@ TEST_F(RemediatorTest, WhatFailsSaysHow) {
       {exec_step({"/bin/sh", "-c", "echo broken >&2; exit 7"}), "step 1 failed: exited with 7"},
       {exec_step({"/no/such/program"}), "step 1 failed: /no/such/program: No such file or directory"},
       {slow, "step 1 failed: timed out after 50ms"},
-      {Step{BackupStep{"failing"}}, "step 1 failed: the disk is gone"},
-      {Step{BackupStep{"missing"}}, "step 1 failed: no backup is named \"missing\""},
+      {Step{BackupStep{"failing"}, {}}, "step 1 failed: the disk is gone"},
+      {Step{BackupStep{"missing"}, {}}, "step 1 failed: no backup is named \"missing\""},
   };
   int number = 0;
   for (const Case& each : cases) {
@@ -143,12 +192,40 @@ TEST_F(RemediatorTest, WaitsForAnApproval) {
   EXPECT_EQ(remediator->approve("other", "ann").error().code, Errc::kInvalid);
   ASSERT_TRUE(remediator->pause("upgrade", "bob"));
   EXPECT_THAT(remediator->approve(waiting->id, "ann").error().message, HasSubstr("paused by bob: upgrade"));
-  EXPECT_EQ(remediator->snapshot()->pause->reason, "upgrade");
+  EXPECT_EQ(remediator->snapshot()->pauses.at("").reason, "upgrade");
   EXPECT_FALSE(remediator->pause("", "bob"));
   ASSERT_TRUE(remediator->resume("bob"));
   ASSERT_TRUE(remediator->approve(waiting->id, "ann"));
   EXPECT_EQ(wait_for(*remediator, RunState::kSucceeded)->decided_by, "ann");
   EXPECT_FALSE(remediator->reject(waiting->id, "ann"));
+}
+
+TEST_F(RemediatorTest, LooksAtConditionsAndTellsWhatItDecided) {
+  auto refused = remediation("refused", Level::kAuto, {exec_step({"/bin/true"})});
+  refused.require = {"yes", "no"};
+  auto verified = remediation("verified", Level::kAuto, {exec_step({"/bin/true"})});
+  verified.require = {"yes"};
+  verified.verify = VerifyConfig{"yes"};
+  std::vector<std::string> kept;
+  auto with = dependencies();
+  std::mutex mutex;
+  with.keep_evidence = [&](const remedy::Run& run, const Policy&) {
+    const std::scoped_lock lock(mutex);
+    kept.push_back(run.remediation);
+  };
+  auto remediator = Remediator::open(list_of({refused, verified}), options(), with);
+  ASSERT_TRUE(remediator);
+  fire(**remediator);
+  const auto states = [&] {
+    std::map<std::string, std::string> all;
+    for (const RunPtr& run : (*remediator)->snapshot()->runs) all[run->remediation] = to_string(run->state);
+    return all;
+  };
+  const std::map<std::string, std::string> expected = {{"refused", "refused"}, {"verified", "succeeded"}};
+  while (states() != expected) std::this_thread::yield();
+  remediator->reset();
+  EXPECT_EQ(people_.told(), std::vector<std::string>{"refused: refused is refused: require no: does not hold"});
+  for (const std::string& each : kept) EXPECT_EQ(each, "verified");
 }
 
 TEST_F(RemediatorTest, OnlyFiringMatters) {
@@ -181,7 +258,8 @@ TEST_F(RemediatorTest, AnEndOfTheAgentStopsAStepAndTellsTheNextStart) {
 
 TEST_F(RemediatorTest, TheQueueOfAlertsIsBounded) {
   const auto remediator = open({remediation("restart", Level::kObserve, {exec_step({"/bin/true"})})});
-  constexpr core::store::Migration kSame[] = {{"runs and audit", ""}};
+  constexpr core::store::Migration kSame[] = {{"runs and audit", ""},
+                                              {"pauses, boots and the front of the audit log", ""}};
   auto holder = core::store::Database::open(journal_path(), kSame, core::store::Durability::kNormal);
   ASSERT_TRUE(holder);
   (void)holder->transaction([&]() -> Result<void> {
@@ -204,7 +282,7 @@ TEST_F(RemediatorTest, AReloadChangesWhatIsDone) {
 
 TEST_F(RemediatorTest, AJournalThatIsNotOursIsRefused) {
   std::ofstream(journal_path()) << std::string(5000, 'x');
-  const auto remediator = Remediator::open(list_of({}), {}, journal_path(), executor_, clock_);
+  const auto remediator = Remediator::open(list_of({}), options(), dependencies());
   ASSERT_FALSE(remediator);
   EXPECT_EQ(remediator.error().code, Errc::kInvalid);
 }

@@ -9,13 +9,11 @@
 
 namespace actions::remedy {
 
-using Remediations = std::shared_ptr<const std::vector<RemediationConfig>>;
-
 inline Step exec_step(std::vector<std::string> argv, bool repeatable = false) {
   ExecStep exec;
   exec.argv = std::move(argv);
   exec.repeatable = repeatable;
-  return Step{exec};
+  return Step{exec, {}};
 }
 
 inline RemediationConfig remediation(std::string name, Level level, std::vector<Step> steps,
@@ -28,8 +26,10 @@ inline RemediationConfig remediation(std::string name, Level level, std::vector<
   return config;
 }
 
-inline Remediations list_of(std::vector<RemediationConfig> remediations) {
-  return std::make_shared<const std::vector<RemediationConfig>>(std::move(remediations));
+inline PolicyPtr list_of(std::vector<RemediationConfig> remediations) {
+  Policy policy;
+  policy.remediations = std::move(remediations);
+  return std::make_shared<const Policy>(std::move(policy));
 }
 
 inline core::ring::Labels alert_of(const std::string& instance, const std::string& alertname = "Stuck") {
