@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -73,16 +74,22 @@ class AgentView {
   virtual actions::notify::NotifierStatus notifications() const = 0;
   virtual std::vector<actions::backup::Status> backups() const = 0;
   virtual std::vector<actions::remedy::RunPtr> runs() const = 0;  // newest first
-  virtual std::optional<actions::remedy::Pause> pause() const = 0;
+  // Kill switches: by remediation, "" for all.
+  virtual std::map<std::string, actions::remedy::Pause> pauses() const = 0;
+  // The evidence of a run, one JSON document; kNotFound while there is none.
+  virtual core::Result<std::string> evidence(const std::string& run) const = 0;
   // The text of /metrics.
   virtual std::string metrics() const = 0;
 
   // Each returns when it is done or refused; the message of an error is for the person who asked.
   virtual core::Result<void> reload() = 0;
-  virtual core::Result<void> approve(const std::string& run, const std::string& who) = 0;
+  // `plan`: the hash of what is approved, or its first twelve digits; empty: whatever the run has.
+  virtual core::Result<void> approve(const std::string& run, const std::string& who, const std::string& plan) = 0;
   virtual core::Result<void> reject(const std::string& run, const std::string& who) = 0;
-  virtual core::Result<void> pause_automation(const std::string& reason, const std::string& who) = 0;
-  virtual core::Result<void> resume_automation(const std::string& who) = 0;
+  // Of one remediation, or of all if it is empty.
+  virtual core::Result<void> pause_automation(const std::string& reason, const std::string& who,
+                                              const std::string& remediation) = 0;
+  virtual core::Result<void> resume_automation(const std::string& who, const std::string& remediation) = 0;
   // Starts a backup; does not wait for it.
   virtual core::Result<void> run_backup(const std::string& name, const std::string& who) = 0;
   // Likewise of a restore drill, or a check of the repository.

@@ -90,6 +90,8 @@ void add_state_routes(Router& router, AgentView& agent) {
   get("/api/v1/status/runtimeinfo", [&agent](const ApiRequest&) { return answer_runtime_info(agent); });
   get("/api/watchkeeper/v1/status", [&agent](const ApiRequest&) { return answer_watch_status(agent); });
   get("/api/watchkeeper/v1/remediations", [&agent](const ApiRequest&) { return answer_remediations(agent); });
+  router.add({"GET"}, "/api/watchkeeper/v1/remediations/*/evidence", Effect::kReads,
+             [&agent](const ApiRequest&, std::string_view run) { return answer_evidence(agent, run); });
   get("/api/watchkeeper/v1/remotes", [&agent](const ApiRequest&) { return answer_remotes(agent); });
   get("/api/watchkeeper/v1/discoveries", [&agent](const ApiRequest&) { return answer_discoveries(agent); });
   get("/api/watchkeeper/v1/probes", [&agent](const ApiRequest&) { return answer_probes(agent); });
@@ -123,10 +125,18 @@ void add_change_routes(Router& router, AgentView& agent) {
        [&agent](const ApiRequest& request, std::string_view run) { return answer_approve(agent, run, request); });
   post("/api/watchkeeper/v1/remediations/*/reject",
        [&agent](const ApiRequest& request, std::string_view run) { return answer_reject(agent, run, request); });
-  post("/api/watchkeeper/v1/automation/pause",
-       [&agent](const ApiRequest& request, std::string_view) { return answer_pause(agent, request); });
-  post("/api/watchkeeper/v1/automation/resume",
-       [&agent](const ApiRequest& request, std::string_view) { return answer_resume(agent, request); });
+  for (const char* const pattern :
+       {"/api/watchkeeper/v1/automation/pause", "/api/watchkeeper/v1/remediations/*/pause"}) {
+    post(pattern, [&agent](const ApiRequest& request, std::string_view remediation) {
+      return answer_pause(agent, remediation, request);
+    });
+  }
+  for (const char* const pattern :
+       {"/api/watchkeeper/v1/automation/resume", "/api/watchkeeper/v1/remediations/*/resume"}) {
+    post(pattern, [&agent](const ApiRequest& request, std::string_view remediation) {
+      return answer_resume(agent, remediation, request);
+    });
+  }
   post("/api/watchkeeper/v1/backups/*/run",
        [&agent](const ApiRequest& request, std::string_view name) { return answer_run_backup(agent, name, request); });
   post("/api/watchkeeper/v1/backups/*/drill", [&agent](const ApiRequest& request, std::string_view name) {

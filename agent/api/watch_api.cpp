@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -30,6 +31,8 @@ json json_of(const core::ring::Labels& labels) {
 
 json json_of(const actions::remedy::StepRun& step) {
   return {{"step", step.step.to_string()},
+          {"kind", step.step.kind()},
+          {"repeat", actions::remedy::to_string(step.step.repeat())},
           {"state", actions::remedy::to_string(step.state)},
           {"attempts", step.attempts},
           {"started", json_time(step.started)},
@@ -41,8 +44,20 @@ json json_of(const actions::remedy::StepRun& step) {
 json json_of(const actions::remedy::Run& run) {
   json steps = json::array();
   for (const auto& step : run.steps) steps.push_back(json_of(step));
+  json approvals = json::array();
+  for (const auto& each : run.approvals) approvals.push_back({{"who", each.who}, {"at", json_time(each.at)}});
+  json findings = json::array();
+  for (const auto& each : run.findings) {
+    findings.push_back({{"name", each.name}, {"verdict", each.verdict}, {"why", each.why}});
+  }
   return {{"id", run.id},
+          {"name", run.remediation},
           {"remediation", run.remediation},
+          {"phase", actions::remedy::to_string(run.phase)},
+          {"plan", run.plan},
+          {"approvals", std::move(approvals)},
+          {"findings", std::move(findings)},
+          {"escalatedFrom", run.escalated_from},
           {"alert", json_of(run.alert)},
           {"firedAt", json_time(run.fired_at)},
           {"level", core::config::Codec<actions::remedy::Level>::print(run.level)},
@@ -136,9 +151,11 @@ json json_of(const collector::remote_write::RemoteStatus& status, std::int64_t n
             {"to", time(status.overwritten_to_ms)}}}};
 }
 
-json json_of(const std::optional<actions::remedy::Pause>& pause) {
-  if (!pause) return {{"paused", false}};
-  return {{"paused", true}, {"reason", pause->reason}, {"who", pause->who}, {"since", json_time(pause->since)}};
+json json_of(const std::map<std::string, actions::remedy::Pause>& pauses, const std::string& remediation) {
+  const auto found = pauses.find(remediation);
+  if (found == pauses.end()) return {{"paused", false}};
+  const actions::remedy::Pause& pause = found->second;
+  return {{"paused", true}, {"reason", pause.reason}, {"who", pause.who}, {"since", json_time(pause.since)}};
 }
 
 json json_of(const RingStatus& ring) {
@@ -223,23 +240,25 @@ ApiResponse answer_watch_status(const AgentView& agent) {
                    {"lastReloadError", status.reload_error},
                    {"warnings", agent.config()->warnings}}},
                  {"ring", json_of(agent.ring())},
-                 {"automation", json_of(agent.pause())},
+                 {"automation", json_of(agent.pauses(), "")},
                  {"receivers", notifications_json(agent.notifications())}});
 }
 
 ApiResponse answer_remediations(const AgentView& agent) {
   json runs = json::array();
   for (const auto& run : agent.runs()) runs.push_back(json_of(*run));
+  const auto pauses = agent.pauses();
   json configured = json::array();
   for (const auto& each : agent.config()->settings.remediations) {
     json steps = json::array();
     for (const auto& step : each.steps) steps.push_back(step.to_string());
     configured.push_back({{"name", each.name},
                           {"level", core::config::Codec<actions::remedy::Level>::print(each.level)},
+                          {"pause", json_of(pauses, each.name)},
                           {"steps", std::move(steps)}});
   }
   return answer(
-      {{"automation", json_of(agent.pause())}, {"configured", std::move(configured)}, {"runs", std::move(runs)}});
+      {{"automation", json_of(pauses, "")}, {"configured", std::move(configured)}, {"runs", std::move(runs)}});
 }
 
 ApiResponse answer_remotes(const AgentView& agent) {
@@ -272,21 +291,30 @@ ApiResponse answer_backups(const AgentView& agent) {
 }
 
 ApiResponse answer_approve(AgentView& agent, std::string_view run, const ApiRequest& request) {
-  return outcome(agent.approve(decode_path(run), who_asks(request)));
+  return outcome(agent.approve(decode_path(run), who_asks(request), std::string(request.parameters.get("plan"))));
 }
 
 ApiResponse answer_reject(AgentView& agent, std::string_view run, const ApiRequest& request) {
   return outcome(agent.reject(decode_path(run), who_asks(request)));
 }
 
-ApiResponse answer_pause(AgentView& agent, const ApiRequest& request) {
+ApiResponse answer_pause(AgentView& agent, std::string_view remediation, const ApiRequest& request) {
   const std::string reason(request.parameters.get("reason"));
   if (reason.empty()) return bad_parameter("reason", "say why: it is shown to everybody until automation is resumed");
-  return outcome(agent.pause_automation(reason, who_asks(request)));
+  return outcome(agent.pause_automation(reason, who_asks(request), decode_path(remediation)));
 }
 
-ApiResponse answer_resume(AgentView& agent, const ApiRequest& request) {
-  return outcome(agent.resume_automation(who_asks(request)));
+ApiResponse answer_resume(AgentView& agent, std::string_view remediation, const ApiRequest& request) {
+  return outcome(agent.resume_automation(who_asks(request), decode_path(remediation)));
+}
+
+ApiResponse answer_evidence(const AgentView& agent, std::string_view run) {
+  const auto evidence = agent.evidence(decode_path(run));
+  if (!evidence) return outcome(core::fail(evidence.error()));
+  ApiResponse response;
+  response.content_type = "application/json";
+  response.body = *evidence;
+  return response;
 }
 
 ApiResponse answer_run_backup(AgentView& agent, std::string_view name, const ApiRequest& request) {

@@ -16,12 +16,15 @@ ApiResponse answer_remotes(const AgentView& agent);
 ApiResponse answer_backups(const AgentView& agent);
 ApiResponse answer_discoveries(const AgentView& agent);
 
-// approve or reject: `who` names the person; default: "api".
+// The evidence of a run as it was written, without the envelope: a file to keep.
+ApiResponse answer_evidence(const AgentView& agent, std::string_view run);
+
+// approve or reject: `who` names the person; default: "api". `plan`: see AgentView::approve.
 ApiResponse answer_approve(AgentView& agent, std::string_view run, const ApiRequest& request);
 ApiResponse answer_reject(AgentView& agent, std::string_view run, const ApiRequest& request);
-// `reason` must be given.
-ApiResponse answer_pause(AgentView& agent, const ApiRequest& request);
-ApiResponse answer_resume(AgentView& agent, const ApiRequest& request);
+// `reason` must be given. Of one remediation; "" of all.
+ApiResponse answer_pause(AgentView& agent, std::string_view remediation, const ApiRequest& request);
+ApiResponse answer_resume(AgentView& agent, std::string_view remediation, const ApiRequest& request);
 ApiResponse answer_run_backup(AgentView& agent, std::string_view name, const ApiRequest& request);
 ApiResponse answer_verify_backup(AgentView& agent, std::string_view name, actions::backup::VerificationKind kind,
                                  const ApiRequest& request);

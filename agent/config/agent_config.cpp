@@ -193,6 +193,12 @@ const Table<AgentConfig>& AgentConfig::fields() {
                {.help = "What is backed up, where to and when, with restic.", .example = example::kBackups})
         .field("remediations", &AgentConfig::remediations,
                {.help = "What is done about an alert, and how far by itself.", .example = example::kRemediations})
+        .field("remediation_budgets", &AgentConfig::remediation_budgets,
+               {.help = "How much remediations that share a budget may touch at once."})
+        .field("remediation_gates", &AgentConfig::remediation_gates,
+               {.help = "Conditions that several remediations need, by name."})
+        .field("remediation_storm", &AgentConfig::remediation_storm,
+               {.help = "When so much happens at once that nothing is started any more."})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
     for (const char* const later :
@@ -211,6 +217,20 @@ actions::notify::NotifyConfig AgentConfig::notify() const {
           .inhibit_rules = inhibit_rules,
           .time_intervals = time_intervals,
           .mute_time_intervals = mute_time_intervals};
+}
+
+std::vector<actions::notify::TimeIntervalConfig> AgentConfig::all_time_intervals() const {
+  std::vector<actions::notify::TimeIntervalConfig> all = time_intervals;
+  all.insert(all.end(), mute_time_intervals.begin(), mute_time_intervals.end());
+  return all;
+}
+
+actions::remedy::Policy AgentConfig::policy() const {
+  return {.remediations = remediations,
+          .budgets = remediation_budgets,
+          .gates = remediation_gates,
+          .storm = remediation_storm,
+          .intervals = {}};
 }
 
 }  // namespace agent

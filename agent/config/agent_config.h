@@ -98,11 +98,18 @@ struct AgentConfig {
   RingConfig ring;
   std::vector<actions::backup::BackupConfig> backups;
   std::vector<actions::remedy::RemediationConfig> remediations;
+  std::vector<actions::remedy::BudgetConfig> remediation_budgets;
+  std::vector<actions::remedy::GateConfig> remediation_gates;
+  actions::remedy::StormConfig remediation_storm;
   ApiConfig api;
   LogConfig log;
 
   // The parts that say who is told what.
   actions::notify::NotifyConfig notify() const;
+  // The named times of both lists.
+  std::vector<actions::notify::TimeIntervalConfig> all_time_intervals() const;
+  // The parts that say what is done; its intervals are not resolved.
+  actions::remedy::Policy policy() const;
 
   static const core::config::Table<AgentConfig>& fields();
 };

@@ -127,11 +127,12 @@ inline constexpr std::string_view kRemediations = R"(#remediations:
 #  - name: restart-stalled-geth
 #    match: ['alertname="GethHeadStalled"']
 #    level: approve  # observe, propose, approve or auto
+#    require: ['min(up{job="beacon"}) == 1']  # unknown is no
+#    limits: {cooldown: 30m, runs: 2, window: 6h}
 #    steps:
 #      - backup: configuration
-#      - exec:
-#          argv: [/usr/bin/systemctl, restart, geth.service]
-#          timeout: 2m
+#      - systemd: {unit: geth.service, action: restart}
+#    verify: {expr: 'changes(chain_head_block[1m]) > 0', within: 10m}
 )";
 
 }  // namespace agent::example

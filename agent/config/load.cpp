@@ -99,15 +99,25 @@ Result<void> resolve_staking(LoadedConfig& loaded, const Node& root) {
 Result<void> check_across(const AgentConfig& config, const Node& root) {
   if (auto checked = actions::notify::check_notify(config.notify(), root); !checked) return checked;
   if (auto checked = actions::backup::check_backups(config.backups, root); !checked) return checked;
-  if (auto checked = actions::remedy::check_remediations(config.remediations, config.backups, root); !checked) {
-    return checked;
-  }
   if (auto checked = collector::remote_write::check_remotes(config.remote_write, root.find("remote_write")); !checked) {
     return checked;
   }
   if (auto targets = actions::notify::build_targets(config.alerting); !targets) {
     return core::fail(root.find("alerting").error("{}", targets.error().message));
   }
+  return {};
+}
+
+// What is done about alerts, with the times that it names.
+Result<void> resolve_policy(LoadedConfig& loaded, const Node& root) {
+  const AgentConfig& config = loaded.settings;
+  auto policy = std::make_shared<actions::remedy::Policy>(config.policy());
+  const auto intervals = config.all_time_intervals();
+  if (auto checked = actions::remedy::check_policy(*policy, config.backups, intervals, root); !checked) return checked;
+  auto resolved = actions::remedy::resolve_intervals(intervals);
+  if (!resolved) return core::fail(root.find("time_intervals").error("{}", resolved.error().message));
+  policy->intervals = std::move(*resolved);
+  loaded.policy = std::move(policy);
   return {};
 }
 
@@ -162,6 +172,7 @@ tl::expected<LoadedConfigPtr, ConfigErrors> load_node(const Node& root, const st
     loaded->warnings.push_back(std::move(warning));
   }
   if (auto checked = check_across(loaded->settings, root); !checked) return refused(checked.error());
+  if (auto resolved = resolve_policy(*loaded, root); !resolved) return refused(resolved.error());
   loaded->external_labels = loaded->settings.global.scrape.expanded_external_labels();
   if (ConfigErrors errors = load_rules(*loaded, root); !errors.empty()) return tl::unexpected(std::move(errors));
   loaded->text = core::config::print_yaml(root, AgentConfig::fields().description());

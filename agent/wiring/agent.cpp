@@ -262,19 +262,22 @@ std::string Agent::metrics() const {
   return text.str();
 }
 
-Result<void> Agent::approve(const std::string& run, const std::string& who) {
-  return components_->remediator().approve(run, who);
+Result<void> Agent::approve(const std::string& run, const std::string& who, const std::string& plan) {
+  return components_->remediator().approve(run, who, plan);
 }
 
 Result<void> Agent::reject(const std::string& run, const std::string& who) {
   return components_->remediator().reject(run, who);
 }
 
-Result<void> Agent::pause_automation(const std::string& reason, const std::string& who) {
-  return components_->remediator().pause(reason, who);
+Result<void> Agent::pause_automation(const std::string& reason, const std::string& who,
+                                     const std::string& remediation) {
+  return components_->remediator().pause(reason, who, remediation);
 }
 
-Result<void> Agent::resume_automation(const std::string& who) { return components_->remediator().resume(who); }
+Result<void> Agent::resume_automation(const std::string& who, const std::string& remediation) {
+  return components_->remediator().resume(who, remediation);
+}
 
 Result<void> Agent::run_backup(const std::string& name, const std::string& who) {
   return components_->ask_for_backup(name, who);

@@ -62,14 +62,20 @@ class Agent final : public AgentView {
   actions::notify::NotifierStatus notifications() const override { return components_->notifier().status(); }
   std::vector<actions::backup::Status> backups() const override { return components_->backups().status(); }
   std::vector<actions::remedy::RunPtr> runs() const override { return components_->remediator().snapshot()->runs; }
-  std::optional<actions::remedy::Pause> pause() const override { return components_->remediator().snapshot()->pause; }
+  std::map<std::string, actions::remedy::Pause> pauses() const override {
+    return components_->remediator().snapshot()->pauses;
+  }
+  core::Result<std::string> evidence(const std::string& run) const override {
+    return components_->evidence().read(run);
+  }
   std::string metrics() const override;
 
   core::Result<void> reload() override;
-  core::Result<void> approve(const std::string& run, const std::string& who) override;
+  core::Result<void> approve(const std::string& run, const std::string& who, const std::string& plan) override;
   core::Result<void> reject(const std::string& run, const std::string& who) override;
-  core::Result<void> pause_automation(const std::string& reason, const std::string& who) override;
-  core::Result<void> resume_automation(const std::string& who) override;
+  core::Result<void> pause_automation(const std::string& reason, const std::string& who,
+                                      const std::string& remediation) override;
+  core::Result<void> resume_automation(const std::string& who, const std::string& remediation) override;
   core::Result<void> run_backup(const std::string& name, const std::string& who) override;
   core::Result<void> verify_backup(const std::string& name, actions::backup::VerificationKind kind,
                                    const std::string& who) override;

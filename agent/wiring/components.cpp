@@ -56,10 +56,6 @@ rules::RuleSettings rule_settings(const LoadedConfig& config, const std::string&
           .rules = config.settings.rules.evaluation};
 }
 
-actions::remedy::Remediator::Remediations remediations_of(const LoadedConfig& config) {
-  return std::make_shared<const std::vector<actions::remedy::RemediationConfig>>(config.settings.remediations);
-}
-
 void log_remote_write(collector::remote_write::LogLevel level, const std::string& text) {
   using collector::remote_write::LogLevel;
   const auto severity = level == LogLevel::kInfo   ? spdlog::level::info
@@ -162,12 +158,7 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
   if (!remotes) return fail(remotes.error());
   remotes_ = std::move(*remotes);
 
-  steps_.emplace(commands_, *backups_);
-  auto remediator =
-      actions::remedy::Remediator::open(remediations_of(config), {}, data.file("remediations.db"), *steps_, clock_);
-  if (!remediator) return fail(remediator.error());
-  remediator_ = std::move(*remediator);
-  return {};
+  return open_remediator(config, data);
 }
 
 void Components::make_pools() {
@@ -354,10 +345,10 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
     }
     return fail(error);
   };
-  if (auto done = remediator_->configure(remediations_of(config)); !done) return take_back(done.error());
+  if (auto done = remediator_->configure(config.policy); !done) return take_back(done.error());
   // The rules come last: taking them back would end alerts that only the old ones have.
   if (auto done = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !done) {
-    if (auto back = remediator_->configure(remediations_of(before)); !back) {
+    if (auto back = remediator_->configure(before.policy); !back) {
       spdlog::error("taking back the remediations: {}", back.error().message);
     }
     return take_back(done.error());

@@ -11,11 +11,14 @@
 #include "actions/backup/backup_set.h"
 #include "actions/notify/flap_damper.h"
 #include "actions/notify/notifier.h"
+#include "actions/remedy/announcer.h"
+#include "actions/remedy/condition.h"
 #include "actions/remedy/remediator.h"
 #include "actions/remedy/step_executor.h"
 #include "agent/config/load.h"
 #include "agent/wiring/alert_log.h"
 #include "agent/wiring/data_dir.h"
+#include "agent/wiring/evidence.h"
 #include "collector/discovery/discovery_set.h"
 #include "collector/discovery/folder_watch.h"
 #include "collector/host/host_loop.h"
@@ -28,6 +31,7 @@
 #include "core/net/http_client.h"
 #include "core/net/io_loop.h"
 #include "core/process/child_process.h"
+#include "core/process/service_control.h"
 #include "core/ring/mapped_ring.h"
 #include "core/time/clock.h"
 #include "core/time/serial_thread.h"
@@ -76,6 +80,7 @@ class Components {
   const actions::notify::FlapDamper& flap_damper() const { return *flap_damper_; }
   actions::remedy::Remediator& remediator() { return *remediator_; }
   const actions::remedy::Remediator& remediator() const { return *remediator_; }
+  const EvidenceStore& evidence() const { return *evidence_; }
   const actions::backup::BackupSet& backups() const { return *backups_; }
 
   // Takes a backup on a thread of its own, one after another. kNotFound; kLimitExceeded while too many wait.
@@ -88,6 +93,7 @@ class Components {
   Components(const LoadedConfig& config, const core::Clock& clock, std::unique_ptr<core::ring::MappedRing> ring);
 
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
+  core::Result<void> open_remediator(const LoadedConfig& config, const DataDir& data);
   // Runs `task` after what was asked for before.
   core::Result<void> queue_backup_task(const std::string& name, std::function<void()> task);
   void make_pools();
@@ -115,12 +121,16 @@ class Components {
   AlertLog alert_log_;
   std::unique_ptr<rules::AlertStore> alert_store_;
   std::unique_ptr<actions::backup::BackupSet> backups_;
+  std::unique_ptr<core::process::ServiceControl> services_;
+  std::optional<actions::remedy::RingLookout> lookout_;
   std::optional<actions::remedy::StepExecutor> steps_;
   core::SerialThread strand_;
   core::SerialThread remote_strand_;
   core::SerialThread backup_requests_;
   std::unique_ptr<actions::notify::Notifier> notifier_;
   std::unique_ptr<actions::notify::FlapDamper> flap_damper_;
+  std::optional<EvidenceStore> evidence_;
+  std::optional<actions::remedy::Announcer> announcer_;  // after notifier_: it tells that
   std::unique_ptr<actions::remedy::Remediator> remediator_;
   std::unique_ptr<rules::RuleRunner> rules_;
   std::unique_ptr<collector::scrape::ScrapePools> pools_;

@@ -354,26 +354,6 @@ void append_remotes(MetricText& text, const AgentView& agent) {
   for (const auto& status : remotes) append_remote(text, status, now_ms);
 }
 
-void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats) {
-  append_counters(
-      text,
-      std::array<Named, 9>{{
-          {"watchkeeper_remediation_alerts_total", "Transitions that a remediation matches.", stats.alerts},
-          {"watchkeeper_remediation_alerts_dropped_total", "Of these, dropped: the queue was full.",
-           stats.alerts_dropped},
-          {"watchkeeper_remediation_runs_started_total", "Remediations begun.", stats.runs_started},
-          {"watchkeeper_remediation_runs_succeeded_total", "Remediations that did all their steps.",
-           stats.runs_succeeded},
-          {"watchkeeper_remediation_runs_failed_total", "Remediations with a failed step.", stats.runs_failed},
-          {"watchkeeper_remediation_runs_refused_total", "Remediations held back by a guard.", stats.runs_refused},
-          {"watchkeeper_remediation_runs_interrupted_total",
-           "Remediations that stopped with an effect nobody can be sure of.", stats.runs_interrupted},
-          {"watchkeeper_remediation_steps_started_total", "Steps begun.", stats.steps_started},
-          {"watchkeeper_remediation_journal_errors_total", "Writes of the journal that failed.", stats.journal_errors},
-      }});
-  text.gauge("watchkeeper_automation_paused", "Whether a person has paused all remediations.", agent.pause() ? 1 : 0);
-}
-
 void append_watermarks(MetricText& text, const actions::backup::Watermarks& marks, const MetricLabels& of) {
   text.gauge("watchkeeper_backup_slashing_protection_keys", "Keys in the last good export of slashing protection.",
              as_double(marks.keys), of);

@@ -25,6 +25,9 @@ struct SelfCounters {
   rules::promql::QueryCache::Counts prepared;
 };
 
+// Of these, the part about remediations.
+void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats);
+
 // Everything the agent says of itself, as watchkeeper_*.
 void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCounters& counters);
 

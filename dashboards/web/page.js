@@ -93,7 +93,7 @@ function runItem(run) {
       element("span", "small quiet", `level ${run.level}`)),
     element("ol", "", fired, decided, ...steps),
     asks ? element("div", "line",
-      run.state === "waiting" ? button("Approve", "main", () => window.confirm(`Approve ${run.remediation}?`) && change(`remediations/${id}/approve`, {})) : null,
+      run.state === "waiting" ? button("Approve", "main", () => window.confirm(`Approve ${run.remediation}?`) && change(`remediations/${id}/approve`, { plan: run.plan })) : null,
       button(run.state === "waiting" ? "Reject" : "Close", "", () => change(`remediations/${id}/reject`, {}))) : null);
 }
 

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// Remediations: asking a running agent about them or for a decision; their plans without an agent, from its
+// configuration; and their audit log, from its data folder.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "actions/remedy/audit_log.h"
+#include "actions/remedy/decision.h"
+#include "agent/commands/api_client.h"
+#include "agent/commands/commands.h"
+#include "agent/config/load.h"
+#include "core/net/url.h"
+#include "core/store/database.h"
+#include "core/time/duration.h"
+#include "rules/alert/matcher_syntax.h"
+
+namespace agent {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kPath = "/api/watchkeeper/v1/remediations";
+
+struct RemedyArguments {
+  std::string url = kDefaultUrl;
+  std::string name;  // of a run or a remediation
+  std::string reason;
+  std::string who;
+  std::string plan;
+  std::string output = "text";
+  std::string file;
+  std::string config = "/etc/watchkeeper/watchkeeper.yml";
+  std::string data_dir = "/var/lib/watchkeeper";
+  std::string head;
+  std::vector<std::string> labels;
+};
+
+// The person in front of the terminal, for the journal.
+std::string user_name() {
+  const char* const user = std::getenv("SUDO_USER") != nullptr ? std::getenv("SUDO_USER") : std::getenv("USER");
+  return user == nullptr ? "command line" : user;
+}
+
+int failed(const core::Error& error) {
+  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
+  return kFailed;
+}
+
+std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
+
+void print_pause(const char* what, const json& pause) {
+  std::printf("%s is PAUSED since %s by %s: %s\n", what, text_of(pause.at("since")).c_str(),
+              text_of(pause.at("who")).c_str(), text_of(pause.at("reason")).c_str());
+}
+
+void print_run(const json& run) {
+  std::printf("%-11s  %s  %s\n             %s\n", text_of(run.at("state")).c_str(), text_of(run.at("created")).c_str(),
+              text_of(run.at("id")).c_str(), text_of(run.at("reason")).c_str());
+  for (const json& finding : run.at("findings")) {
+    std::printf("             ? %s: %s %s\n", text_of(finding.at("name")).c_str(),
+                text_of(finding.at("verdict")).c_str(), text_of(finding.at("why")).c_str());
+  }
+  for (const json& step : run.at("steps")) {
+    std::printf("             - %s: %s %s\n", text_of(step.at("step")).c_str(), text_of(step.at("state")).c_str(),
+                text_of(step.at("result")).c_str());
+  }
+}
+
+int list_runs(const RemedyArguments& arguments) {
+  const auto data = data_of(ApiClient(arguments.url).get(kPath));
+  if (!data) return failed(data.error());
+  if (arguments.output == "json") {
+    std::printf("%s\n", data->at("runs").dump(2).c_str());
+    return kFine;
+  }
+  const json& automation = data->at("automation");
+  if (automation.at("paused").get<bool>()) {
+    print_pause("automation", automation);
+  } else {
+    std::printf("automation is on\n");
+  }
+  for (const json& each : data->at("configured")) {
+    if (each.at("pause").at("paused").get<bool>()) print_pause(text_of(each.at("name")).c_str(), each.at("pause"));
+  }
+  for (const json& run : data->at("runs")) print_run(run);
+  return kFine;
+}
+
+int ask(const RemedyArguments& arguments, const std::string& path, FormFields fields = {}) {
+  fields.emplace_back("who", arguments.who.empty() ? user_name() : arguments.who);
+  if (!arguments.reason.empty()) fields.emplace_back("reason", arguments.reason);
+  const auto data = data_of(ApiClient(arguments.url).post("/api/watchkeeper/v1/" + path, fields));
+  if (!data) return failed(data.error());
+  std::printf("done\n");
+  return kFine;
+}
+
+std::string decision_path(const RemedyArguments& arguments, const char* verb) {
+  return "remediations/" + core::net::escape_query(arguments.name) + "/" + verb;
+}
+
+// What is approved is what is shown here: its hash goes along, so that nothing else can be meant.
+int approve(const RemedyArguments& arguments) {
+  std::string plan = arguments.plan;
+  if (plan.empty()) {
+    const auto data = data_of(ApiClient(arguments.url).get(kPath));
+    if (!data) return failed(data.error());
+    for (const json& run : data->at("runs")) {
+      if (run.at("id") != arguments.name) continue;
+      print_run(run);
+      plan = text_of(run.at("plan"));
+      std::printf("             plan %s\n", plan.c_str());
+    }
+  }
+  return ask(arguments, decision_path(arguments, "approve"), {{"plan", plan}});
+}
+
+// Automation as a whole, or one remediation.
+int pause_or_resume(const RemedyArguments& arguments, const char* verb) {
+  return ask(arguments, arguments.name.empty() ? std::string("automation/") + verb : decision_path(arguments, verb));
+}
+
+int fetch_evidence(const RemedyArguments& arguments) {
+  const auto body =
+      ApiClient(arguments.url).get(std::string(kPath) + "/" + core::net::escape_query(arguments.name) + "/evidence");
+  if (!body) return failed(body.error());
+  const json parsed = json::parse(*body, nullptr, false);
+  if (!parsed.is_object() || !parsed.contains("format")) {
+    const auto data = data_of(body);
+    return failed(data ? core::error(core::Errc::kInvalid, "that is no evidence") : data.error());
+  }
+  if (arguments.file.empty()) {
+    std::printf("%s", body->c_str());
+    return kFine;
+  }
+  std::ofstream file(arguments.file, std::ios::binary | std::ios::trunc);
+  file << *body;
+  file.close();
+  if (!file) return failed(core::error(core::Errc::kFailed, "{} cannot be written", arguments.file));
+  return kFine;
+}
+
+// --- Without an agent
+
+// The labels of a made-up alert: those that the remediation matches by equality, and those that are given.
+core::Result<core::ring::Labels> alert_of(const actions::remedy::RemediationConfig& remediation,
+                                          const std::vector<std::string>& given) {
+  core::ring::Labels alert;
+  for (const auto& matcher : remediation.match) {
+    if (matcher.type() == core::ring::MatchType::kEqual) alert = alert.with(matcher.name(), matcher.value());
+  }
+  for (const std::string& text : given) {
+    const auto matchers = rules::parse_matchers(text);
+    if (!matchers) return core::fail(matchers.error());
+    for (const auto& matcher : *matchers) {
+      if (matcher.type() != core::ring::MatchType::kEqual) {
+        return core::fail(core::Errc::kInvalid, "expected name=value, got {}", text);
+      }
+      alert = alert.with(matcher.name(), matcher.value());
+    }
+  }
+  return alert;
+}
+
+int print_plan(const RemedyArguments& arguments) {
+  using namespace actions::remedy;
+  const auto loaded = load_config(arguments.config);
+  if (!loaded) return failed(loaded.error().front());
+  const Policy& policy = *(*loaded)->policy;
+  const RemediationConfig* remediation = policy.find(arguments.name);
+  if (remediation == nullptr) {
+    return failed(core::error(core::Errc::kNotFound, "no remediation is named \"{}\"", arguments.name));
+  }
+  const auto alert = alert_of(*remediation, arguments.labels);
+  if (!alert) return failed(alert.error());
+  const auto plan = make_plan(*remediation, *alert);
+  if (!plan) return failed(plan.error().with_context("there is no plan for {}", alert->to_string()));
+  const std::string level = core::config::Codec<Level>::print(remediation->level);
+  if (!remediation->match.empty() && !remediation->matches(*alert)) {
+    std::printf("note: the alert %s is not one that this remediation matches\n", alert->to_string().c_str());
+  }
+  std::printf("%s, level %s, for %s\n", remediation->name.c_str(), level.c_str(), alert->to_string().c_str());
+  for (const Question& question : questions_of(policy, *remediation)) {
+    std::printf("needs    %s\n", question.name.c_str());
+  }
+  int number = 0;
+  for (const Step& step : plan->steps) {
+    std::printf("%2d. %s  [%s]\n", ++number, step.to_string().c_str(), std::string(to_string(step.repeat())).c_str());
+    for (const Step& undo : step.rollback) std::printf("    rollback: %s\n", undo.to_string().c_str());
+  }
+  if (remediation->verify) {
+    std::printf("then     %s within %s\n", remediation->verify->expr.c_str(),
+                core::format_duration(remediation->verify->within).c_str());
+  }
+  if (!remediation->on_failure.then.empty()) std::printf("else     %s\n", remediation->on_failure.then.c_str());
+  std::printf("plan     %s\n", plan->hash.c_str());
+  return kFine;
+}
+
+int with_audit_log(const RemedyArguments& arguments, const std::function<int(actions::remedy::AuditLog&)>& use) {
+  auto database = core::store::Database::open_read_only(arguments.data_dir + "/remediations.db");
+  if (!database) return failed(database.error());
+  actions::remedy::AuditLog log(*database);
+  return use(log);
+}
+
+int verify_audit(const RemedyArguments& arguments) {
+  return with_audit_log(arguments, [&](actions::remedy::AuditLog& log) {
+    const auto verified = log.verify(arguments.head);
+    if (!verified) return failed(verified.error());
+    if (!verified->holds) {
+      return failed(core::error(core::Errc::kInvalid, "the hash {} is not in the audit log", arguments.head));
+    }
+    std::printf("%lld entries from %lld on, none changed, none missing; the last hash is %s\n",
+                static_cast<long long>(verified->entries), static_cast<long long>(verified->first),
+                verified->head.c_str());
+    return kFine;
+  });
+}
+
+int export_audit(const RemedyArguments& arguments) {
+  return with_audit_log(arguments, [&](actions::remedy::AuditLog& log) {
+    const auto done = log.export_lines(arguments.name, [](std::string_view line) {
+      std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+    });
+    return done ? kFine : failed(done.error());
+  });
+}
+
+// --- The command line
+
+using Arguments = std::shared_ptr<RemedyArguments>;
+using Action = std::function<int(const RemedyArguments&)>;
+
+CLI::App* add_action(CLI::App& parent, const char* name, const char* help, int& status, const Arguments& arguments,
+                     Action action) {
+  CLI::App* const command = parent.add_subcommand(name, help);
+  command->callback([arguments, action = std::move(action), &status] { status = action(*arguments); });
+  return command;
+}
+
+// One that asks a running agent.
+CLI::App* add_question(CLI::App& parent, const char* name, const char* help, int& status, const Arguments& arguments,
+                       Action action) {
+  CLI::App* const command = add_action(parent, name, help, status, arguments, std::move(action));
+  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
+  return command;
+}
+
+void add_decisions(CLI::App& remedy, int& status, const Arguments& arguments) {
+  const auto add_who = [&](CLI::App* command) {
+    command->add_option("--who", arguments->who, "Who decides; default: the user");
+  };
+  CLI::App* const approve_command =
+      add_question(remedy, "approve", "Agree to a remediation that waits", status, arguments, approve);
+  approve_command->add_option("ID", arguments->name, "As `remedy list` shows it")->required();
+  approve_command->add_option("--plan", arguments->plan,
+                              "The hash of the plan that is meant, or its first twelve digits; default: what is shown");
+  CLI::App* const reject =
+      add_question(remedy, "reject", "Give up a remediation that waits, or close one that was interrupted", status,
+                   arguments, [](const RemedyArguments& given) { return ask(given, decision_path(given, "reject")); });
+  reject->add_option("ID", arguments->name, "As `remedy list` shows it")->required();
+  CLI::App* const pause = add_question(remedy, "pause", "Start nothing any more", status, arguments,
+                                       [](const RemedyArguments& given) { return pause_or_resume(given, "pause"); });
+  pause->add_option("--reason", arguments->reason, "Why")->required();
+  CLI::App* const resume = add_question(remedy, "resume", "Go on after a pause", status, arguments,
+                                        [](const RemedyArguments& given) { return pause_or_resume(given, "resume"); });
+  for (CLI::App* const command : {pause, resume}) {
+    command->add_option("NAME", arguments->name, "Of one remediation; default: all of them");
+  }
+  for (CLI::App* const command : {approve_command, reject, pause, resume}) add_who(command);
+}
+
+void add_audit(CLI::App& remedy, int& status, const Arguments& arguments) {
+  CLI::App* const audit = remedy.add_subcommand("audit", "The record of every decision");
+  audit->require_subcommand(1);
+  CLI::App* const verify = add_action(*audit, "verify", "Recompute its chain of hashes: whether something was changed",
+                                      status, arguments, verify_audit);
+  verify->add_option("--head", arguments->head, "A hash that was noted earlier and must be in it");
+  CLI::App* const print =
+      add_action(*audit, "export", "Print it, one JSON object a line", status, arguments, export_audit);
+  print->add_option("--run", arguments->name, "Only entries of this run");
+  for (CLI::App* const command : {verify, print}) {
+    command->add_option("--data-dir", arguments->data_dir, "The agent's data folder")->capture_default_str();
+  }
+}
+
+}  // namespace
+
+void add_remedy_commands(CLI::App& app, int& status) {
+  CLI::App* const remedy = app.add_subcommand("remedy", "Remediations: look at them, decide, pause everything");
+  remedy->require_subcommand(1);
+  const auto arguments = std::make_shared<RemedyArguments>();
+  CLI::App* const list = add_question(*remedy, "list", "List remediations, newest first", status, arguments, list_runs);
+  list->add_option("--output", arguments->output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  add_decisions(*remedy, status, arguments);
+  CLI::App* const plan = add_action(*remedy, "plan", "Print what a remediation would do about an alert; do nothing",
+                                    status, arguments, print_plan);
+  plan->add_option("NAME", arguments->name, "One of remediations")->required();
+  plan->add_option("--config", arguments->config, "The configuration file")->capture_default_str();
+  plan->add_option("--labels", arguments->labels, "Labels of the alert: instance=a, or 'instance=\"a\", job=\"b\"'");
+  CLI::App* const evidence = add_question(*remedy, "evidence", "Fetch what a run left behind, one JSON document",
+                                          status, arguments, fetch_evidence);
+  evidence->add_option("ID", arguments->name, "As `remedy list` shows it")->required();
+  evidence->add_option("--file", arguments->file, "Where to write it; default: standard output");
+  add_audit(*remedy, status, arguments);
+}
+
+}  // namespace agent

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The remediation engine and what it stands on.
+#include <algorithm>
+#include <fstream>
+
+#include "agent/wiring/components.h"
+
+namespace agent {
+namespace {
+
+using core::fail;
+using core::Result;
+
+// The age of a backup's last good snapshot. One from the future says that a clock is wrong, and nothing else.
+std::optional<core::Duration> age_of_backup(const actions::backup::BackupSet& backups, const std::string& name,
+                                            core::WallTime now) {
+  const auto all = backups.status();
+  const auto found = std::ranges::find(all, name, &actions::backup::Status::name);
+  if (found == all.end() || !found->last_success || found->last_success->started > now) return std::nullopt;
+  return now - found->last_success->started;
+}
+
+// What tells one boot of the machine from the next; empty if the kernel does not say.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+}  // namespace
+
+Result<void> Components::open_remediator(const LoadedConfig& config, const DataDir& data) {
+  services_ = core::process::make_systemd_control();
+  announcer_.emplace(*notifier_, clock_);
+  lookout_.emplace(reader(), clock_, engine_.options(),
+                   [this](const std::string& name) { return age_of_backup(*backups_, name, clock_.wall_now()); });
+  steps_.emplace(actions::remedy::StepExecutor::Dependencies{
+      .commands = commands_,
+      .backups = *backups_,
+      .http = *http_,
+      .services = *services_,
+      .clock = clock_,
+      .tell = [this](const actions::remedy::Run& run, const std::string& text) { announcer_->tell(run, text); }});
+  const std::string journal_path = data.file("remediations.db");
+  evidence_.emplace(EvidenceStore::Dependencies{.folder = data.file("evidence"),
+                                                .journal_path = journal_path,
+                                                .reader = reader(),
+                                                .clock = clock_,
+                                                .options = engine_.options(),
+                                                .probes = [this] { return prober_->history(); }});
+  auto remediator = actions::remedy::Remediator::open(
+      config.policy, {.journal_path = journal_path, .journal = {.boot = boot_id()}, .limits = {}},
+      {.steps = *steps_,
+       .lookout = *lookout_,
+       .announcer = *announcer_,
+       .clock = clock_,
+       .keep_evidence = [this](const actions::remedy::Run& run, const actions::remedy::Policy& policy) {
+         evidence_->keep(run, policy);
+       }});
+  if (!remediator) return fail(remediator.error());
+  remediator_ = std::move(*remediator);
+  return {};
+}
+
+}  // namespace agent
