@@ -111,33 +111,32 @@ struct SensorReadings {
 
 void read_chip(const std::string& folder, const std::string& chip, SensorReadings& readings) {
   // Older drivers have their files in the device's folder.
-  std::map<std::string, std::string> files;
+  std::map<std::string, std::pair<SensorFile, std::string>> files;  // by name, with their paths
+  std::set<std::string> plain;
   for (const std::string& place : {folder + "/device", folder}) {
     const auto names = list_folder(place);
     if (!names) continue;
     for (const std::string& name : *names) {
-      if (parse_sensor_file(name)) files.insert_or_assign(name, fmt::format("{}/{}", place, name));
+      auto file = parse_sensor_file(name);
+      if (!file) continue;
+      if (file->property.empty()) plain.insert(file->sensor);
+      files.insert_or_assign(name, std::pair(std::move(*file), fmt::format("{}/{}", place, name)));
     }
   }
-  std::set<std::string> plain;
-  for (const auto& [name, path] : files) {
-    const auto file = parse_sensor_file(name);
-    if (file->property.empty()) plain.insert(file->sensor);
-  }
-  for (const auto& [name, path] : files) {
-    const auto file = parse_sensor_file(name);
+  for (const auto& [name, each] : files) {
+    const auto& [file, path] = each;
     const auto text = read_attribute(path);
     if (!text) continue;
-    if (file->property == "label") {
-      readings.labels.push_back({chip, file->sensor, *text});
+    if (file.property == "label") {
+      readings.labels.push_back({chip, file.sensor, *text});
       continue;
     }
     const auto value = parse_number(*text);
     if (!value) continue;
-    const Measure measure = measure_of(*file, plain.contains(file->sensor));
+    const Measure measure = measure_of(file, plain.contains(file.sensor));
     auto& [type, family] = readings.values[measure.name];
     type = measure.type;
-    family.push_back({chip, file->sensor, *value * measure.scale});
+    family.push_back({chip, file.sensor, *value * measure.scale});
   }
   if (const auto name = read_attribute(folder + "/name")) readings.chips.emplace_back(chip, *name);
 }

@@ -21,7 +21,7 @@ struct Expression {
 };
 
 template <class T>
-Table<T> table_of(std::string_view name, std::string_view help, std::vector<Expression<T>> expressions) {
+Table<T> table_of(std::string_view name, std::string_view help, const std::vector<Expression<T>>& expressions) {
   Table<T> table(name, help);
   for (const auto& each : expressions) table.field(each.key, each.member, {.help = each.help});
   table.check([expressions](const T& value, const Node& node) -> Result<void> {
