@@ -26,6 +26,8 @@ using nlohmann::json;
 // Of a window of half an hour and its run: enough to see what moved when.
 constexpr std::int64_t kPointsMax = 240;
 constexpr std::uint64_t kSamplesMax = 2'000'000;
+// Of one query: conditions wait for this thread, and so does the agent's end.
+constexpr core::Millis kQueryTimeout = std::chrono::seconds(5);
 constexpr std::size_t kAuditLinesMax = 200;
 
 json number(double value) { return std::isfinite(value) ? json(value) : json(fmt::format("{}", value)); }
@@ -130,6 +132,7 @@ std::string EvidenceStore::path_of(const std::string& run) const {
 std::string EvidenceStore::document(const actions::remedy::Run& run, const actions::remedy::Policy& policy) const {
   rules::promql::EngineOptions options = with_.options;
   options.max_samples = std::min(options.max_samples, kSamplesMax);
+  options.timeout = std::min(options.timeout, kQueryTimeout);
   options.cache = nullptr;
   const rules::promql::Engine engine(with_.reader, with_.clock, options);
   const std::int64_t end_ms = with_.clock.unix_ms();
