@@ -126,8 +126,12 @@ const Table<BackupConfig>& BackupConfig::fields() {
                   .required = true,
                   .example = "/etc/watchkeeper/restic-password"})
           .field("schedule", &BackupConfig::schedule,
-                 {.help = "A duration between starts, or a cron line in UTC; without one it runs only when asked.",
+                 {.help = "A duration between starts, or a cron line, in UTC or behind CRON_TZ=Europe/Berlin in that"
+                          " zone; without one it runs only when asked.",
                   .example = "6h"})
+          .field("jitter", &BackupConfig::jitter,
+                 {.help = "Scheduled starts come up to so much later, on each host and for each backup by the same time"
+                          " every time, so that not all use the repository at once."})
           .field("timeout", &BackupConfig::timeout, {.help = "A backup that takes longer is ended and has failed."})
           .field("tags", &BackupConfig::tags, {.help = "Tags of the snapshot, beside watchkeeper:NAME."})
           .field("exclude", &BackupConfig::exclude, {.help = "Patterns that restic leaves out (its --exclude)."})
@@ -140,6 +144,9 @@ const Table<BackupConfig>& BackupConfig::fields() {
           .check([](const BackupConfig& backup, const Node& node) -> Result<void> {
             if (backup.name.empty()) return fail(node.error("backup: name is empty"));
             if (backup.repository.empty()) return fail(node.error("backup \"{}\": repository is empty", backup.name));
+            if (backup.jitter < core::Millis(0)) {
+              return fail(node.error("backup \"{}\": jitter must not be less than zero", backup.name));
+            }
             if (backup.timeout <= core::Millis(0)) {
               return fail(node.error("backup \"{}\": timeout must be more than zero", backup.name));
             }

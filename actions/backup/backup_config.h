@@ -78,6 +78,7 @@ struct BackupConfig {
   std::string repository;  // anything restic takes: a path, sftp:..., s3:...
   core::config::FilePath password_file;
   std::optional<Schedule> schedule;  // none: only when a remediation or a person asks
+  core::Millis jitter{0};            // its schedules' times are spread over so long, each host at a moment of its own
   core::Millis timeout = std::chrono::hours(2);
   std::vector<std::string> tags;
   std::vector<std::string> exclude;

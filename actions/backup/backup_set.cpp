@@ -30,7 +30,21 @@ std::string own_hostname() {
   return name.data();
 }
 
+// FNV-1a, 64 bits: the same in every build and on every machine.
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
 }  // namespace
+
+core::Duration BackupSet::delay_of(const BackupConfig& config) const {
+  if (config.jitter <= core::Millis(0)) return core::Duration::zero();
+  const std::uint64_t place =
+      hash_of(hostname_ + "/" + config.name) % static_cast<std::uint64_t>(config.jitter.count());
+  return core::Millis(static_cast<core::Millis::rep>(place));
+}
 
 Result<std::unique_ptr<BackupSet>> BackupSet::open(std::vector<BackupConfig> backups, Options options,
                                                    core::process::CommandRunner& commands, const core::Clock& clock) {
@@ -82,11 +96,12 @@ void BackupSet::load_locked(std::vector<BackupConfig> backups) {
 std::optional<WallTime> BackupSet::next_run_locked(const Entry& entry) const {
   if (!entry.config->schedule) return std::nullopt;
   const Schedule& schedule = *entry.config->schedule;
-  if (!entry.last_run) return schedule.next(std::nullopt, opened_);
+  const core::Duration delay = delay_of(*entry.config);
+  if (!entry.last_run) return schedule.next(std::nullopt, opened_, delay);
   const Record& last = *entry.last_run;
   // The wall clock was ahead when that run was recorded: waiting for its time to come again could take years.
   if (last.started > clock_.wall_now() + kClockTolerance) return clock_.wall_now();
-  const WallTime regular = schedule.next(last.started, opened_);
+  const WallTime regular = schedule.next(last.started, opened_, delay);
   if (last.succeeded || !last.finished) return regular;
   return std::min(regular, *last.finished + std::chrono::duration_cast<WallTime::duration>(options_.retry));
 }

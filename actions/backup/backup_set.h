@@ -107,6 +107,7 @@ class BackupSet final : public BackupTaker {
   // REQUIRES: mutex_ is held, for all that have `locked` in their name.
   void load_locked(std::vector<BackupConfig> backups);
   std::optional<core::WallTime> next_run_locked(const Entry& entry) const;
+  core::Duration delay_of(const BackupConfig& config) const;
   core::Result<Record> begin_locked(const std::string& name, const std::string& trigger);
   std::optional<core::WallTime> next_verification_locked(const Entry& entry, VerificationKind kind) const;
   // Fills in what came of it.

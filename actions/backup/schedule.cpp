@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/backup/schedule.h"
 
+#include <date/tz.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "core/time/duration.h"
@@ -25,6 +28,9 @@ constexpr days kSearched{8 * 366};
 constexpr std::array<std::string_view, 12> kMonths = {"jan", "feb", "mar", "apr", "may", "jun",
                                                       "jul", "aug", "sep", "oct", "nov", "dec"};
 constexpr std::array<std::string_view, 7> kWeekdays = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+
+// As cron implementations have it (cronie's crontab(5)).
+constexpr std::string_view kZonePrefix = "CRON_TZ=";
 
 struct Field {
   std::string_view name;
@@ -119,11 +125,22 @@ Result<Schedule> Schedule::parse(std::string_view text) {
     schedule.interval_ = *interval;
     return schedule;
   }
-  Result<Cron> cron = parse_cron(text);
+  std::string_view line = text;
+  if (line.starts_with(kZonePrefix)) {
+    line.remove_prefix(kZonePrefix.size());
+    const std::string zone(line.substr(0, line.find(' ')));
+    line.remove_prefix(zone.size());
+    try {
+      schedule.zone_ = date::locate_zone(zone);
+    } catch (const std::runtime_error&) {
+      return fail(Errc::kInvalid, "no time zone is named \"{}\" here: expected one such as Europe/Berlin", zone);
+    }
+  }
+  Result<Cron> cron = parse_cron(line);
   if (!cron) return fail(cron.error());
   schedule.cron_ = *cron;
   // Any moment does to find out whether the line ever comes.
-  if (!next_minute(*cron, WallTime{})) return fail(Errc::kInvalid, "the cron line \"{}\" never comes", text);
+  if (!schedule.next_minute(WallTime{})) return fail(Errc::kInvalid, "the cron line \"{}\" never comes", text);
   return schedule;
 }
 
@@ -161,26 +178,33 @@ bool Schedule::matches_day(const Cron& cron, sys_days day) {
   return cron.any_day || cron.any_weekday ? by_date && by_weekday : by_date || by_weekday;
 }
 
-std::optional<WallTime> Schedule::next_minute(const Cron& cron, WallTime after) {
-  const auto first = std::chrono::floor<std::chrono::minutes>(after) + std::chrono::minutes(1);
-  const sys_days start = std::chrono::floor<days>(first);
+std::optional<WallTime> Schedule::next_minute(WallTime after) const {
+  // Days and minutes are the zone's; what is due is compared as moments.
+  const auto local = zone_ == nullptr ? after.time_since_epoch() : zone_->to_local(after).time_since_epoch();
+  const sys_days start = std::chrono::floor<days>(WallTime(local));
   for (sys_days day = start; day <= start + kSearched; day += days(1)) {
-    if (!matches_day(cron, day)) continue;
+    if (!matches_day(cron_, day)) continue;
     for (unsigned hour = 0; hour < 24; ++hour) {
-      if (!has(cron.hours, hour)) continue;
+      if (!has(cron_.hours, hour)) continue;
       for (unsigned minute = 0; minute < 60; ++minute) {
-        const auto time = day + std::chrono::hours(hour) + std::chrono::minutes(minute);
-        if (has(cron.minutes, minute) && time >= first) return time;
+        if (!has(cron_.minutes, minute)) continue;
+        const auto time = day.time_since_epoch() + std::chrono::hours(hour) + std::chrono::minutes(minute);
+        const WallTime due =
+            zone_ == nullptr
+                ? WallTime(time)
+                : WallTime(zone_->to_sys(date::local_time<std::chrono::minutes>(time), date::choose::earliest));
+        if (due > after) return due;
       }
     }
   }
   return std::nullopt;
 }
 
-WallTime Schedule::next(std::optional<WallTime> last, WallTime since) const {
-  if (interval_.count() != 0) return last ? *last + interval_ : since;
-  const WallTime after = last.value_or(since);
-  return next_minute(cron_, after).value_or(WallTime::max());
+WallTime Schedule::next(std::optional<WallTime> last, WallTime since, core::Duration delay) const {
+  const auto later = std::chrono::duration_cast<WallTime::duration>(delay);
+  if (interval_.count() != 0) return last ? *last + interval_ : since + later;
+  const auto due = next_minute(last.value_or(since) - later);
+  return due ? *due + later : WallTime::max();
 }
 
 }  // namespace actions::backup

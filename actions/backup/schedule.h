@@ -10,11 +10,18 @@
 #include "core/result.h"
 #include "core/time/clock.h"
 
+namespace date {
+class time_zone;
+}
+
 namespace actions::backup {
 
-// When something is due: every so often ("6h"), or at the minutes of a cron line in UTC ("15 */4 * * mon-fri").
+// When something is due: every so often ("6h"), or at the minutes of a cron line ("15 */4 * * mon-fri"), in UTC or in
+// the zone that is named before it ("CRON_TZ=Europe/Berlin 15 4 * * *").
 // Cron: minute hour day-of-month month day-of-week; `*`, lists, ranges, steps; months and days also by their English
-// three-letter names; 7 is Sunday; when both day fields are restricted either is enough (POSIX crontab).
+// three-letter names; 7 is Sunday; when both day fields are restricted either is enough (POSIX crontab). Where a zone's
+// clock goes forward, what would be due in the hour that is skipped is due at its end, once; where it goes back, what
+// is due in the hour that comes twice is due in the first of the two.
 //
 // Thread safety: a value.
 class Schedule {
@@ -24,7 +31,9 @@ class Schedule {
 
   // The first due time after `last`, the start of the last run. None has been: an interval is due at once, a cron line
   // at its first minute after `since`.
-  core::WallTime next(std::optional<core::WallTime> last, core::WallTime since) const;
+  // Everything comes `delay` later than it says, but for an interval after the last run, which has had it already.
+  core::WallTime next(std::optional<core::WallTime> last, core::WallTime since,
+                      core::Duration delay = core::Duration::zero()) const;
 
   const std::string& to_string() const { return text_; }
   bool operator==(const Schedule& other) const { return text_ == other.text_; }
@@ -44,11 +53,12 @@ class Schedule {
   static core::Result<Cron> parse_cron(std::string_view text);
   static bool matches_day(const Cron& cron, std::chrono::sys_days day);
   // None within eight years: the longest gap between two 29 Februaries.
-  static std::optional<core::WallTime> next_minute(const Cron& cron, core::WallTime after);
+  std::optional<core::WallTime> next_minute(core::WallTime after) const;
 
   std::string text_;
   core::Millis interval_{};  // zero: cron_ counts
   Cron cron_;
+  const date::time_zone* zone_ = nullptr;  // none is UTC
 };
 
 }  // namespace actions::backup
@@ -59,7 +69,7 @@ template <>
 struct Codec<actions::backup::Schedule> {
   static Result<actions::backup::Schedule> read(const Node& node);
   static std::string print(const actions::backup::Schedule& value) { return value.to_string(); }
-  static TypeDescription describe() { return {"duration or cron line (UTC)", {}}; }
+  static TypeDescription describe() { return {"duration or cron line", {}}; }
 };
 
 }  // namespace core::config

@@ -19,10 +19,11 @@ std::optional<WallTime> BackupSet::next_verification_locked(const Entry& entry, 
   // Without a backup there is nothing to verify, and the backup's own age says so.
   if (!schedule || !entry.last_success) return std::nullopt;
   const auto last = entry.verified.find(kind);
-  if (last == entry.verified.end()) return schedule->next(std::nullopt, opened_);
+  const core::Duration delay = delay_of(*entry.config);
+  if (last == entry.verified.end()) return schedule->next(std::nullopt, opened_, delay);
   // As for a backup that a wrong clock recorded.
   if (last->second.started > clock_.wall_now() + std::chrono::minutes(1)) return clock_.wall_now();
-  return schedule->next(last->second.started, opened_);
+  return schedule->next(last->second.started, opened_, delay);
 }
 
 Result<Verification> BackupSet::verify(const std::string& name, VerificationKind kind, const std::string& trigger,

@@ -41,6 +41,16 @@ TEST(Schedule, FindsTheNextTime) {
       {"0 0 31 * *", "2026-01-31T00:00:00Z", "2026-03-31T00:00:00Z"},
       {"0 12 29 2 *", "2026-01-01T00:00:00Z", "2028-02-29T12:00:00Z"},
       {"0 12 29 2 *", "2096-03-01T00:00:00Z", "2104-02-29T12:00:00Z"},  // 2100 has none
+      {"CRON_TZ=Europe/Berlin 15 4 * * *", "2026-01-02T00:00:00Z", "2026-01-02T03:15:00Z"},
+      {"CRON_TZ=Europe/Berlin 15 4 * * *", "2026-07-02T00:00:00Z", "2026-07-02T02:15:00Z"},
+      {"CRON_TZ=Asia/Tokyo 0 1 * * mon", "2026-01-04T15:59:00Z", "2026-01-04T16:00:00Z"},  // Monday there
+      {"CRON_TZ=America/New_York 0 20 31 12 *", "2026-12-31T23:59:00Z", "2027-01-01T01:00:00Z"},
+      // Berlin goes from 2:00 to 3:00 on 29 March, and from 3:00 to 2:00 on 25 October.
+      {"CRON_TZ=Europe/Berlin 30 2 * * *", "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"},
+      {"CRON_TZ=Europe/Berlin 30 2 * * *", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"},
+      {"CRON_TZ=Europe/Berlin 30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"},
+      {"CRON_TZ=Europe/Berlin 30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"},
+      {"CRON_TZ=UTC 15 * * * *", "2026-01-02T03:04:05Z", "2026-01-02T03:15:00Z"},
   };
   for (const Case& each : cases) EXPECT_EQ(next_of(each.schedule, each.after), each.next) << each.schedule;
 }
@@ -49,6 +59,18 @@ TEST(Schedule, WithoutALastRunAnIntervalIsDueAtOnceAndACronLineAtItsMinute) {
   const auto since = *core::parse_rfc3339("2026-01-02T03:04:05Z");
   EXPECT_EQ(Schedule::parse("6h")->next(std::nullopt, since), since);
   EXPECT_EQ(core::format_rfc3339(Schedule::parse("15 * * * *")->next(std::nullopt, since)), "2026-01-02T03:15:00Z");
+}
+
+TEST(Schedule, ComesLaterByItsDelay) {
+  const auto at = [](std::string_view text) { return *core::parse_rfc3339(text); };
+  const auto later = std::chrono::minutes(10);
+  const auto cron = *Schedule::parse("0 4 * * *");
+  EXPECT_EQ(cron.next(at("2026-01-02T04:05:00Z"), {}, later), at("2026-01-02T04:10:00Z"));
+  EXPECT_EQ(cron.next(at("2026-01-02T04:10:00Z"), {}, later), at("2026-01-03T04:10:00Z"));
+  EXPECT_EQ(cron.next(std::nullopt, at("2026-01-02T04:11:00Z"), later), at("2026-01-03T04:10:00Z"));
+  const auto interval = *Schedule::parse("6h");
+  EXPECT_EQ(interval.next(std::nullopt, at("2026-01-02T04:00:00Z"), later), at("2026-01-02T04:10:00Z"));
+  EXPECT_EQ(interval.next(at("2026-01-02T04:10:00Z"), {}, later), at("2026-01-02T10:10:00Z"));
 }
 
 TEST(Schedule, RefusesWhatNeverComesOrMeansNothing) {
@@ -67,6 +89,9 @@ TEST(Schedule, RefusesWhatNeverComesOrMeansNothing) {
       {"*/0 * * * *", "minute \"*/0\""},
       {"1,,2 * * * *", "minute \"1,,2\""},
       {"0 0 30 2 *", "never comes"},
+      {"CRON_TZ=Middle/Earth 0 0 * * *", "no time zone is named \"Middle/Earth\""},
+      {"CRON_TZ= 0 0 * * *", "no time zone is named \"\""},
+      {"CRON_TZ=UTC 0 0 * *", "five fields"},
   };
   for (const auto& [text, expected] : cases) {
     const auto parsed = Schedule::parse(text);
