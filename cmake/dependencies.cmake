@@ -16,6 +16,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(date REQUIRED)
 find_package(Snappy REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(BROTLIDEC REQUIRED IMPORTED_TARGET libbrotlidec)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 # Debian's .pc carries the definitions its shared library was built with; class layouts depend on them.

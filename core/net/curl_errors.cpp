@@ -6,6 +6,7 @@
 
 #include <openssl/x509_vfy.h>
 
+#include "core/byte_budget.h"
 #include "core/net/curl_transfer.h"
 #include "core/net/url.h"
 
@@ -44,13 +45,17 @@ Error CurlTransfer::described(Errc code, std::string_view reason) const {
 Error CurlTransfer::failure(CURLcode code) const {
   switch (stop_) {
     case Stop::kBodyLimit:
-      return {Errc::kLimitExceeded, "body size limit exceeded"};
+      return decompression_error(coding_, Decompressor::Outcome::kTooBig);
+    case Stop::kBudget:
+      return error(Errc::kLimitExceeded, "{}the body: all that are received may take {} bytes", kNoMemoryLeft,
+                   request_.budget->limit());
     case Stop::kHeaderLimit:
       return described(Errc::kLimitExceeded, "response headers exceed 1 MiB");
-    case Stop::kBadGzip:
-      return {Errc::kUnavailable, "gzip: invalid data in the body"};
+    case Stop::kCorrupt:
+      return decompression_error(coding_, Decompressor::Outcome::kCorrupt);
     case Stop::kByReceiver:
       return described(Errc::kCancelled, "the receiver of the body ended the transfer");
+    case Stop::kCut:
     case Stop::kRedirect:
     case Stop::kNone:
       break;
@@ -95,11 +100,12 @@ Error CurlTransfer::tls_failure(CURLcode code) const {
     return described(Errc::kUnavailable, "http: server gave HTTP response to HTTPS client");
   }
   if (code == CURLE_SSL_CACERT_BADFILE) {
-    return described(Errc::kInvalid, fmt::format("unable to use CA file {}: {}", request_.tls.ca_file, text));
+    // A file that is being replaced may be there, whole, the next time.
+    return described(Errc::kUnavailable, fmt::format("unable to use CA file {}: {}", request_.tls.ca_file, text));
   }
   if (code == CURLE_SSL_CERTPROBLEM) {
-    return described(Errc::kInvalid, fmt::format("unable to use client certificate {} with key {}: {}",
-                                                 request_.tls.cert_file, request_.tls.key_file, text));
+    return described(Errc::kUnavailable, fmt::format("unable to use client certificate {} with key {}: {}",
+                                                     request_.tls.cert_file, request_.tls.key_file, text));
   }
   if (code != CURLE_PEER_FAILED_VERIFICATION) return described(Errc::kUnavailable, fmt::format("tls: {}", text));
   long verdict = 0;

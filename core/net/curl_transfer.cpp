@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "core/byte_budget.h"
 #include "core/net/credentials.h"
 #include "core/net/observation.h"
 #include "core/net/url.h"
@@ -20,6 +21,10 @@ namespace {
 
 constexpr long kRedirectsMax = 10;
 constexpr std::size_t kHeaderBytesMax = 1 << 20;
+// Of a body that counts against a budget: 30 MB within a second, and a twentieth of a core.
+constexpr curl_off_t kLargeBytesPerSecond = 32 << 20;
+// Of a body that nobody wants.
+constexpr std::uint64_t kErrorBodyBytesRead = 64 << 10;
 // Names are looked up again soon, because a failover may be a change in the DNS; kept at all, because the targets of
 // one host are often scraped in the same second.
 constexpr long kNameCacheSeconds = 10;
@@ -99,7 +104,7 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   if (!is_token(request_.method)) return fail(Errc::kInvalid, "invalid HTTP method \"{}\"", request_.method);
   if (request_.timeout <= Duration::zero()) return fail(described(Errc::kTimeout, "context deadline exceeded"));
 
-  if (request_.on_body) request_.accept_gzip = false;
+  if (request_.on_body) request_.accept_gzip = request_.accept_zstd = false;
 
   set_text(CURLOPT_PROTOCOLS_STR, "http,https");
   set_text(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
@@ -236,7 +241,10 @@ Result<void> CurlTransfer::prepare_headers(const std::string& user_agent) {
                        [wanted](const auto& header) { return equals_ignoring_case(header.first, wanted); });
   };
   if (!has("User-Agent")) set_text(CURLOPT_USERAGENT, user_agent);
-  if (request_.accept_gzip && !has("Accept-Encoding")) add_header("Accept-Encoding: gzip");
+  if ((request_.accept_gzip || request_.accept_zstd) && !has("Accept-Encoding")) {
+    const bool both = request_.accept_gzip && request_.accept_zstd;
+    add_header(fmt::format("Accept-Encoding: {}", both ? "zstd, gzip" : request_.accept_gzip ? "gzip" : "zstd"));
+  }
   if (request_.aws_signature) {
     const std::string& token = request_.aws_signature->session_token;
     if (token.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
@@ -325,18 +333,30 @@ bool CurlTransfer::take_header_line(std::string_view line) {
   return true;
 }
 
-void CurlTransfer::begin_body() {
+bool CurlTransfer::begin_body() {
   body_begun_ = true;
   response_.body = std::move(request_.buffer);
   response_.body.clear();
+  const std::string_view coding = find_header(response_.headers, "Content-Encoding");
+  if (request_.accept_gzip && coding == "gzip") coding_ = Coding::kGzip;
+  if (request_.accept_zstd && coding == "zstd") coding_ = Coding::kZstd;
+  if (request_.unpack) {
+    decompressor_ = make_decompressor(coding_, request_.body_limit);
+  } else {
+    response_.coding = coding_;
+  }
   std::uint64_t expected = 0;
   const std::string_view length = find_header(response_.headers, "Content-Length");
   std::from_chars(length.data(), length.data() + length.size(), expected);
+  const bool kept = !request_.on_body && request_.observation == nullptr && !wants_status_only();
+  if (kept && !request_.cut_body && expected > request_.body_limit) {
+    // It says itself that it will be too large: not one byte of it need come.
+    stop_ = Stop::kBodyLimit;
+    return false;
+  }
   constexpr std::uint64_t kReserveMax = 1 << 20;  // a header alone must not make us allocate more
   response_.body.reserve(std::min({expected, request_.body_limit, kReserveMax}));
-  if (request_.accept_gzip && find_header(response_.headers, "Content-Encoding") == "gzip") {
-    inflater_ = std::make_unique<GzipInflater>(request_.body_limit);
-  }
+  return true;
 }
 
 std::size_t CurlTransfer::on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
@@ -344,8 +364,22 @@ std::size_t CurlTransfer::on_body(char* bytes, std::size_t size, std::size_t cou
   return transfer.take_body({bytes, size * count}) ? size * count : 0;
 }
 
+// Whether the budget has room for a body that is longer by `more`. In steps, so that it is not asked for every piece.
+bool CurlTransfer::has_room_for(std::size_t more) {
+  const std::uint64_t size = response_.body.size() + more;
+  if (request_.budget == nullptr || size <= kBodyBytesFree) return true;
+  if (hold_ == nullptr) {
+    hold_ = std::make_shared<ByteHold>(request_.budget);
+    // From here on not as fast as it comes: a few that send for ever would take all of this thread.
+    curl_easy_setopt(easy_.get(), CURLOPT_MAX_RECV_SPEED_LARGE, kLargeBytesPerSecond);
+  }
+  if (hold_->grow_to((size + kBodyBytesFree - 1) / kBodyBytesFree * kBodyBytesFree)) return true;
+  stop_ = Stop::kBudget;
+  return false;
+}
+
 bool CurlTransfer::take_body(std::string_view piece) {
-  if (!body_begun_) begin_body();
+  if (!body_begun_ && !begin_body()) return false;
   response_.wire_bytes += piece.size();
   if (request_.on_body && response_.status == 200) {
     if (request_.on_body(piece)) return true;
@@ -353,22 +387,21 @@ bool CurlTransfer::take_body(std::string_view piece) {
     return false;
   }
   if (request_.observation != nullptr) return observe_body(piece);
-  if (inflater_) {
-    switch (inflater_->feed(piece, response_.body)) {
-      case GzipInflater::Outcome::kOk:
-        return true;
-      case GzipInflater::Outcome::kTooBig:
-        stop_ = Stop::kBodyLimit;
-        return false;
-      case GzipInflater::Outcome::kCorrupt:
-        stop_ = Stop::kBadGzip;
-        return false;
-    }
-  }
-  if (piece.size() > request_.body_limit - response_.body.size()) {
-    stop_ = Stop::kBodyLimit;
+  // A little is read, so that the connection can be used again.
+  if (wants_status_only()) return response_.wire_bytes <= kErrorBodyBytesRead;
+  if (decompressor_) {
+    const auto outcome = decompressor_->feed(piece, response_.body);
+    if (outcome == Decompressor::Outcome::kOk) return has_room_for(0);
+    stop_ = outcome == Decompressor::Outcome::kTooBig ? Stop::kBodyLimit : Stop::kCorrupt;
     return false;
   }
+  const std::uint64_t room = request_.body_limit - response_.body.size();
+  if (piece.size() > room) {
+    if (request_.cut_body) response_.body.append(piece.substr(0, room));
+    stop_ = request_.cut_body ? Stop::kCut : Stop::kBodyLimit;
+    return false;
+  }
+  if (!has_room_for(piece.size())) return false;
   response_.body.append(piece);
   return true;
 }
@@ -399,8 +432,10 @@ Result<Response> CurlTransfer::finish(CURLcode code) {
     observe(code);
     if (stop_ == Stop::kRedirect) return std::move(response_);
   }
-  if (code != CURLE_OK) return fail(failure(code));
-  if (inflater_ && !inflater_->complete()) return fail(Errc::kUnavailable, "unexpected EOF");
+  const bool is_all = stop_ == Stop::kCut || (headers_done_ && wants_status_only());
+  if (code != CURLE_OK && !is_all) return fail(failure(code));
+  if (!is_all && decompressor_ && !decompressor_->complete()) return fail(Errc::kUnavailable, "unexpected EOF");
+  response_.hold = std::move(hold_);
   response_.timings = timings();
   const char* ip = nullptr;
   long port = 0;

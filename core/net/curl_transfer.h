@@ -10,7 +10,7 @@
 
 #include <curl/curl.h>
 
-#include "core/net/gzip_inflater.h"
+#include "core/net/decompressor.h"
 #include "core/net/http_client.h"
 
 namespace core::net {
@@ -60,7 +60,9 @@ class CurlTransfer {
 
   bool take_header_line(std::string_view line);
   bool take_body(std::string_view piece);
-  void begin_body();
+  bool begin_body();
+  bool has_room_for(std::size_t more);
+  bool wants_status_only() const { return request_.only_ok_body && response_.status != 200; }
 
   void set_long(CURLoption option, long value);
   void set_text(CURLoption option, const std::string& value);
@@ -85,7 +87,7 @@ class CurlTransfer {
   Error receive_failure(CURLcode code) const;
   Timings timings() const;
 
-  enum class Stop { kNone, kBodyLimit, kHeaderLimit, kBadGzip, kByReceiver, kRedirect };
+  enum class Stop { kNone, kCut, kBodyLimit, kBudget, kHeaderLimit, kCorrupt, kByReceiver, kRedirect };
 
   TransferId id_;
   CurlEasy easy_;
@@ -99,7 +101,9 @@ class CurlTransfer {
   std::size_t header_bytes_ = 0;
   bool headers_done_ = false;  // the blank line of the final answer has been seen
   bool body_begun_ = false;
-  std::unique_ptr<GzipInflater> inflater_;
+  Coding coding_ = Coding::kIdentity;  // of the answer, if it is one that was asked for
+  std::unique_ptr<Decompressor> decompressor_;
+  std::shared_ptr<ByteHold> hold_;
   Stop stop_ = Stop::kNone;
   std::string dialled_;        // ip:port of the last connection attempt
   int open_error_ = 0;         // why there was no socket for it

@@ -10,8 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "core/net/decompressor.h"
 #include "core/result.h"
 #include "core/time/clock.h"
+
+namespace core {
+class ByteBudget;
+class ByteHold;
+}  // namespace core
 
 namespace core::net {
 
@@ -70,6 +76,9 @@ struct AwsSignature {
 
 struct Observation;
 
+// Bytes of each body that count against no budget: nearly all bodies are no larger.
+inline constexpr std::uint64_t kBodyBytesFree = 1 << 20;
+
 struct Request {
   std::string method = "GET";
   std::string url;
@@ -78,9 +87,18 @@ struct Request {
   Duration timeout = std::chrono::seconds(10);  // connect, TLS, redirects and the whole body
   std::uint64_t body_limit = 64 << 20;          // bytes after decompression; more is kLimitExceeded
   bool accept_gzip = true;                      // sends Accept-Encoding: gzip and inflates the answer
-  bool follow_redirects = false;                // at most 10; credentials go to the first host only
-  bool http2 = true;                            // where TLS negotiates it
-  bool http2_without_tls = false;               // 2 from the first byte, for a server that is known to speak it
+  bool accept_zstd = false;                     // the same of zstd, which is then asked for first
+  // False: a packed body stays as it came, Response::coding names how, and body_limit bounds what came. For who would
+  // rather unpack it on another thread.
+  bool unpack = true;
+  // Past body_limit no more is read, and that is no error.
+  bool cut_body = false;
+  // Of an answer with another status than 200 the status is all there is: its body is not kept, and however the
+  // transfer ends then, it is no error.
+  bool only_ok_body = false;
+  bool follow_redirects = false;   // at most 10; credentials go to the first host only
+  bool http2 = true;               // where TLS negotiates it
+  bool http2_without_tls = false;  // 2 from the first byte, for a server that is known to speak it
   TlsOptions tls;
   Credentials credentials;
   ProxyOptions proxy;
@@ -89,6 +107,8 @@ struct Request {
   // body_limit says nothing and gzip is not asked for. Must not call the client. False ends the transfer: kCancelled.
   std::function<bool(std::string_view)> on_body;
   std::string buffer;  // becomes the answer's body: who asks again and again need not have memory found each time
+  // A body that is larger than kBodyBytesFree is held against this; where there is no room left it is kLimitExceeded.
+  std::shared_ptr<ByteBudget> budget;
   // For who measures a connection rather than wants an answer; core/net/observation.h. None for everybody else.
   std::shared_ptr<Observation> observation;
 };
@@ -108,7 +128,9 @@ struct Response {
   std::string reason;  // as received, may be empty
   Headers headers;
   std::string body;
-  std::uint64_t wire_bytes = 0;  // body as it came, before decompression
+  Coding coding = Coding::kIdentity;     // of the body as it is here
+  std::uint64_t wire_bytes = 0;          // body as it came, before decompression
+  std::shared_ptr<const ByteHold> hold;  // what the body takes of a budget, if it does
   Timings timings;
   std::string remote_address;  // ip:port
 };

@@ -160,14 +160,14 @@ TEST_F(HttpClientTlsTest, BadFilesAreNamed) {
   request.tls.ca_file = file("garbage.pem");
   auto response = fetch(request);
   ASSERT_FALSE(response);
-  EXPECT_EQ(response.error().code, Errc::kInvalid);
+  EXPECT_EQ(response.error().code, Errc::kUnavailable);
   EXPECT_THAT(error_of(response), HasSubstr(file("garbage.pem")));
   request.tls.ca_file = file("local.pem");
   request.tls.cert_file = file("absent.pem");
   request.tls.key_file = file("client.key");
   response = fetch(request);
   ASSERT_FALSE(response);
-  EXPECT_EQ(response.error().code, Errc::kInvalid);
+  EXPECT_EQ(response.error().code, Errc::kUnavailable);
   EXPECT_THAT(error_of(response), HasSubstr(file("absent.pem")));
 }
 
