@@ -250,6 +250,7 @@ std::string Agent::metrics() const {
   MetricText text;
   append_self_metrics(text, *this,
                       {.scrape = components_->pools().stats(),
+                       .scrape_memory = components_->pools().memory(),
                        .expected = components_->expected(),
                        .probe_scrape = components_->probe_pools().stats(),
                        .probe = components_->prober().stats(),

@@ -166,9 +166,14 @@ void Components::make_pools() {
   const std::size_t count = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxShards);
   for (std::size_t i = 0; i < count; ++i) shards.push_back(collector::scrape::make_thread_shard(*ring_));
   host_shard_ = collector::scrape::make_thread_shard(*ring_);
-  pools_ =
-      std::make_unique<collector::scrape::ScrapePools>(clock_, loop_, *http_, std::move(shards), arrival_hook(),
-                                                       collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
+  // Behind everybody else: who waits for a large target is the target itself.
+  constexpr int kLargeShardNice = 5;
+  pools_ = std::make_unique<collector::scrape::ScrapePools>(
+      clock_, loop_, *http_, std::move(shards), arrival_hook(),
+      collector::scrape::ScrapePoolsOptions{
+          .host_name = host_name(),
+          .large = collector::scrape::make_thread_shard(*ring_, {.nice = kLargeShardNice}),
+          .memory = collector::scrape::ScrapeMemory::for_series(ring_->reader().usage().series_limit)});
   expected_shard_ = collector::scrape::make_thread_shard(*ring_);
   expected_ = std::make_shared<collector::scrape::ExpectedSeries>(
       clock_, loop_, *expected_shard_, ring_->reader(), [this] { return pools_->status(); }, arrival_hook());
@@ -178,13 +183,13 @@ void Components::make_pools() {
   observer_shards.push_back(collector::scrape::make_thread_shard(*ring_));
   observer_pools_ = std::make_unique<collector::scrape::ScrapePools>(
       clock_, loop_, *observers_, std::move(observer_shards), arrival_hook(),
-      collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
+      collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
   // Probes are few against what is scraped: one shard takes their samples in.
   std::vector<std::unique_ptr<collector::scrape::Shard>> probe_shards;
   probe_shards.push_back(collector::scrape::make_thread_shard(*ring_));
   probe_pools_ = std::make_unique<collector::scrape::ScrapePools>(
       clock_, loop_, *probe_client_, std::move(probe_shards), arrival_hook(),
-      collector::scrape::ScrapePoolsOptions{.host_name = host_name()});
+      collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
 }
 
 // Scrapes begin after the rules are there, and the shards end before they go.

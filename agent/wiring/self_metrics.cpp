@@ -10,27 +10,11 @@
 
 #include "agent/api/status_api.h"
 #include "agent/metrics/process_metrics.h"
+#include "agent/wiring/counter_list.h"
+#include "agent/wiring/scrape_metrics.h"
 
 namespace agent {
 namespace {
-
-double seconds(core::Duration duration) { return std::chrono::duration<double>(duration).count(); }
-double unix_seconds(core::WallTime time) { return static_cast<double>(core::to_unix_ms(time)) / 1000; }
-double as_double(std::uint64_t value) { return static_cast<double>(value); }
-
-struct Named {
-  const char* name;
-  const char* help;
-  const std::atomic<std::uint64_t>& value;
-};
-
-// relaxed: each number stands alone.
-template <std::size_t kCount>
-void append_counters(MetricText& text, const std::array<Named, kCount>& list) {
-  for (const Named& each : list) {
-    text.counter(each.name, each.help, as_double(each.value.load(std::memory_order_relaxed)));
-  }
-}
 
 void append_agent(MetricText& text, const AgentView& agent) {
   const AgentStatus status = agent.status();
@@ -71,73 +55,6 @@ void append_ring(MetricText& text, const RingStatus& ring) {
              {{"found", std::string(to_string(ring.recovery.found))}});
   text.gauge("watchkeeper_ring_start_series", "Series that were taken over at the start.",
              as_double(ring.recovery.series));
-}
-
-// A target's series of refusals is there from its first scrape on: one that appeared with the first refusal would
-// itself find no room in the ring, and nobody would hear of it.
-void append_targets(MetricText& text, const std::vector<collector::scrape::PoolStatus>& pools) {
-  std::map<std::string, std::map<std::string, double>> by_health;
-  std::map<std::pair<std::string, std::string>, double> refused;
-  for (const auto& pool : pools) {
-    for (const char* const health : {"up", "down", "unknown"}) by_health[pool.job][health] += 0;
-    for (const auto& target : pool.active) {
-      ++by_health[pool.job][std::string(collector::scrape::to_string(target.health))];
-      // Added up, since relabelling may leave several targets with one instance.
-      refused[{pool.job, std::string(target.target.labels.get("instance"))}] +=
-          as_double(target.last_report.series_refused);
-    }
-  }
-  for (const auto& [job, counts] : by_health) {
-    for (const auto& [health, count] : counts) {
-      text.gauge("watchkeeper_targets", "Targets by health.", count, {{"scrape_job", job}, {"health", health}});
-    }
-  }
-  for (const auto& [target, count] : refused) {
-    text.gauge("watchkeeper_target_series_refused",
-               "Samples of the target's last scrape whose series found no room in the ring.", count,
-               {{"scrape_job", target.first}, {"scrape_instance", target.second}});
-  }
-}
-
-void append_discoveries(MetricText& text, const AgentView& agent) {
-  for (const auto& status : agent.discoveries()) {
-    const MetricLabels of = {{"mechanism", status.mechanism}, {"name", status.name}};
-    text.gauge("watchkeeper_discovery_targets", "Targets that the discovery knows.", as_double(status.targets), of);
-    text.gauge("watchkeeper_discovery_groups", "Groups that these targets are in.", as_double(status.groups), of);
-    text.counter("watchkeeper_discovery_refreshes_total", "Refreshes and changes that were understood.",
-                 as_double(status.refreshes), of);
-    text.counter("watchkeeper_discovery_refresh_failures_total", "Refreshes that failed; the targets stay.",
-                 as_double(status.failures), of);
-    text.gauge("watchkeeper_discovery_last_success_timestamp_seconds",
-               "When the discovery was last told something or that nothing is new; 0 before that.",
-               status.last_success ? unix_seconds(*status.last_success) : 0, of);
-  }
-}
-
-void append_scrapes(MetricText& text, const AgentView& agent, const collector::scrape::ScrapeStats& stats) {
-  append_counters(
-      text,
-      std::array<Named, 11>{{
-          {"watchkeeper_scrapes_total", "Scrapes that ended.", stats.scrapes},
-          {"watchkeeper_scrape_failures_total", "Of these, without a usable answer.", stats.failures},
-          {"watchkeeper_scrape_samples_total", "Samples read from targets.", stats.samples},
-          {"watchkeeper_scrape_missed_ticks_total", "Scrapes that did not begin: the one before was still under way.",
-           stats.missed_ticks},
-          {"watchkeeper_scrape_queue_full_total", "Scrapes dropped: their shard had too much to do.", stats.queue_full},
-          {"watchkeeper_scrape_out_of_order_samples_total", "Samples dropped: older than the last one of their series.",
-           stats.out_of_order},
-          {"watchkeeper_scrape_duplicate_samples_total", "Samples dropped: another value at the same time.",
-           stats.duplicates},
-          {"watchkeeper_scrape_out_of_bounds_samples_total", "Samples dropped: too far in the future.",
-           stats.out_of_bounds},
-          {"watchkeeper_scrape_refused_samples_total", "Samples dropped: the ring had no room for their series.",
-           stats.series_refused},
-          {"watchkeeper_scrape_tolerated_lines_total",
-           "Lines taken that are new and that Prometheus would fail a scrape for.", stats.tolerated},
-          {"watchkeeper_scrape_target_errors_total", "Targets that could not be made.", stats.target_errors},
-      }});
-  append_targets(text, agent.pools());
-  append_discoveries(text, agent);
 }
 
 void append_expected(MetricText& text, const collector::scrape::ExpectedSeries& expected) {
@@ -450,7 +367,7 @@ void append_requests(MetricText& text, const RequestCounts& counts) {
 void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCounters& counters) {
   append_agent(text, agent);
   append_ring(text, agent.ring());
-  append_scrapes(text, agent, counters.scrape);
+  append_scrape_metrics(text, agent, counters.scrape, counters.scrape_memory);
   append_expected(text, counters.expected);
   append_probes(text, counters.probe_scrape, counters.probe);
   append_rules(text, agent, counters.rules);

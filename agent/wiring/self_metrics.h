@@ -14,6 +14,7 @@ namespace agent {
 // The counters of all components, gathered for one answer of /metrics.
 struct SelfCounters {
   const collector::scrape::ScrapeStats& scrape;
+  const collector::scrape::ScrapeMemory& scrape_memory;
   const collector::scrape::ExpectedSeries& expected;
   const collector::scrape::ScrapeStats& probe_scrape;  // what became of the samples of probes
   const collector::probe::ProbeStats& probe;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "collector/exposition/excerpt.h"
+
 namespace collector::exposition {
 namespace {
 
@@ -93,6 +95,8 @@ Lexer::Lexer(std::string_view body, Format format, Tolerance tolerance)
       size_(body.size() + (format == Format::kPrometheusText && !body.empty() ? 1 : 0)) {}
 
 std::string Lexer::slice(std::size_t from, std::size_t to) const {
+  // One byte more, so that it shows that something was cut: a token may be as long as the body.
+  to = std::min(to, from + kExcerptBytesMax + 1);
   std::string text(body_.substr(std::min(from, body_.size()), to - from));
   if (to > body_.size()) text += '\n';
   return text;

@@ -68,7 +68,7 @@ class Lexer {
   std::size_t end() const { return end_; }
   // Of what is being read: the text format has one line feed more than its body, so that the last line always ends.
   std::size_t size() const { return size_; }
-  // REQUIRES: from <= to <= size().
+  // For a message: no more of it than an excerpt shows. REQUIRES: from <= to <= size().
   std::string slice(std::size_t from, std::size_t to) const;
   // The bytes of the token; only of tokens that hold no line break of the lexer's own.
   std::string_view text() const { return body_.substr(start_, end_ - start_); }

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include <openssl/evp.h>
 #include <re2/re2.h>
@@ -182,6 +184,21 @@ void LabelBuilder::set(std::string_view name, std::string_view value) {
   }
 }
 
+void LabelBuilder::set_all(std::vector<core::ring::Label> changes) {
+  constexpr std::size_t kWalked = 32;
+  if (changes.size() <= kWalked) {
+    for (const auto& change : changes) set(change.name, change.value);
+    return;
+  }
+  std::map<std::string, std::string> all;
+  for (auto& pair : pairs_) all.emplace(std::move(pair.name), std::move(pair.value));
+  for (auto& change : changes) all.insert_or_assign(std::move(change.name), std::move(change.value));
+  pairs_.clear();
+  for (const auto& [name, value] : all) {
+    if (!value.empty()) pairs_.push_back({name, value});
+  }
+}
+
 struct Rules::Rule {
   RelabelConfig config;
   NameValidation validation;
@@ -241,19 +258,19 @@ struct Rules::Rule {
   }
 
   void map_names(LabelBuilder& labels) const {
-    // A copy: labels that this rule adds are not visited.
-    for (const auto& pair : std::vector<core::ring::Label>(labels.pairs())) {
+    // Made after all were looked at: labels that this rule adds are not visited.
+    std::vector<core::ring::Label> mapped;
+    for (const auto& pair : labels.pairs()) {
       Groups found;
       if (!matches(pair.name, &found)) continue;
-      const std::string name = expand(config.replacement, found);
-      if (!name.empty()) labels.set(name, pair.value);
+      std::string name = expand(config.replacement, found);
+      if (!name.empty()) mapped.push_back({std::move(name), pair.value});
     }
+    labels.set_all(std::move(mapped));
   }
 
   void remove_names(LabelBuilder& labels, bool matching) const {
-    for (const auto& pair : std::vector<core::ring::Label>(labels.pairs())) {
-      if (matches(pair.name, nullptr) == matching) labels.remove(pair.name);
-    }
+    labels.remove_if([&](const core::ring::Label& pair) { return matches(pair.name, nullptr) == matching; });
   }
 
   bool apply(LabelBuilder& labels) const {

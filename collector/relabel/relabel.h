@@ -56,10 +56,20 @@ class LabelBuilder {
  public:
   LabelBuilder() = default;
   explicit LabelBuilder(const core::ring::Labels& labels) : pairs_(labels.pairs()) {}
+  // REQUIRES: names are unique.
+  explicit LabelBuilder(std::vector<core::ring::Label> pairs) : pairs_(std::move(pairs)) {
+    std::erase_if(pairs_, [](const core::ring::Label& pair) { return pair.value.empty(); });
+  }
 
   std::string_view get(std::string_view name) const;  // "" if absent
   void set(std::string_view name, std::string_view value);
   void remove(std::string_view name) { set(name, ""); }
+  // As set() of each in turn, and yet not a walk for each: there may be a thousand of them.
+  void set_all(std::vector<core::ring::Label> changes);
+  template <class Predicate>
+  void remove_if(Predicate predicate) {
+    std::erase_if(pairs_, predicate);
+  }
   const std::vector<core::ring::Label>& pairs() const { return pairs_; }
   core::ring::Labels build() const { return core::ring::Labels(pairs_); }
   void clear() { pairs_.clear(); }

@@ -83,6 +83,13 @@ void LineTable::end_body() {
   if (!grown_ && idle > lines_.size() / 32 + 4) lines_.shrink_to_fit();
 }
 
+// What followed a line may be gone now, or another line later: whoever expects it looks at its key.
+void LineTable::cut(std::size_t size) {
+  lines_.resize(std::min(size, lines_.size()));
+  lines_.shrink_to_fit();
+  last_ = kNoLine;
+}
+
 // The order among those that are left is a guess; the next body corrects it.
 void LineTable::renumber() {
   lines_.shrink_to_fit();

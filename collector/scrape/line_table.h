@@ -103,6 +103,8 @@ class LineTable {
   // A new line, which is then the last. What was expected in its place is expected after it.
   // REQUIRES: no line has this key; fewer than kLinesMax lines.
   LineNumber add(const LineKey& key, LineIndex& index);
+  // Forgets the lines from `size` on, which are the newest. REQUIRES: as forget_if().
+  void cut(std::size_t size);
   // After each body: gives back what was taken for growth, once nothing grows any more.
   void end_body();
 

@@ -16,6 +16,8 @@ using relabel::LabelBuilder;
 
 // How much of a name or value a limit's message repeats, as in Prometheus.
 constexpr std::size_t kNamedBytesMax = 50;
+// How much of a line's labels a message lists.
+constexpr std::size_t kNamesShownMax = 512;
 
 // Cut before a rune that would not fit whole.
 std::string_view cut(std::string_view text) {
@@ -29,13 +31,25 @@ bool carries(const std::vector<Label>& exposed, std::string_view name) {
   return std::any_of(exposed.begin(), exposed.end(), [&](const Label& label) { return label.name == name; });
 }
 
+tl::unexpected<core::Error> not_unique(std::string_view name) {
+  return core::fail(Errc::kInvalid, "label name {} is not unique: invalid sample", core::ring::go_quote(name));
+}
+
 Result<void> check_unique(const std::vector<Label>& exposed) {
+  // So many are compared pair by pair; with a thousand labels a line, as a target may show, that would take for ever.
+  constexpr std::size_t kCompared = 24;
+  if (exposed.size() > kCompared) {
+    std::vector<std::string_view> names;
+    names.reserve(exposed.size());
+    for (const Label& label : exposed) names.push_back(label.name);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) return not_unique(*twice);
+    return {};
+  }
   for (std::size_t i = 1; i < exposed.size(); ++i) {
     for (std::size_t k = 0; k < i; ++k) {
-      if (exposed[i].name == exposed[k].name) {
-        return core::fail(Errc::kInvalid, "label name {} is not unique: invalid sample",
-                          core::ring::go_quote(exposed[i].name));
-      }
+      if (exposed[i].name == exposed[k].name) return not_unique(exposed[i].name);
     }
   }
   return {};
@@ -67,7 +81,10 @@ Result<void> check_names(const Labels& labels, relabel::NameValidation validatio
   if (valid) return {};
   std::string text;
   for (const Label& label : labels) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", label.name, core::ring::go_quote(label.value));
+    text += fmt::format("{}{}={}", text.empty() ? "" : ", ", cut(label.name), core::ring::go_quote(cut(label.value)));
+    if (text.size() < kNamesShownMax) continue;
+    text += ", ...";
+    break;
   }
   return core::fail(Errc::kInvalid, "invalid metric name or label names: {{{}}}", text);
 }
@@ -105,8 +122,7 @@ std::shared_ptr<const Job> Job::make(ScrapeConfig config) {
 
 Result<std::optional<Labels>> sample_labels(const Job& job, const Labels& target, const std::vector<Label>& exposed) {
   if (auto unique = check_unique(exposed); !unique) return core::fail(unique.error());
-  LabelBuilder labels;
-  for (const Label& label : exposed) labels.set(label.name, label.value);
+  LabelBuilder labels(exposed);
   if (job.config.honor_labels) {
     // An exposed empty value counts as carried: the series then has no such label.
     for (const Label& label : target) {

@@ -61,6 +61,9 @@ Result<void> check_job(const ScrapeConfig& job, const Node& node) {
   if (node.is_null()) return fail(node.error("empty or null scrape config section"));
   if (job.job_name.empty()) return fail(node.error("job_name is empty"));
   if (!core::ring::is_valid_utf8(job.job_name)) return fail(node.error("job_name is not valid UTF-8"));
+  if (job.enable_zstd && !job.enable_compression) {
+    return fail(node.find("enable_zstd").error("enable_zstd: expected enable_compression with it"));
+  }
   for (const discovery::StaticConfig& group : job.static_configs) {
     for (const std::string& target : group.targets) {
       // With relabelling the address may still change; it is then checked when targets are made.
@@ -275,6 +278,9 @@ const Table<ScrapeConfig>& ScrapeConfig::fields() {
         .field("track_timestamps_staleness", &ScrapeConfig::track_timestamps_staleness,
                {.help = "Whether a series with times of its own ends when the target stops showing it."})
         .field("enable_compression", &ScrapeConfig::enable_compression, {.help = "Whether to ask for gzip."})
+        .field("enable_zstd", &ScrapeConfig::enable_zstd,
+               {.help = "Whether to ask for zstd before gzip, which the agent unpacks with less work; Prometheus does "
+                        "not ask for it."})
         .field("strict_exposition", &ScrapeConfig::strict_exposition,
                {.help = "Text that Prometheus fails a scrape for is an error here too: CR LF line ends, unknown types, "
                         "exemplars. Otherwise it is taken, and counted in watchkeeper_scrape_tolerated_lines_total."})

@@ -77,6 +77,7 @@ struct ScrapeConfig {
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
   bool enable_compression = true;
+  bool enable_zstd = false;  // not one of Prometheus's
   std::optional<std::vector<Protocol>> scrape_protocols;
   std::optional<Protocol> fallback_scrape_protocol;
   core::config::ByteSize body_size_limit;

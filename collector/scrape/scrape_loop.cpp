@@ -10,17 +10,29 @@
 namespace collector::scrape {
 namespace {
 
-// Bytes of a body when body_size_limit is not set.
-constexpr std::uint64_t kBodyBytesMax = 128ULL << 20;
 // A scrape this much behind its ideal instant, or a hundredth of the interval if that is less, is dated to it
 // (Prometheus, scrape/scrape.go, ScrapeTimestampTolerance): equal distances compress to nothing.
 constexpr core::Duration kToleranceMax = std::chrono::milliseconds(2);
 // How long an ending waits for room in the shard's queue.
 constexpr core::Duration kRetryAfter = std::chrono::seconds(1);
 constexpr std::string_view kOverSize = "body size limit exceeded";
+// Of what a target says about itself, in an error that is kept.
+constexpr std::size_t kErrorBytesMax = 2048;
 
 std::uint64_t add(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) {
   return counter.fetch_add(by, std::memory_order_relaxed);
+}
+
+// What may be shown to a person and put into JSON: a target's words are part of it.
+std::string presentable(std::string text) {
+  if (text.size() > kErrorBytesMax) {
+    text.resize(kErrorBytesMax);
+    // Not half a rune.
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
+    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xc0) text.pop_back();
+    text += "...";
+  }
+  return core::ring::is_valid_utf8(text) ? text : core::ring::go_quote(text);
 }
 
 // Seconds in the shortest form: 10, 1.5.
@@ -45,11 +57,11 @@ std::string_view to_string(Health health) {
 ScrapeLoop::ScrapeLoop(const LoopContext& context, Shard& shard, std::shared_ptr<const Job> job, Target target,
                        std::string limit_error)
     : context_(context),
-      shard_(shard),
+      shard_(&shard),
       job_(std::move(job)),
       target_(std::move(target)),
       limit_error_(std::move(limit_error)),
-      series_(std::make_shared<TargetSeries>(job_, target_)) {
+      series_(std::make_shared<TargetSeries>(job_, target_, context.memory)) {
   status_.target = target_;
   status_.scrape_pool = job_->config.job_name;
 }
@@ -60,8 +72,9 @@ void ScrapeLoop::take_over(ScrapeLoop& before) {
   status.target = target_;
   status_ = std::move(status);
   series_ = before.series_;
+  shard_ = before.shard_;
   // Behind whatever the old loop still has in the queue. Without room the series go on as they were until a restart.
-  if (!shard_.post([series = series_, job = job_, timeout = target_.timeout](core::ring::Appender&) {
+  if (!shard_->post([series = series_, job = job_, timeout = target_.timeout](core::ring::Appender&) {
         series->adopt(job, timeout);
       })) {
     add(context_.stats.queue_full);
@@ -124,6 +137,10 @@ core::net::Request ScrapeLoop::make_request() const {
   // A body of exactly the limit is too large already.
   request.body_limit = config.body_size_limit.bytes == 0 ? kBodyBytesMax : config.body_size_limit.bytes - 1;
   request.accept_gzip = config.enable_compression;
+  request.accept_zstd = config.enable_compression && config.enable_zstd;
+  request.unpack = false;  // on the shard: a bomb must not stop the loop
+  request.only_ok_body = true;
+  request.budget = context_.memory.bodies;
   request.headers.emplace_back("Accept", accept_header(*config.scrape_protocols, *config.metric_name_escaping_scheme));
   if (!config.enable_compression) request.headers.emplace_back("Accept-Encoding", "identity");
   request.headers.emplace_back("X-Prometheus-Scrape-Timeout-Seconds", format_seconds(target_.timeout));
@@ -156,31 +173,99 @@ void ScrapeLoop::scrape() {
 void ScrapeLoop::fetched(core::Result<core::net::Response> response) {
   transfer_ = 0;
   if (stopped_) return;
+  fetch_.body_limit = request_->body_limit;
   if (!response) {
     fetch_.over_size = response.error().message.ends_with(kOverSize);
+    fetch_.over_memory = response.error().message.starts_with(core::kNoMemoryLeft);
     fetch_.error = fetch_.over_size ? std::string(kOverSize) : response.error().message;
   } else if (response->status != 200) {
     fetch_.error = fmt::format("server returned HTTP status {}{}{}", response->status,
                                response->reason.empty() ? "" : " ", response->reason);
     context_.buffers.give_back(std::move(response->body));
+  } else if (response->body.empty() && job_->config.enable_compression &&
+             core::net::find_header(response->headers, "Content-Encoding") == "gzip") {
+    fetch_.error = "EOF";  // a gzip stream is never empty, and an empty body would be a good scrape of nothing
   } else {
     fetch_.content_type = core::net::find_header(response->headers, "Content-Type");
     fetch_.body = std::move(response->body);
+    fetch_.coding = response->coding;
+    fetch_.hold = std::move(response->hold);
   }
   ingest(std::move(fetch_));
 }
 
 void ScrapeLoop::ingest(Fetch fetch) {
-  const std::int64_t time_ms = fetch.time_ms;
   const auto shared = std::make_shared<Fetch>(std::move(fetch));
-  const bool posted =
-      shard_.post([self = shared_from_this(), series = series_, shared](core::ring::Appender& appender) {
-        const ScrapeReport report = series->ingest(appender, self->context_.clock, *shared, self->shard_.scratch());
-        self->context_.buffers.give_back(std::move(shared->body));
-        self->note(*shared, report);
-        self->end_scrape();
-      });
-  if (posted) return;
+  const bool large = costly_.load(std::memory_order_acquire) || shared->body.size() > kSmallBodyBytesMax;
+  if (large && context_.large != nullptr && shard_ != context_.large) return move(shared);
+  post(shared);
+}
+
+void ScrapeLoop::post(const std::shared_ptr<Fetch>& fetch) {
+  const bool posted = shard_->post([self = shared_from_this(), shard = shard_, fetch](core::ring::Appender& appender) {
+    self->take_in(appender, *shard, fetch);
+  });
+  if (!posted) refuse(fetch->time_ms);
+}
+
+// Its shard lets go of the series first; then this thread, which alone decides where they are, hands them on. Until the
+// scrape ends there is no other.
+void ScrapeLoop::move(const std::shared_ptr<Fetch>& fetch) {
+  const bool posted = shard_->post([self = shared_from_this(), fetch](core::ring::Appender& appender) {
+    self->series_->close(appender);
+    self->context_.scheduler.post([self, fetch] { self->moved(fetch); });
+  });
+  if (!posted) refuse(fetch->time_ms);
+}
+
+void ScrapeLoop::moved(const std::shared_ptr<Fetch>& fetch) {
+  // Stopped meanwhile, it has no series any more or another loop has.
+  if (stopped_) return;
+  shard_ = context_.large;
+  add(context_.stats.moved);
+  post(fetch);
+}
+
+// On the shard.
+void ScrapeLoop::take_in(core::ring::Appender& appender, Shard& shard, const std::shared_ptr<Fetch>& fetch) {
+  const bool may_move = context_.large != nullptr && &shard != context_.large;
+  const core::Duration before = may_move ? context_.cpu_time() : core::Duration::zero();
+  if (!unpack(*fetch, may_move ? kSmallBodyBytesMax : fetch->body_limit)) {
+    series_->close(appender);
+    context_.scheduler.post([self = shared_from_this(), fetch] { self->moved(fetch); });
+    return;
+  }
+  const ScrapeReport report = series_->ingest(appender, context_.clock, *fetch, shard.scratch());
+  context_.buffers.give_back(std::move(fetch->body));
+  fetch->hold.reset();
+  if (may_move && context_.cpu_time() - before > kSmallCpuMax) costly_.store(true, std::memory_order_release);
+  note(*fetch, report);
+  end_scrape();
+}
+
+// False if the body unpacks to more than `limit` bytes and yet may be within its own; it stays packed then.
+bool ScrapeLoop::unpack(Fetch& fetch, std::uint64_t limit) {
+  if (fetch.coding == core::net::Coding::kIdentity) return true;
+  std::string text = context_.buffers.take();
+  const auto done = core::net::decompress(fetch.coding, fetch.body, std::min(limit, fetch.body_limit), text);
+  const bool too_large = !done && done.error().code == core::Errc::kLimitExceeded;
+  if (too_large && limit < fetch.body_limit) {
+    context_.buffers.give_back(std::move(text));
+    return false;
+  }
+  if (!done) {
+    fetch.over_size = too_large;
+    fetch.error = done.error().message;
+    text.clear();
+  }
+  fetch.coding = core::net::Coding::kIdentity;
+  fetch.body.swap(text);
+  fetch.hold.reset();
+  context_.buffers.give_back(std::move(text));
+  return true;
+}
+
+void ScrapeLoop::refuse(std::int64_t time_ms) {
   add(context_.stats.queue_full);
   Fetch refused;
   refused.time_ms = time_ms;
@@ -200,9 +285,12 @@ void ScrapeLoop::note(const Fetch& fetch, const ScrapeReport& report) {
   add(stats.out_of_bounds, report.out_of_bounds);
   add(stats.series_refused, report.series_refused);
   add(stats.tolerated, report.tolerated);
+  add(stats.families_refused, report.families_refused);
+  if (fetch.over_size) add(stats.over_size);
+  if (fetch.over_memory || report.over_memory) add(stats.over_memory);
   {
     const std::lock_guard lock(status_mutex_);
-    status_.last_error = report.error;
+    status_.last_error = presentable(report.error);
     status_.last_scrape = core::from_unix_ms(fetch.time_ms);
     status_.last_duration = report.duration;
     status_.health = report.error.empty() ? Health::kUp : Health::kDown;
@@ -271,7 +359,7 @@ void ScrapeLoop::wait_to_end(core::SteadyTime when, std::int64_t marker_ms) {
   timer_ = context_.scheduler.schedule_at(when, [weak = weak_from_this(), marker_ms] {
     const auto self = weak.lock();
     if (!self || self->ended_) return;
-    self->ended_ = self->shard_.post([series = self->series_, marker_ms](core::ring::Appender& appender) {
+    self->ended_ = self->shard_->post([series = self->series_, marker_ms](core::ring::Appender& appender) {
       if (marker_ms != 0) series->end(appender, marker_ms);
       series->close(appender);
     });

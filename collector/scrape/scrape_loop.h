@@ -16,6 +16,7 @@
 #include "collector/scrape/target_series.h"
 #include "core/net/http_client.h"
 #include "core/time/clock.h"
+#include "core/time/cpu_time.h"
 #include "core/time/scheduler.h"
 
 namespace collector::scrape {
@@ -41,8 +42,17 @@ struct ScrapeStats {
   std::atomic<std::uint64_t> out_of_bounds{0};
   std::atomic<std::uint64_t> series_refused{0};
   std::atomic<std::uint64_t> tolerated{0};
-  std::atomic<std::uint64_t> target_errors{0};  // targets that could not be made
+  std::atomic<std::uint64_t> over_size{0};         // scrapes that failed for the size of their body
+  std::atomic<std::uint64_t> over_memory{0};       // for want of memory: bodies, samples or lines of all targets
+  std::atomic<std::uint64_t> families_refused{0};  // HELP, TYPE and UNIT lines that were not noted
+  std::atomic<std::uint64_t> moved{0};             // targets that went to the shard of the large ones
+  std::atomic<std::uint64_t> target_errors{0};     // targets that could not be made
 };
+
+// Bodies, unpacked, that any shard reads; larger ones are for the shard of the large ones.
+inline constexpr std::uint64_t kSmallBodyBytesMax = 1 << 20;
+// Processor time of one scrape's reading and writing, past which its target goes there too.
+inline constexpr core::Duration kSmallCpuMax = std::chrono::milliseconds(25);
 
 // What a loop stands on. Everything outlives the loops.
 struct LoopContext {
@@ -53,6 +63,10 @@ struct LoopContext {
   BodyBuffers& buffers;
   // Called on the target's shard after its samples are readable. May be empty; must not block.
   std::function<void(const Arrival&)> on_arrival;
+  // Where targets are taken in that cost much, so that no other waits behind them; none: with the others.
+  Shard* large = nullptr;
+  ScrapeMemory memory;
+  std::function<core::Duration()> cpu_time = core::thread_cpu_time;  // of the calling thread
 };
 
 enum class Health { kUnknown, kUp, kDown };
@@ -77,7 +91,8 @@ enum class Ending {
 };
 
 // Scrapes one target at its times: once an interval, at an instant of it that the target's hash picks, never two at
-// once. Fetching is the HTTP client's work on the I/O thread; reading and appending the shard's.
+// once. Fetching is the HTTP client's work on the I/O thread; unpacking, reading and appending the shard's. A target
+// whose body is large or takes long to read moves to a shard of its like, once and for as long as the loop lives.
 //
 // Thread safety: confined to the scheduler's thread, except status() and metadata(): any thread.
 class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
@@ -112,6 +127,12 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   std::int64_t aligned_time_ms();
   void fetched(core::Result<core::net::Response> response);
   void ingest(Fetch fetch);
+  void post(const std::shared_ptr<Fetch>& fetch);
+  void move(const std::shared_ptr<Fetch>& fetch);
+  void moved(const std::shared_ptr<Fetch>& fetch);
+  void take_in(core::ring::Appender& appender, Shard& shard, const std::shared_ptr<Fetch>& fetch);
+  bool unpack(Fetch& fetch, std::uint64_t limit);
+  void refuse(std::int64_t time_ms);
   void note(const Fetch& fetch, const ScrapeReport& report);
   void end_scrape();
   void done();
@@ -119,7 +140,7 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   void wait_to_end(core::SteadyTime when, std::int64_t marker_ms);
 
   const LoopContext& context_;
-  Shard& shard_;
+  Shard* shard_;
   std::shared_ptr<const Job> job_;
   Target target_;
   std::string limit_error_;
@@ -137,6 +158,8 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   // one did before is seen by the other after.
   enum class Flight : std::uint8_t { kNone, kOne, kOneAndTickWaits };
   std::atomic<Flight> flight_{Flight::kNone};
+  // The shard has seen that the target costs much. release and acquire: with the scrape that showed it.
+  std::atomic<bool> costly_{false};
   std::optional<core::net::Request> request_;  // the part of it that stays
 
   mutable std::mutex status_mutex_;

@@ -59,8 +59,16 @@ class LoopsByTarget {
 ScrapePools::ScrapePools(const core::Clock& clock, core::Scheduler& scheduler, core::net::HttpClient& http,
                          std::vector<std::unique_ptr<Shard>> shards, std::function<void(const Arrival&)> on_arrival,
                          ScrapePoolsOptions options)
-    : context_{clock, scheduler, http, stats_, buffers_, std::move(on_arrival)},
-      options_(std::move(options)),
+    : context_{clock,
+               scheduler,
+               http,
+               stats_,
+               buffers_,
+               std::move(on_arrival),
+               options.large.get(),
+               std::move(options.memory)},
+      host_name_(std::move(options.host_name)),
+      large_(std::move(options.large)),
       shards_(std::move(shards)) {
   CHECK(!shards_.empty(), "targets need a shard");
 }
@@ -111,8 +119,12 @@ void ScrapePools::forget_ended() {
 
 void ScrapePools::apply(const std::vector<ScrapeConfig>& jobs, const core::ring::Labels& external_labels,
                         const Discovered& discovered) {
-  seed_ = fnv1a(options_.host_name + external_labels.to_string());
+  seed_ = fnv1a(host_name_ + external_labels.to_string());
   forget_ended();
+  // One body that is allowed must have room.
+  std::uint64_t largest = kBodyBytesMax;
+  for (const ScrapeConfig& job : jobs) largest = std::max<std::uint64_t>(largest, job.body_size_limit.bytes);
+  context_.memory.bodies->set_limit(2 * largest);
   std::map<std::string, Pool> before;
   {
     const std::lock_guard lock(mutex_);

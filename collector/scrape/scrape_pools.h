@@ -28,13 +28,15 @@ struct TargetMetadata {
 };
 
 struct ScrapePoolsOptions {
-  std::string host_name;  // with the external labels, what tells replicas apart
+  std::string host_name;         // with the external labels, what tells replicas apart
+  std::unique_ptr<Shard> large;  // for targets that cost much, so that no other waits for them; none: with the others
+  ScrapeMemory memory;
 };
 
 // Every job with its loops. A new configuration is taken whole: loops of unchanged jobs do not notice, those of a job
 // that changed only in timing, sample limit or HTTP settings go on with their series, others end and begin anew.
 //
-// Thread safety: confined to the scheduler's thread, except status(), metadata() and stats(): any thread.
+// Thread safety: confined to the scheduler's thread, except status(), metadata(), stats() and memory(): any thread.
 class ScrapePools {
  public:
   // REQUIRES: at least one shard; `clock`, `scheduler` and `http` outlive this.
@@ -60,6 +62,7 @@ class ScrapePools {
   std::vector<PoolStatus> status() const;  // jobs by name
   std::vector<TargetMetadata> metadata() const;
   const ScrapeStats& stats() const { return stats_; }
+  const ScrapeMemory& memory() const { return context_.memory; }
 
  private:
   struct Pool {
@@ -77,14 +80,16 @@ class ScrapePools {
   ScrapeStats stats_;
   BodyBuffers buffers_;
   LoopContext context_;
-  ScrapePoolsOptions options_;
+  const std::string host_name_;
   std::uint64_t seed_ = 0;
   std::vector<std::shared_ptr<ScrapeLoop>> ending_;
 
   mutable std::mutex mutex_;
   std::map<std::string, Pool> pools_;  // written on the scheduler's thread under mutex_, read anywhere under it
 
-  std::vector<std::unique_ptr<Shard>> shards_;  // last: what their tasks use goes after them
+  // Last: what their tasks use goes after them.
+  std::unique_ptr<Shard> large_;
+  std::vector<std::unique_ptr<Shard>> shards_;
 };
 
 }  // namespace collector::scrape

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/scrape/shard.h"
 
+#include <sys/resource.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -12,8 +14,8 @@ namespace {
 
 class ThreadShard final : public Shard {
  public:
-  ThreadShard(core::ring::Ring& ring, std::size_t capacity)
-      : appender_(ring.make_appender()), capacity_(capacity), thread_([this] { run(); }) {}
+  ThreadShard(core::ring::Ring& ring, ThreadShardOptions options)
+      : appender_(ring.make_appender()), options_(options), thread_([this] { run(); }) {}
 
   ~ThreadShard() override {
     {
@@ -27,7 +29,7 @@ class ThreadShard final : public Shard {
   bool post(Task task) override {
     {
       const std::lock_guard lock(mutex_);
-      if (queue_.size() >= capacity_) return false;
+      if (queue_.size() >= options_.capacity) return false;
       queue_.push_back(std::move(task));
     }
     changed_.notify_one();
@@ -36,6 +38,8 @@ class ThreadShard final : public Shard {
 
  private:
   void run() {
+    // On Linux this is the thread's own, not the process's. It may be forbidden, and is only a courtesy.
+    if (options_.nice != 0) static_cast<void>(::setpriority(PRIO_PROCESS, 0, options_.nice));
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
@@ -49,7 +53,7 @@ class ThreadShard final : public Shard {
   }
 
   std::unique_ptr<core::ring::Appender> appender_;  // used by the thread only
-  const std::size_t capacity_;
+  const ThreadShardOptions options_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Task> queue_;  // guarded by mutex_
@@ -59,8 +63,8 @@ class ThreadShard final : public Shard {
 
 }  // namespace
 
-std::unique_ptr<Shard> make_thread_shard(core::ring::Ring& ring, std::size_t capacity) {
-  return std::make_unique<ThreadShard>(ring, capacity);
+std::unique_ptr<Shard> make_thread_shard(core::ring::Ring& ring, ThreadShardOptions options) {
+  return std::make_unique<ThreadShard>(ring, options);
 }
 
 }  // namespace collector::scrape

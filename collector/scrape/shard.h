@@ -45,7 +45,12 @@ class InlineShard final : public Shard {
   std::unique_ptr<core::ring::Appender> appender_;
 };
 
-// A thread with a queue of `capacity` tasks. Its destruction runs what is queued and waits for the thread.
-std::unique_ptr<Shard> make_thread_shard(core::ring::Ring& ring, std::size_t capacity = kShardQueueMax);
+struct ThreadShardOptions {
+  std::size_t capacity = kShardQueueMax;  // tasks that wait
+  int nice = 0;                           // more: others get the processor first
+};
+
+// A thread with a queue. Its destruction runs what is queued and waits for the thread.
+std::unique_ptr<Shard> make_thread_shard(core::ring::Ring& ring, ThreadShardOptions options = {});
 
 }  // namespace collector::scrape

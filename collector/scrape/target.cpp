@@ -21,6 +21,9 @@ constexpr std::string_view kScheme = "__scheme__";
 constexpr std::string_view kPath = "__metrics_path__";
 constexpr std::string_view kInterval = "__scrape_interval__";
 constexpr std::string_view kTimeout = "__scrape_timeout__";
+constexpr std::string_view kConvertHistograms = "__convert_classic_histograms_to_nhcb__";
+constexpr std::string_view kClassicHistograms = "__always_scrape_classic_histograms__";
+constexpr std::string_view kNativeHistograms = "__scrape_native_histograms__";
 constexpr std::string_view kParam = "__param_";
 constexpr std::string_view kMeta = "__meta_";
 constexpr std::string_view kReserved = "__";
@@ -58,9 +61,10 @@ std::string build_url(const ScrapeConfig& job, const LabelBuilder& labels) {
     if (values.empty()) values.emplace_back();
     values.front() = value;
   }
+  // As Go's net/url prints it: a path that relabelling emptied stays empty.
   const std::string_view path = labels.get(kPath);
   std::string url = fmt::format("{}://{}{}{}", labels.get(kScheme), labels.get(kAddress),
-                                path.starts_with('/') ? "" : "/", percent_encode(path, "$&+,/:;=@"));
+                                path.empty() || path.starts_with('/') ? "" : "/", percent_encode(path, "$&+,/:;=@"));
   char separator = '?';
   for (const auto& [name, values] : params) {
     for (const std::string& value : values) {
@@ -76,6 +80,24 @@ Result<core::Millis> parse_positive(std::string_view what, std::string_view text
   if (!parsed) return core::fail(Errc::kInvalid, "error parsing scrape {}: {}", what, parsed.error().message);
   if (parsed->count() == 0) return core::fail(Errc::kInvalid, "scrape {} cannot be 0", what);
   return *parsed;
+}
+
+// As Go's strconv.ParseBool. What these labels ask for is not done here, one way or the other; a value that is none
+// means that somebody relabelled by mistake.
+Result<void> check_flags(const LabelBuilder& labels) {
+  constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
+      {kConvertHistograms, "convert classic histograms to nhcb"},
+      {kClassicHistograms, "always scrape classic histograms"},
+      {kNativeHistograms, "scrape native histograms"}};
+  for (const auto& [name, what] : kFlags) {
+    const std::string_view text = labels.get(name);
+    constexpr std::string_view kBools[] = {"1", "t", "T", "TRUE",  "true",  "True",
+                                           "0", "f", "F", "FALSE", "false", "False"};
+    if (text.empty() || std::find(std::begin(kBools), std::end(kBools), text) != std::end(kBools)) continue;
+    return core::fail(Errc::kInvalid, "error parsing {}: strconv.ParseBool: parsing {}: invalid syntax", what,
+                      core::ring::go_quote(text));
+  }
+  return {};
 }
 
 void set_default(LabelBuilder& labels, std::string_view name, std::string_view value) {
@@ -95,9 +117,9 @@ LabelBuilder discovered_labels(const ScrapeConfig& job, const LabelMap& own_labe
   set_default(labels, kTimeout, core::format_duration(job.scrape_timeout));
   set_default(labels, kPath, job.metrics_path);
   set_default(labels, kScheme, core::config::Codec<Scheme>::print(job.scheme));
-  set_default(labels, "__convert_classic_histograms_to_nhcb__", text(job.convert_classic_histograms_to_nhcb));
-  set_default(labels, "__always_scrape_classic_histograms__", text(job.always_scrape_classic_histograms));
-  set_default(labels, "__scrape_native_histograms__", text(job.scrape_native_histograms));
+  set_default(labels, kConvertHistograms, text(job.convert_classic_histograms_to_nhcb));
+  set_default(labels, kClassicHistograms, text(job.always_scrape_classic_histograms));
+  set_default(labels, kNativeHistograms, text(job.scrape_native_histograms));
   for (const auto& [name, values] : job.params) {
     if (!values.empty()) set_default(labels, std::string(kParam) + name, values.front());
   }
@@ -154,6 +176,7 @@ Result<Target> build_target(const ScrapeConfig& job, const relabel::Rules& rules
     return core::fail(Errc::kInvalid, "scrape timeout cannot be greater than scrape interval (\"{}\" > \"{}\")",
                       labels.get(kTimeout), labels.get(kInterval));
   }
+  if (auto flags = check_flags(labels); !flags) return core::fail(flags.error());
   target.interval = *interval;
   target.timeout = *timeout;
   for (const auto& pair : std::vector<core::ring::Label>(labels.pairs())) {

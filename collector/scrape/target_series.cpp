@@ -48,11 +48,20 @@ exposition::MetricType type_at(std::size_t at, const std::vector<TypeChange>& ch
 
 }  // namespace
 
-TargetSeries::TargetSeries(std::shared_ptr<const Job> job, const Target& target)
+TargetSeries::TargetSeries(std::shared_ptr<const Job> job, const Target& target, const ScrapeMemory& memory)
     : job_(std::move(job)),
       labels_(target.labels),
       timeline_identity_(target.timeline_identity()),
-      timeout_(target.timeout) {}
+      timeout_(target.timeout),
+      samples_max_(memory.samples_max) {
+  if (memory.lines != nullptr) line_hold_.emplace(memory.lines);
+}
+
+// Whether there is memory for so many lines. In steps, so that the budget is not asked for each of them.
+bool TargetSeries::hold_lines(std::size_t lines) {
+  constexpr std::size_t kStep = 1024;
+  return !line_hold_ || line_hold_->grow_to((lines + kStep - 1) / kStep * kStep * sizeof(Line));
+}
 
 bool TargetSeries::reusable(const ScrapeConfig& a, const ScrapeConfig& b) {
   ScrapeConfig same = a;
@@ -74,6 +83,7 @@ ScrapeReport TargetSeries::ingest(Appender& appender, const core::Clock& clock, 
   Intake intake{appender, fetch, scratch, {}, {}, false};
   ScrapeReport& report = intake.report;
   scrape_ = (scrape_ + 1) & kScrapeCountMask;
+  const std::size_t lines_before = lines_.size();
   lines_.begin_body(scratch.index);
   report.error = fetch.error;
   report.body_bytes = fetch.over_size ? -1 : static_cast<std::int64_t>(fetch.body.size());
@@ -100,7 +110,7 @@ ScrapeReport TargetSeries::ingest(Appender& appender, const core::Clock& clock, 
   scratch.clear();
   lines_.end_body();
   body_lines_ = intake.counts.lines;
-  forget_unseen(report.error.empty());
+  forget_unseen(report.error.empty(), lines_before);
   return report;
 }
 
@@ -146,7 +156,7 @@ Result<void> TargetSeries::read_entries(LayoutReader& reader, Format format, Int
   const std::uint64_t limit = job_->config.sample_limit;
   for (;;) {
     // Past the limits lines are only counted: none of the body will be written.
-    const std::uint64_t most = limit > 0 ? std::min<std::uint64_t>(limit, kBodySamplesMax) : kBodySamplesMax;
+    const std::uint64_t most = limit > 0 ? std::min(limit, samples_max_) : samples_max_;
     const std::uint64_t have = reader.counts().post_relabeling;
     if (have < most) reader.take_known(most - have);
     switch (const Entry entry = reader.next()) {
@@ -155,7 +165,7 @@ Result<void> TargetSeries::read_entries(LayoutReader& reader, Format format, Int
       case Entry::kHelp:
       case Entry::kType:
       case Entry::kUnit:
-        note_metadata(entry, reader.parser(), format);
+        if (!note_metadata(entry, reader.parser(), format)) ++intake.report.families_refused;
         intake.noted_metadata = true;
         break;
       case Entry::kSample:
@@ -175,8 +185,10 @@ Result<void> TargetSeries::read_entries(LayoutReader& reader, Format format, Int
 
 Result<void> TargetSeries::take_sample(LayoutReader& reader, Intake& intake) {
   reader.count_scraped();
-  if (reader.counts().scraped > kBodySamplesMax) {
-    return core::fail(Errc::kLimitExceeded, "more than {} samples in one body", kBodySamplesMax);
+  if (reader.counts().scraped > samples_max_) {
+    intake.report.over_memory = true;
+    return core::fail(Errc::kLimitExceeded, "more than {} samples in one body: ring.max_series is too small for it",
+                      samples_max_);
   }
   LineNumber number = reader.line();
   if (number == kNoLine) {
@@ -200,6 +212,13 @@ Result<LineNumber> TargetSeries::add_line(LayoutReader& reader, Intake& intake) 
   reader.parser().labels(intake.scratch.labels);
   const Result<std::optional<Labels>> labels = sample_labels(*job_, labels_, intake.scratch.labels);
   if (!labels) return core::fail(labels.error());
+  // A block of comments may come before each.
+  if (lines_.size() + 2 > LineTable::kLinesMax || !hold_lines(lines_.size() + 2)) {
+    intake.report.over_memory = true;
+    return core::fail(Errc::kLimitExceeded,
+                      "no memory left for another line: this target has {}, and ring.max_series bounds those of all",
+                      lines_.size());
+  }
   const LineNumber number = reader.add_line();
   lines_[number].marks.dropped = !labels->has_value();
   const std::uint64_t limit = job_->config.sample_limit;
@@ -333,11 +352,13 @@ void TargetSeries::close(Appender& appender) {
 }
 
 // Lines and families that come and go would fill the memory. Lines go when they are more than twice the living and two
-// scrapes did not show them.
-void TargetSeries::forget_unseen(bool good) {
+// scrapes did not show them; and the new ones of a failed scrape, if they are many.
+void TargetSeries::forget_unseen(bool good, std::size_t lines_before) {
+  if (!good && lines_.size() > lines_before + kFailedLinesKept) lines_.cut(lines_before);
   if (lines_.size() > 2 * std::max(good_lines_, body_lines_) + kIdleLinesMin) {
     lines_.forget_if([this](const Line& line) { return ((scrape_ - line.marks.seen) & kScrapeCountMask) > 2; });
   }
+  if (line_hold_) line_hold_->shrink_to((lines_.size() / 1024 + 1) * 1024 * sizeof(Line));
   if (good) {
     good_lines_ = body_lines_;
     ++good_scrapes_;
@@ -348,18 +369,31 @@ void TargetSeries::forget_unseen(bool good) {
   if (good_scrapes_ % kFamilyScrapesKept != 0) return;
   const std::lock_guard lock(metadata_mutex_);
   std::erase_if(families_, [this](const auto& each) { return each.second.seen + kFamilyScrapesKept < good_scrapes_; });
+  metadata_bytes_ = 0;
+  for (const auto& [name, family] : families_) metadata_bytes_ += name.size() + family.bytes();
 }
 
-void TargetSeries::note_metadata(Entry entry, const Parser& parser, Format format) {
+// False if there is no room for it: whatever a target calls its families, and however many, it has its share and no
+// more.
+bool TargetSeries::note_metadata(Entry entry, const Parser& parser, Format format) {
   const std::lock_guard lock(metadata_mutex_);
+  const std::string_view text = parser.text().substr(0, kHelpBytesMax);
   auto found = families_.find(parser.family());
-  if (found == families_.end()) {
-    if (families_.size() >= kFamiliesMax) return;
+  const bool known = found != families_.end();
+  std::size_t more = known ? 0 : parser.family().size();
+  if (entry != Entry::kType) {
+    const std::size_t before = !known ? 0 : (entry == Entry::kHelp ? found->second.help : found->second.unit).size();
+    more += text.size() - std::min(text.size(), before);
+  }
+  if (metadata_bytes_ + more > kMetadataBytesMax) return false;
+  const std::size_t name_bytes = known ? 0 : parser.family().size();
+  if (!known) {
+    if (families_.size() >= kFamiliesMax) return false;
     found = families_.emplace(std::string(parser.family()), Family{}).first;
   }
   Family& family = found->second;
   family.seen = good_scrapes_;
-  const std::string_view text = parser.text().substr(0, kHelpBytesMax);
+  metadata_bytes_ += name_bytes - family.bytes();
   switch (entry) {
     case Entry::kHelp:
       // Mostly the same text as last time.
@@ -376,6 +410,8 @@ void TargetSeries::note_metadata(Entry entry, const Parser& parser, Format forma
     default:
       break;
   }
+  metadata_bytes_ += family.bytes();
+  return true;
 }
 
 std::vector<FamilyMetadata> TargetSeries::metadata() const {

@@ -17,7 +17,9 @@
 #include "collector/scrape/line_hash.h"
 #include "collector/scrape/line_table.h"
 #include "collector/scrape/sample_labels.h"
+#include "collector/scrape/scrape_memory.h"
 #include "collector/scrape/target.h"
+#include "core/net/decompressor.h"
 #include "core/ring/ring.h"
 #include "core/time/clock.h"
 
@@ -29,8 +31,12 @@ struct Fetch {
   core::SteadyTime started{};  // the same instant, for its duration
   std::string error;           // why there is no body; empty if there is one
   bool over_size = false;      // the error is that the body was too large
+  bool over_memory = false;    // or that there was no memory left for it
   std::string content_type;
   std::string body;
+  core::net::Coding coding = core::net::Coding::kIdentity;  // of the body; it is unpacked before it is read
+  std::uint64_t body_limit = kBodyBytesMax;                 // unpacked
+  std::shared_ptr<const core::ByteHold> hold;               // what the body takes of all bodies' memory
 };
 
 // What a scrape came to: the report series' values, and what was dropped on the way.
@@ -43,9 +49,11 @@ struct ScrapeReport {
   std::int64_t body_bytes = 0;        // -1: too large
   std::uint64_t out_of_order = 0;
   std::uint64_t duplicates = 0;
-  std::uint64_t out_of_bounds = 0;   // too far in the future
-  std::uint64_t tolerated = 0;       // lines that are new and that Prometheus would have failed the scrape for
-  std::uint64_t series_refused = 0;  // samples whose series the ring had no room for
+  std::uint64_t out_of_bounds = 0;     // too far in the future
+  std::uint64_t tolerated = 0;         // lines that are new and that Prometheus would have failed the scrape for
+  std::uint64_t series_refused = 0;    // samples whose series the ring had no room for
+  std::uint64_t families_refused = 0;  // HELP, TYPE and UNIT lines that were not noted: there are too many
+  bool over_memory = false;            // the error is that there are more samples or lines than there is memory for
 };
 
 // One metric family of a target.
@@ -62,6 +70,10 @@ inline constexpr std::int64_t kAheadMsMax = 10 * 60 * 1000;
 inline constexpr std::size_t kFamiliesMax = 10'000;
 // Bytes of a HELP text that are kept.
 inline constexpr std::size_t kHelpBytesMax = 4096;
+// Bytes of all that is noted of a target's families; what does not fit is not noted.
+inline constexpr std::size_t kMetadataBytesMax = 1 << 20;
+// Lines that a failed scrape may leave behind, so that it need not make them again when it succeeds.
+inline constexpr std::size_t kFailedLinesKept = 4096;
 // Good scrapes for which a family that is gone is remembered.
 inline constexpr std::uint64_t kFamilyScrapesKept = 10;
 // Lines that are gone and yet remembered, beside as many as are living: those of a histogram or two that come and go.
@@ -89,7 +101,7 @@ inline constexpr std::size_t kReportSeriesCount = 8;
 // Invariants: of a failed scrape nothing is in the ring but stale markers and the report series.
 class TargetSeries {
  public:
-  TargetSeries(std::shared_ptr<const Job> job, const Target& target);
+  TargetSeries(std::shared_ptr<const Job> job, const Target& target, const ScrapeMemory& memory = {});
 
   // Reads a body (or a failure) and appends what it means. `scratch` is left empty.
   ScrapeReport ingest(core::ring::Appender& appender, const core::Clock& clock, const Fetch& fetch,
@@ -97,7 +109,7 @@ class TargetSeries {
 
   // The target is gone: markers at `time_ms` for every series and report series that has nothing newer.
   void end(core::ring::Appender& appender, std::int64_t time_ms);
-  // Gives the timeline back. The last call.
+  // Gives the timeline back. The last call, or the last one on this shard: ingest() of another goes on from there.
   void close(core::ring::Appender& appender);
 
   // Goes on under a changed job, keeping what it knows. REQUIRES: reusable(old job, new job).
@@ -115,6 +127,7 @@ class TargetSeries {
     std::string help;
     std::string unit;
     std::uint64_t seen = 0;
+    std::size_t bytes() const { return help.size() + unit.size(); }
   };
   // A scrape while it is taken in.
   struct Intake {
@@ -130,7 +143,7 @@ class TargetSeries {
   core::Result<void> read_entries(LayoutReader& reader, exposition::Format format, Intake& intake);
   core::Result<void> take_sample(LayoutReader& reader, Intake& intake);
   core::Result<LineNumber> add_line(LayoutReader& reader, Intake& intake);
-  void note_metadata(exposition::Entry entry, const exposition::Parser& parser, exposition::Format format);
+  bool note_metadata(exposition::Entry entry, const exposition::Parser& parser, exposition::Format format);
 
   void write_all(Intake& intake);
   void write(const PendingSample& pending, std::int64_t time_ms, Intake& intake);
@@ -138,7 +151,8 @@ class TargetSeries {
   void write_markers(core::ring::Appender& appender, std::int64_t time_ms, std::uint32_t last_seen);
   void write_reports(Intake& intake);
   void write_report(ReportSeries which, double value, Intake& intake);
-  void forget_unseen(bool good);
+  void forget_unseen(bool good, std::size_t lines_before);
+  bool hold_lines(std::size_t lines);
   bool open(core::ring::Appender& appender);
 
   std::shared_ptr<const Job> job_;
@@ -149,8 +163,10 @@ class TargetSeries {
   std::uint32_t scrape_ = 0;  // counts attempts, & kScrapeCountMask
   std::uint64_t good_scrapes_ = 0;
 
+  const std::uint64_t samples_max_;
   LineHash hash_;
   LineTable lines_;
+  std::optional<core::ByteHold> line_hold_;   // none: nobody counts
   std::optional<exposition::Format> format_;  // of the last body
   bool reads_blocks_ = false;                 // the next body's
   std::size_t body_lines_ = 0;                // lines and blocks of the last body
@@ -159,6 +175,7 @@ class TargetSeries {
 
   mutable std::mutex metadata_mutex_;
   std::map<std::string, Family, std::less<>> families_;  // guarded by metadata_mutex_
+  std::size_t metadata_bytes_ = 0;                       // of them; guarded by metadata_mutex_
 };
 
 }  // namespace collector::scrape

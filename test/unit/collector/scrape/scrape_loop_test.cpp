@@ -422,7 +422,7 @@ TEST(ThreadShard, RunsTasksInOrderAndRefusesPastItsBound) {
   std::vector<int> order;
   std::atomic<bool> go{false};
   {
-    const auto shard = make_thread_shard(*ring, 2);
+    const auto shard = make_thread_shard(*ring, {.capacity = 2});
     std::atomic<bool> started{false};
     ASSERT_TRUE(shard->post([&](core::ring::Appender&) {
       started = true;

@@ -24,6 +24,8 @@ struct Answer {
   std::string body;
   std::string content_type = "text/plain; version=0.0.4";
   std::string error;  // instead of an answer
+  core::net::Coding coding = core::net::Coding::kIdentity;
+  std::string content_encoding;
 };
 
 // An HttpClient over simulated time: every URL has a script. What takes longer than the request's timeout fails then.
@@ -54,7 +56,10 @@ class ScriptedHttp final : public core::net::HttpClient {
         response.status = answer.status;
         response.reason = answer.reason;
         if (!answer.content_type.empty()) response.headers.emplace_back("content-type", answer.content_type);
+        if (!answer.content_encoding.empty())
+          response.headers.emplace_back("content-encoding", answer.content_encoding);
         response.body = answer.body;
+        response.coding = answer.coding;
         done(std::move(response));
       }
     });

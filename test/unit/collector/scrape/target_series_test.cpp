@@ -170,7 +170,8 @@ TEST_F(TargetSeriesTest, AnOutsizedBodyLeavesNoScratchBehind) {
 TEST_F(TargetSeriesTest, ABodyOfTooManySamplesFails) {
   std::string body;
   for (std::size_t i = 0; i <= kBodySamplesMax; ++i) body += "a 1\n";
-  EXPECT_EQ(ingest(std::move(body)).error, "more than 4194304 samples in one body (line 4194305)");
+  EXPECT_EQ(ingest(std::move(body)).error,
+            "more than 4194304 samples in one body: ring.max_series is too small for it (line 4194305)");
   EXPECT_EQ(samples("a"), "0 series");
   EXPECT_EQ(samples("up"), "10=0");
 }

@@ -80,6 +80,8 @@ TEST(Target, WrongTargetsSayWhatPrometheusSays) {
       {"__scrape_timeout__: '0'", "scrape timeout cannot be 0"},
       {"__scrape_interval__: 5s", "scrape timeout cannot be greater than scrape interval (\"10s\" > \"5s\")"},
       {"__unix_socket__: /run/x", "__unix_socket__: scraping over a Unix socket is not part of this version"},
+      {"__convert_classic_histograms_to_nhcb__: maybe",
+       "error parsing convert classic histograms to nhcb: strconv.ParseBool: parsing \"maybe\": invalid syntax"},
       {"__scheme__: gopher", "unsupported scheme \"gopher\": expected http or https"},
   };
   for (const auto& [label, error] : cases) {
