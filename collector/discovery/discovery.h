@@ -26,8 +26,9 @@ class FolderWatches;
 class Sink {
  public:
   virtual ~Sink() = default;
-  // These groups are new or changed, or gone if they have no targets. Says too that all is well.
-  virtual void update(std::vector<TargetGroup> groups) = 0;
+  // These groups are new or changed, or gone if they have no targets. Says too that all is well. False if they are
+  // refused, all of them: there are too many. What was told before stays, and the next update has to go on from there.
+  [[nodiscard]] virtual bool update(std::vector<TargetGroup> groups) = 0;
   // Nothing changed, and all is well.
   virtual void refreshed() = 0;
   // What was found before stays. The message names what could not be read and why.

@@ -26,7 +26,7 @@ class DiscoverySet::Provider final : public Sink {
 
   void start() { discovery_ = make_discovery(config_, set_.context_, *this); }
 
-  void update(std::vector<TargetGroup> groups) override {
+  bool update(std::vector<TargetGroup> groups) override {
     std::size_t targets = status_.targets;
     for (const TargetGroup& group : groups) {
       const auto known = groups_.find(group.source);
@@ -34,7 +34,8 @@ class DiscoverySet::Provider final : public Sink {
       targets += group.targets.size();
     }
     if (targets > kTargetsMax) {
-      return failed(core::error(Errc::kLimitExceeded, "{} targets: at most {}", targets, kTargetsMax));
+      failed(core::error(Errc::kLimitExceeded, "{} targets: at most {}", targets, kTargetsMax));
+      return false;
     }
     bool changed = false;
     for (TargetGroup& group : groups) changed = take(std::move(group)) || changed;
@@ -45,6 +46,7 @@ class DiscoverySet::Provider final : public Sink {
     }
     refreshed();
     if (changed) set_.note_change(jobs);
+    return true;
   }
 
   void refreshed() override {

@@ -99,7 +99,8 @@ class DnsDiscovery final : public Discovery {
     for (const DnsRecord& record : *records) {
       if (record.type == config_.type) group.targets.push_back(target_of(record, config_.port.value_or(0), name));
     }
-    sink_.update({std::move(group)});
+    // A name that is refused is told again, whole, by the next refresh.
+    static_cast<void>(sink_.update({std::move(group)}));
   }
 
   const DnsConfig config_;

@@ -184,7 +184,8 @@ class Ec2Discovery final : public Discovery {
         return fail(core::error(core::Errc::kLimitExceeded, "more than {} pages of instances", kPagesMax));
       }
       busy_ = false;
-      sink_.update({group_});
+      // The one group is told whole each time.
+      static_cast<void>(sink_.update({group_}));
     });
   }
 

@@ -119,8 +119,7 @@ class FileDiscovery final : public Discovery {
     for (const auto& [path, count] : counts_) {
       if (!counts.contains(path)) remove(path, 0, count, changed);
     }
-    counts_ = std::move(counts);
-    sink_.update(std::move(changed));
+    if (sink_.update(std::move(changed))) counts_ = std::move(counts);
     for (const core::Error& error : errors) sink_.failed(error);
   }
 

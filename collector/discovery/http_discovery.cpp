@@ -76,8 +76,7 @@ class HttpDiscovery final : public Discovery {
       groups->push_back(
           {.source = fmt::format("{}:{}", core::net::redact_url(config_.url), i), .targets = {}, .labels = {}});
     }
-    count_ = count;
-    sink_.update(std::move(*groups));
+    if (sink_.update(std::move(*groups))) count_ = count;
   }
 
   const HttpConfig config_;

@@ -26,6 +26,8 @@ using kubernetes::Reference;
 // How long after a cluster could not be found it is looked for again: a token may be mounted late.
 constexpr core::Duration kLookAgainAfter = std::chrono::seconds(30);
 constexpr std::size_t kNamespaceBytesMax = 256;
+// So many times as long as an update took that was refused, none is tried.
+constexpr int kRefusedPause = 20;
 
 // $NAME and ${NAME} from the environment. An unset variable is an error: a selector without its value selects
 // everything.
@@ -242,9 +244,10 @@ class KubernetesDiscovery final : public Discovery {
   }
 
   void tell() {
-    if (lists_missing_ > 0) return;
+    const core::SteadyTime begun = context_.clock.steady_now();
+    if (lists_missing_ > 0 || begun < tell_after_) return;
     std::vector<TargetGroup> groups;
-    for (const std::string& key : std::exchange(dirty_, {})) {
+    for (const std::string& key : dirty_) {
       const Object* object = around_.find(config_.role, key);
       if (object != nullptr) {
         groups.push_back(build_group(*object, config_.role, around_));
@@ -252,7 +255,13 @@ class KubernetesDiscovery final : public Discovery {
         groups.push_back({.source = kubernetes::group_source(config_.role, key), .targets = {}, .labels = {}});
       }
     }
-    sink_.update(std::move(groups));
+    if (sink_.update(std::move(groups))) {
+      dirty_.clear();
+    } else {
+      // It is told again with a later event, and yet not with each: it is a lot.
+      const core::SteadyTime now = context_.clock.steady_now();
+      tell_after_ = now + kRefusedPause * (now - begun);
+    }
   }
 
   const KubernetesConfig config_;
@@ -266,6 +275,7 @@ class KubernetesDiscovery final : public Discovery {
   std::map<Reference, std::set<std::string>> dependants_;  // whose groups hang on an object
   std::map<std::string, std::vector<Reference>> links_;    // the same the other way round
   std::set<std::string> dirty_;
+  core::SteadyTime tell_after_{};  // an update was refused
   int lists_missing_ = 0;
   std::vector<std::unique_ptr<kubernetes::Watch>> watches_;  // last: they call back until they go
 };

@@ -71,6 +71,7 @@ class Watch {
   core::net::TransferId transfer_ = 0;
   core::TimerId timer_ = 0;
   std::vector<Object> pages_;
+  int page_ = 0;  // of the list that is being read
   std::string resource_version_;
   std::string line_;  // the beginning of the next event
   std::vector<Event> events_;

@@ -22,8 +22,12 @@ namespace collector::discovery {
 // Keeps what a discovery tells.
 class NotingSink final : public Sink {
  public:
-  void update(std::vector<TargetGroup> changed) override {
+  bool update(std::vector<TargetGroup> changed) override {
     ++updates;
+    if (refuses) {
+      changed_now();
+      return false;
+    }
     for (TargetGroup& group : changed) {
       told.push_back(group.source);
       if (group.targets.empty()) {
@@ -33,6 +37,7 @@ class NotingSink final : public Sink {
       }
     }
     changed_now();
+    return true;
   }
   void refreshed() override {
     ++refreshes;
@@ -67,6 +72,7 @@ class NotingSink final : public Sink {
   std::map<std::string, TargetGroup> groups;
   std::vector<std::string> told;  // sources, as they came
   std::vector<std::string> errors;
+  bool refuses = false;  // as a set does that has too many
   int updates = 0;
   int refreshes = 0;
   std::function<void()> changed_now = [] {};

@@ -65,6 +65,18 @@ TEST_F(FileDiscoveryTest, ABrokenFileKeepsWhatItLastSaid) {
   run_until([&] { return !sink.errors.empty() && sink.errors.back().find("regular file") != std::string::npos; });
 }
 
+TEST_F(FileDiscoveryTest, GroupsThatWereRefusedAreRemovedLater) {
+  write_file(at("a.json"), R"([{"targets": ["a:1"]}, {"targets": ["b:1"]}])");
+  start(at("*.json"), "50ms");
+  run_until([&] { return sink.addresses() == "a:1 b:1"; });
+  sink.refuses = true;
+  const int before = sink.updates;
+  write_file(at("a.json"), R"([{"targets": ["a:1"]}])");
+  run_until([&] { return sink.updates > before + 2; });
+  sink.refuses = false;
+  run_until([&] { return sink.addresses() == "a:1"; });
+}
+
 TEST_F(FileDiscoveryTest, AFolderThatComesLaterIsFoundByTheInterval) {
   start(at("late/*.yaml"), "50ms");
   run_until([&] { return sink.updates > 0; });

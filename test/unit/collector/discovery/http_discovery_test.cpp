@@ -113,5 +113,18 @@ TEST_F(HttpDiscoveryTest, MistakesAreNamed) {
   }
 }
 
+// What a set refuses, because it would be too much, was not told: what was there before is still to be taken back.
+TEST_F(HttpDiscoveryTest, GroupsThatWereRefusedAreRemovedLater) {
+  answers({.body = R"([{"targets": ["a:1"]}, {"targets": ["b:1"]}, {"targets": ["c:1"]}])"});
+  start();
+  run_until([&] { return sink.addresses() == "a:1 b:1 c:1"; });
+  sink.refuses = true;
+  answers({.body = R"([{"targets": ["a:1"]}])"});
+  const int before = sink.updates;
+  run_until([&] { return sink.updates > before + 1; });
+  sink.refuses = false;
+  run_until([&] { return sink.addresses() == "a:1"; });
+}
+
 }  // namespace
 }  // namespace collector::discovery

@@ -213,6 +213,22 @@ TEST_F(KubernetesDiscoveryTest, AVersionThatIsGoneBringsANewList) {
   until_watching(1);
 }
 
+TEST_F(KubernetesDiscoveryTest, WhatWasRefusedIsToldLater) {
+  api.put(kPods, small_pod("a", "1"));
+  start("role: pod");
+  until_watching(1);
+  sink.refuses = true;
+  const int before = sink.updates;
+  api.put(kPods, small_pod("b", "2"));
+  api.remove(kPods, "eth/a");
+  run_until([&] { return sink.updates > before; });
+  sink.refuses = false;
+  run_until([&] {
+    api.bookmark();
+    return sink.addresses() == "2:9";
+  });
+}
+
 TEST_F(KubernetesDiscoveryTest, AnEventThatIsNoneBringsANewList) {
   api.put(kPods, small_pod("a", "1"));
   start("role: pod");
