@@ -38,6 +38,11 @@ Result<core::net::Request> make_request(const RemoteWriteConfig& config, std::st
   request.url = config.url;
   request.timeout = config.remote_timeout;
   request.follow_redirects = config.http.follow_redirects;
+  // The status says whether the samples are there; of the rest a part may be quoted. It must not be an error, as the
+  // samples would be sent again.
+  request.body_limit = kQuotedBodyBytesMax;
+  request.cut_body = true;
+  request.accept_gzip = false;
   request.headers = {{"Content-Encoding", "snappy"},
                      {"Content-Type", "application/x-protobuf"},
                      {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
