@@ -294,8 +294,8 @@ TEST_F(HostileTargets, HurtNobodyAndAreNamed) {
                            most_kb = std::max(most_kb, writable_resident_kb(agent.process().pid()));
                            const auto before = clock.steady_now();
                            ups = samples(agent.port(), "up{job=\"good\"}[1m]");
-                           slowest_answer = std::max(slowest_answer, std::chrono::duration_cast<milliseconds>(
-                                                                         clock.steady_now() - before));
+                           slowest_answer = std::max(
+                               slowest_answer, std::chrono::duration_cast<milliseconds>(clock.steady_now() - before));
                            return ups.size() >= 13;
                          }))
       << ups.size() << " scrapes of the good target";
