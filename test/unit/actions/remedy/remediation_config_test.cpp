@@ -138,7 +138,7 @@ TEST(BackupConfig, RefusesWithAPlace) {
       {head, "missing key \"source\""},
       {head + "  source: {paths: []}", "source: expected one of paths, with a path in it"},
       {head + "  source: {paths: [etc]}", "expected an absolute path, got \"etc\""},
-      {head + "  source: {vault_raft: {}}", "not supported yet"},
+      {head + "  source: {vault_raft: {}}", "vault_raft: missing key"},
       {head + "  source: {paths: [/etc]}\n  schedule: sometimes", "w.yml:6:13: expected a duration"},
       {head + "  source: {paths: [/etc]}\n  schedule: 61 * * * *", "w.yml:6:13: minute \"61\""},
       {head + "  source: {paths: [/etc]}\n  retention: 5", "retention"},
