@@ -89,4 +89,10 @@ void GaugeText::info(std::string_view name, std::string_view help, std::string_v
   sample(name, label, value, 1);
 }
 
+void GaugeText::labelled(std::string_view name, std::string_view help, std::string_view label,
+                         const std::vector<std::pair<std::string, double>>& values) {
+  family(name, help);
+  for (const auto& [label_value, value] : values) sample(name, label, label_value, value);
+}
+
 }  // namespace collector::staking

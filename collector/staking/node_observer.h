@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -75,6 +76,10 @@ class GaugeText {
   void count(std::string_view name, std::string_view help, std::optional<std::uint64_t> value);
   // 1, with a label.
   void info(std::string_view name, std::string_view help, std::string_view label, std::string_view value);
+
+  // One sample for each value of a label.
+  void labelled(std::string_view name, std::string_view help, std::string_view label,
+                const std::vector<std::pair<std::string, double>>& values);
 
   std::string take() { return std::move(text_); }
 

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include "collector/staking/beacon_observer.h"
+#include "collector/staking/builder_observer.h"
 #include "collector/staking/execution_observer.h"
+#include "collector/staking/signer_observer.h"
 #include "collector/staking/vault_observer.h"
 #include "core/net/url.h"
 
@@ -75,11 +77,26 @@ void ObserverClient::configure(const StakingConfig& config) {
     entry.vaults = {each};
     add(std::string(kVaultPath) + each.name, std::move(entry), [&] { return std::make_shared<VaultObserver>(each); });
   }
+  for (const auto& each : config.mev_boosts) {
+    StakingConfig entry;
+    entry.mev_boosts = {each};
+    add(std::string(kMevBoostPath) + each.name, std::move(entry),
+        [&] { return std::make_shared<BuilderObserver>(each); });
+  }
+  for (const auto& each : config.relays) {
+    StakingConfig entry;
+    entry.relays = {each};
+    add(std::string(kRelayPath) + each.name, std::move(entry), [&] { return std::make_shared<BuilderObserver>(each); });
+  }
+  configure_keys(config);
+}
+
+// What compares keys is made anew each time, for what is expected of one hangs on the others; what they list stays.
+void ObserverClient::configure_keys(const StakingConfig& config) {
   std::set<std::string> clients;
   for (const auto& each : config.validator_clients) {
     if (each.keymanager) clients.insert(each.name);
   }
-  // All of them anew, for what is expected of one hangs on the others; what they list stays.
   expected_ = std::make_shared<ExpectedKeys>(ExpectedKeys{config.keys, clients.size() == 1});
   listed_->set_clients(std::move(clients));
   for (const auto& each : config.validator_clients) {
@@ -88,6 +105,12 @@ void ObserverClient::configure(const StakingConfig& config) {
     entry.validator_clients = {each};
     nodes_.insert_or_assign(std::string(kKeymanagerPath) + each.name,
                             Node{std::make_shared<KeymanagerObserver>(each, listed_, expected_), std::move(entry)});
+  }
+  for (const auto& each : config.signers) {
+    StakingConfig entry;
+    entry.signers = {each};
+    nodes_.insert_or_assign(std::string(kSignerPath) + each.name,
+                            Node{std::make_shared<SignerObserver>(each, expected_), std::move(entry)});
   }
 }
 

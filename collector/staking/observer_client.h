@@ -44,6 +44,7 @@ class ObserverClient final : public core::net::HttpClient {
     StakingConfig made_of;  // the one entry
   };
 
+  void configure_keys(const StakingConfig& config);
   void ask(Round& round, Question question);
   void answered(core::net::TransferId id, const std::string& name, core::Result<core::net::Response> response);
   void finish(core::net::TransferId id);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "collector/staking/node_checks.h"
 #include "core/net/url.h"
 
 namespace collector::staking {
@@ -13,50 +14,6 @@ using core::fail;
 using core::Result;
 using core::config::Node;
 using core::config::Table;
-
-// Names stand in URLs, labels and file names of other tools.
-bool is_name(std::string_view text) {
-  constexpr std::size_t kNameMax = 128;
-  return !text.empty() && text.size() <= kNameMax && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
-  });
-}
-
-Result<void> check_name(const std::string& name, const Node& node) {
-  if (is_name(name)) return {};
-  return fail(node.find("name").error("expected letters, digits, '.', '_' and '-', got \"{}\"", name));
-}
-
-// An address to ask: what is appended to it needs a bare path.
-Result<void> check_url(const std::string& text, const char* key, const Node& node) {
-  if (text.empty()) return {};
-  const auto url = core::net::parse_url(text);
-  if (!url) return fail(node.find(key).error("{}", url.error().message));
-  if (!url->query.empty()) return fail(node.find(key).error("expected a URL without a query"));
-  if (!url->userinfo.empty()) return fail(node.find(key).error("expected a URL without a user; use http_config"));
-  return {};
-}
-
-template <class T>
-std::function<Result<void>(const T&, const Node&)> check_node() {
-  return [](const T& entry, const Node& node) -> Result<void> {
-    if (auto ok = check_name(entry.name, node); !ok) return ok;
-    if constexpr (requires { entry.url; }) {
-      if (auto ok = check_url(entry.url, "url", node); !ok) return ok;
-    }
-    if constexpr (requires { entry.engine_url; }) {
-      if (auto ok = check_url(entry.engine_url, "engine_url", node); !ok) return ok;
-      if (entry.url.empty() && !entry.engine_url.empty()) {
-        return fail(node.error("engine_url needs url: what it says is told with the rest of the node"));
-      }
-    }
-    if constexpr (requires { entry.metrics; }) {
-      if (auto ok = check_url(entry.metrics, "metrics", node); !ok) return ok;
-    }
-    return {};
-  };
-}
 
 template <class T>
 Result<void> check_unique(const std::vector<T>& entries, const char* section, const Node& node) {
@@ -75,6 +32,9 @@ Result<void> check_staking(const StakingConfig& staking, const Node& node) {
   if (auto ok = check_unique(staking.execution_nodes, "execution_nodes", node); !ok) return ok;
   if (auto ok = check_unique(staking.validator_clients, "validator_clients", node); !ok) return ok;
   if (auto ok = check_unique(staking.vaults, "vaults", node); !ok) return ok;
+  if (auto ok = check_unique(staking.signers, "signers", node); !ok) return ok;
+  if (auto ok = check_unique(staking.mev_boosts, "mev_boosts", node); !ok) return ok;
+  if (auto ok = check_unique(staking.relays, "relays", node); !ok) return ok;
   if (!staking.beacon_nodes.empty() && !staking.network.configured()) {
     return fail(node.error("staking: missing key \"network\": a beacon node on another one must be told apart"));
   }
@@ -176,6 +136,9 @@ const Table<StakingConfig>& StakingConfig::fields() {
           .field("execution_nodes", &StakingConfig::execution_nodes, {.help = "Execution nodes."})
           .field("validator_clients", &StakingConfig::validator_clients, {.help = "Validator clients."})
           .field("vaults", &StakingConfig::vaults, {.help = "Vault servers."})
+          .field("signers", &StakingConfig::signers, {.help = "Remote signers."})
+          .field("mev_boosts", &StakingConfig::mev_boosts, {.help = "MEV-Boosts."})
+          .field("relays", &StakingConfig::relays, {.help = "Relays of MEV-Boosts, asked for their own status."})
           .field("validators", &StakingConfig::validators, {.help = "The validators that are watched."})
           .check(check_staking);
   return table;
@@ -259,6 +222,16 @@ scrape::ScrapeConfig observation_job(const StakingConfig& config) {
   for (const auto& node : config.vaults) {
     job.static_configs.push_back(observed(node.url, kVaultPath, node.name, node.zone, observer));
   }
+  for (const auto& node : config.signers) {
+    job.static_configs.push_back(observed(node.url, kSignerPath, node.name, node.zone, observer));
+    if (config.network.configured()) job.static_configs.back().labels["network"] = config.network.label();
+  }
+  for (const auto& node : config.mev_boosts) {
+    job.static_configs.push_back(observed(node.url, kMevBoostPath, node.name, node.zone, observer));
+  }
+  for (const auto& node : config.relays) {
+    job.static_configs.push_back(observed(node.url, kRelayPath, node.name, "", observer));
+  }
   for (const auto& node : config.validator_clients) {
     if (!node.keymanager) continue;
     job.static_configs.push_back(observed(node.keymanager->url, kKeymanagerPath, node.name, node.zone, observer));
@@ -284,6 +257,12 @@ scrape::ScrapeConfig metrics_job(const StakingConfig& config) {
   }
   for (const auto& node : config.validator_clients) {
     add_scraped(job.static_configs, "validator", node.metrics, node.name, node.zone);
+  }
+  for (const auto& node : config.signers) {
+    add_scraped(job.static_configs, "signer", node.metrics, node.name, node.zone);
+  }
+  for (const auto& node : config.mev_boosts) {
+    add_scraped(job.static_configs, "mev_boost", node.metrics, node.name, node.zone);
   }
   return job;
 }

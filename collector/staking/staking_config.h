@@ -9,6 +9,7 @@
 
 #include "collector/scrape/scrape_config.h"
 #include "collector/staking/network.h"
+#include "collector/staking/signing_config.h"
 #include "collector/staking/validator_keys.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -82,6 +83,9 @@ struct StakingConfig {
   std::vector<ExecutionNodeConfig> execution_nodes;
   std::vector<ValidatorClientConfig> validator_clients;
   std::vector<VaultConfig> vaults;
+  std::vector<SignerConfig> signers;
+  std::vector<MevBoostConfig> mev_boosts;
+  std::vector<RelayConfig> relays;
   ValidatorsConfig validators;
   std::shared_ptr<const WatchedKeys> keys;  // of validators.keys_file, as it was when this was read; none without one
 
@@ -110,5 +114,8 @@ inline constexpr std::string_view kBeaconPath = "/beacon/";
 inline constexpr std::string_view kExecutionPath = "/execution/";
 inline constexpr std::string_view kVaultPath = "/vault/";
 inline constexpr std::string_view kKeymanagerPath = "/keymanager/";
+inline constexpr std::string_view kSignerPath = "/signer/";
+inline constexpr std::string_view kMevBoostPath = "/mev_boost/";
+inline constexpr std::string_view kRelayPath = "/relay/";
 
 }  // namespace collector::staking

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "test/simulators/beacon_node.h"
+#include "test/simulators/signing.h"
 
 namespace simulators {
 
@@ -30,6 +31,8 @@ Simulation::Simulation(const core::Clock& clock, const Options& options)
   faults.allow("geth", {"head-stalls", "peers-lost", "disk-filling"});
   faults.allow("vault", {"sealed", "standby", "performance-standby", "dr-secondary", "standby-without-active",
                          "uninitialized", "removed"});
+  faults.allow("web3signer", {"db-down", "keys-down", "unprotected", "fenced", "old"});
+  faults.allow("mevboost", {"no-relay"});
   for (const char* receiver : {"webhook", "discord", "pagerduty"}) faults.allow(receiver, {"down", "ratelimit"});
 
   add("beacon_metrics", "beacon", 5054, [this](auto& server) { add_beacon_metrics(server, chain_); });
@@ -38,6 +41,8 @@ Simulation::Simulation(const core::Clock& clock, const Options& options)
   add("geth_metrics", "geth", 6060, [this](auto& server) { add_geth_metrics(server, chain_); });
   add("geth_rpc", "geth", 8545, [this](auto& server) { add_geth_rpc(server, chain_); });
   add("vault", "vault", 8200, [this](auto& server) { add_vault(server, chain_, options_.vault); });
+  add("web3signer", "web3signer", 9000, [this](auto& server) { add_web3signer(server, chain_); });
+  add("mevboost", "mevboost", 18550, [this](auto& server) { add_mev_boost(server, chain_); });
   add("webhook", "webhook", 9791, [this](auto& server) { add_webhook(server, inbox_, chain_.faults()); });
   add("discord", "discord", 9792, [this](auto& server) { add_discord(server, inbox_, chain_.faults()); });
   add("pagerduty", "pagerduty", 9793, [this](auto& server) { add_pagerduty(server, inbox_, chain_.faults()); });

@@ -33,7 +33,8 @@ class Simulation {
   Simulation(const core::Clock& clock, const Options& options);
   ~Simulation();
 
-  // control, beacon_metrics, beacon_api, validator_metrics, geth_metrics, geth_rpc, vault, webhook, discord, pagerduty
+  // control, beacon_metrics, beacon_api, validator_metrics, geth_metrics, geth_rpc, vault, web3signer,
+  // mevboost, webhook, discord, pagerduty
   const std::map<std::string, int>& ports() const { return ports_; }
   Chain& chain() { return chain_; }
   Inbox& inbox() { return inbox_; }

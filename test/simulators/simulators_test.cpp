@@ -336,5 +336,33 @@ TEST_F(SimulatorsTest, PagerdutyHoldsItsLimits) {
   EXPECT_EQ(post("pagerduty", kPagerdutyPath, good.dump())->status, 503);
 }
 
+TEST_F(SimulatorsTest, SignersAndBuildersAreOnlyEverRead) {
+  EXPECT_EQ(get("web3signer", "/upcheck")->body, "OK");
+  const auto check = [this](const std::string& id) {
+    const json health = json::parse(get("web3signer", "/healthcheck")->body);
+    for (const auto& each : health["checks"]) {
+      if (each["id"] == id) return each["status"].get<std::string>();
+    }
+    return std::string("absent");
+  };
+  EXPECT_EQ(check("slashing-protection-db-health-check"), "UP");
+  EXPECT_EQ(json::parse(get("web3signer", "/api/v1/eth2/highWatermark")->body), json::object());
+  EXPECT_EQ(json::parse(get("web3signer", "/api/v1/eth2/publicKeys")->body).size(), 2U);
+  fault("web3signer/db-down");
+  EXPECT_EQ(get("web3signer", "/healthcheck")->status, 503);
+  EXPECT_EQ(check("slashing-protection-db-health-check"), "DOWN");
+  fault("web3signer/unprotected");
+  EXPECT_EQ(check("slashing-protection-db-health-check"), "absent");
+  fault("web3signer/fenced");
+  EXPECT_TRUE(json::parse(get("web3signer", "/api/v1/eth2/highWatermark")->body)["slot"].is_string());
+  fault("web3signer/old");
+  EXPECT_EQ(get("web3signer", "/healthcheck")->status, 404);
+  EXPECT_EQ(post("web3signer", "/api/v1/eth2/sign/0x12", "{}")->status, 418);
+  EXPECT_EQ(get("mevboost", "/eth/v1/builder/status")->status, 200);
+  fault("mevboost/no-relay");
+  EXPECT_EQ(get("mevboost", "/eth/v1/builder/status")->status, 503);
+  EXPECT_EQ(post("mevboost", "/eth/v1/builder/validators", "[]")->status, 418);
+}
+
 }  // namespace
 }  // namespace simulators
