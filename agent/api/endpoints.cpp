@@ -96,7 +96,8 @@ void add_state_routes(Router& router, AgentView& agent) {
   get("/api/watchkeeper/v1/discoveries", [&agent](const ApiRequest&) { return answer_discoveries(agent); });
   get("/api/watchkeeper/v1/probes", [&agent](const ApiRequest&) { return answer_probes(agent); });
   router.add({"GET", "POST"}, "/probe", Effect::kReads,
-             [&agent](const ApiRequest& request, std::string_view) { return answer_probe(agent, request); });
+             [&agent, gate = std::make_shared<QueryGate>(kProbeThreadsMax, 0)](
+                 const ApiRequest& request, std::string_view) { return answer_probe(agent, request, *gate); });
   get("/api/watchkeeper/v1/backups", [&agent](const ApiRequest&) { return answer_backups(agent); });
   get("/metrics", [&agent](const ApiRequest&) {
     ApiResponse response;

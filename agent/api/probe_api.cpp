@@ -127,7 +127,7 @@ json failure_json(const ProbeResult& result) {
 
 }  // namespace
 
-ApiResponse answer_probe(AgentView& agent, const ApiRequest& request) {
+ApiResponse answer_probe(AgentView& agent, const ApiRequest& request, QueryGate& gate) {
   ProbeQuery query;
   query.module = request.parameters.get("module");
   if (query.module.empty()) query.module = collector::probe::kDefaultModule;
@@ -151,6 +151,8 @@ ApiResponse answer_probe(AgentView& agent, const ApiRequest& request) {
       return plain_text(400, "Host header defined both in module configuration and with URL-parameter 'hostname'\n");
     }
   }
+  const auto place = gate.enter(core::Millis::zero(), request.hung_up);
+  if (!place) return plain_text(503, "too many probes are under way for others\n");
   query.traced = request.parameters.get("debug") == "true";
   const bool debug = query.traced;
   const ProbeResultPtr result = wait_for_probe(agent, request, std::move(query));
