@@ -91,7 +91,6 @@ Components::Components(const LoadedConfig& config, const core::Clock& clock,
       dns_(core::net::make_dns_client(loop_)),
       folders_(collector::discovery::make_folder_watches(loop_)),
       prober_(std::make_unique<collector::probe::ProbeRunner>(loop_, clock, prober_options())),
-      probe_client_(collector::probe::make_probe_client(*prober_)),
       commands_(clock),
       ring_(std::move(ring)),
       engine_(ring_->reader(), clock, options_of(config)),
@@ -184,11 +183,8 @@ void Components::make_pools() {
   observer_pools_ = std::make_unique<collector::scrape::ScrapePools>(
       clock_, loop_, *observers_, std::move(observer_shards), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
-  // Probes are few against what is scraped: one shard takes their samples in.
-  std::vector<std::unique_ptr<collector::scrape::Shard>> probe_shards;
-  probe_shards.push_back(collector::scrape::make_thread_shard(*ring_));
-  probe_pools_ = std::make_unique<collector::scrape::ScrapePools>(
-      clock_, loop_, *probe_client_, std::move(probe_shards), arrival_hook(),
+  probe_pools_ = std::make_unique<collector::probe::ProbePools>(
+      clock_, loop_, *prober_, collector::scrape::make_thread_shard(*ring_), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
 }
 
@@ -202,7 +198,9 @@ std::function<void(const collector::scrape::Arrival&)> Components::arrival_hook(
 void Components::make_discoveries() {
   collector::discovery::DiscoverySet::Listener listener;
   listener.changed = [this](const std::string& job, const collector::discovery::TargetGroups& groups) {
+    // A name is that of a job of one kind; the other passes it over.
     for (const std::string& error : pools_->set_groups(job, groups)) spdlog::warn("job {}: {}", job, error);
+    for (const std::string& error : probe_pools_->set_groups(job, groups)) spdlog::warn("job {}: {}", job, error);
   };
   listener.failed = [](const std::string& name, const std::string& error) {
     spdlog::warn("discovery {}: {}", name, error);
@@ -227,11 +225,12 @@ void Components::on_loop(const std::function<void()>& task) {
 void Components::apply_jobs(const LoadedConfig& config) {
   on_loop([&] {
     std::map<std::string, collector::discovery::DiscoveryConfigs> wanted;
-    for (const auto& job : config.jobs) wanted.emplace(job.job_name, job.discovery);
+    for (const auto* const jobs : {&config.jobs, &config.probe_jobs}) {
+      for (const auto& job : *jobs) wanted.emplace(job.job_name, job.discovery);
+    }
     discoveries_->apply(wanted);
     // What the discoveries that go on know already, so that their targets are not missed for a moment.
-    collector::scrape::ScrapePools::Discovered discovered;
-    for (const auto& job : config.jobs) discovered.emplace(job.job_name, discoveries_->groups(job.job_name));
+    const auto discovered = discovered_of(config.jobs);
     std::vector<collector::scrape::ScrapeConfig> jobs = config.jobs;
     // Without the section somebody else may have a job of this name.
     if (std::ranges::find(jobs, config.staking_metrics.job_name, &collector::scrape::ScrapeConfig::job_name) ==
@@ -242,12 +241,19 @@ void Components::apply_jobs(const LoadedConfig& config) {
     expected_->apply(config.expectations);
     apply_staking(config);
     prober_->configure(config.settings.modules);
-    probe_pools_->apply(config.probe_jobs, config.external_labels);
+    probe_pools_->apply(config.probe_jobs, config.external_labels, discovered_of(config.probe_jobs));
     apply_host(config);
   });
   for (const auto& pool : pool_status()) {
     for (const std::string& error : pool.errors) spdlog::warn("job {}: {}", pool.job, error);
   }
+}
+
+collector::scrape::ScrapePools::Discovered Components::discovered_of(
+    const std::vector<collector::scrape::ScrapeConfig>& jobs) const {
+  collector::scrape::ScrapePools::Discovered discovered;
+  for (const auto& job : jobs) discovered.emplace(job.job_name, discoveries_->groups(job.job_name));
+  return discovered;
 }
 
 void Components::apply_staking(const LoadedConfig& config) {

@@ -22,6 +22,7 @@
 #include "collector/discovery/discovery_set.h"
 #include "collector/discovery/folder_watch.h"
 #include "collector/host/host_loop.h"
+#include "collector/probe/probe_pools.h"
 #include "collector/probe/probe_runner.h"
 #include "collector/remote_write/remote_writer.h"
 #include "collector/scrape/expected_series.h"
@@ -66,7 +67,7 @@ class Components {
   const core::ring::MappedRing& ring() const { return *ring_; }
   const core::ring::Reader& reader() const { return ring_->reader(); }
   const collector::scrape::ScrapePools& pools() const { return *pools_; }
-  const collector::scrape::ScrapePools& probe_pools() const { return *probe_pools_; }
+  const collector::probe::ProbePools& probe_pools() const { return *probe_pools_; }
   collector::probe::ProbeRunner& prober() { return *prober_; }
   // The jobs of the configuration, and this host's own if it is measured.
   std::vector<collector::scrape::PoolStatus> pool_status() const;
@@ -100,6 +101,9 @@ class Components {
   std::vector<collector::remote_write::FamilyText> family_texts() const;
   std::function<void(const collector::scrape::Arrival&)> arrival_hook();
   void make_discoveries();
+  // What is known already of what these jobs discover.
+  collector::scrape::ScrapePools::Discovered discovered_of(
+      const std::vector<collector::scrape::ScrapeConfig>& jobs) const;
   void apply_jobs(const LoadedConfig& config);
   void apply_staking(const LoadedConfig& config);
   void apply_host(const LoadedConfig& config);
@@ -114,7 +118,6 @@ class Components {
   std::unique_ptr<core::net::DnsClient> dns_;
   std::unique_ptr<collector::discovery::FolderWatches> folders_;
   std::unique_ptr<collector::probe::ProbeRunner> prober_;
-  std::unique_ptr<core::net::HttpClient> probe_client_;
   core::process::ChildProcessRunner commands_;
   std::unique_ptr<core::ring::MappedRing> ring_;
   rules::promql::Engine engine_;
@@ -138,7 +141,7 @@ class Components {
   std::unique_ptr<collector::discovery::DiscoverySet> discoveries_;
   std::unique_ptr<collector::staking::ObserverClient> observers_;
   std::unique_ptr<collector::scrape::ScrapePools> observer_pools_;  // whose scrapes are answered by observers_
-  std::unique_ptr<collector::scrape::ScrapePools> probe_pools_;
+  std::unique_ptr<collector::probe::ProbePools> probe_pools_;
   mutable std::mutex host_mutex_;
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
   // A shard of its own, because a sick disk makes it wait. After host_: its tasks use that.

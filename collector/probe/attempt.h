@@ -18,6 +18,7 @@ class IoLoop;
 
 namespace collector::probe {
 
+class FileThread;
 class Resolver;
 
 // What probers stand on. Everything outlives the probes.
@@ -26,6 +27,7 @@ struct Services {
   const core::Clock& clock;
   core::net::HttpClient& http;
   Resolver& resolver;
+  FileThread& files;
 };
 
 // One probe under way: one attempt, to one address, until one deadline.
@@ -63,5 +65,8 @@ Task<bool> probe_icmp(Attempt& attempt);
 Task<bool> probe_ntp(Attempt& attempt);
 Task<bool> probe_unix(Attempt& attempt);
 Task<bool> probe_grpc(Attempt& attempt);
+Task<bool> probe_certificate_file(Attempt& attempt);
+Task<bool> probe_ec2_metadata(Attempt& attempt);
+Task<bool> probe_docker(Attempt& attempt);
 
 }  // namespace collector::probe

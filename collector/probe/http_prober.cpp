@@ -69,8 +69,7 @@ core::Result<Request> make_request(const Attempt& attempt, const HttpModule& mod
   request.accept_gzip = false;
   request.follow_redirects = false;
   request.tls.server_name = hop.server_name;
-  const bool ruled = !module.fail_if_body_matches_regexp.empty() || !module.fail_if_body_not_matches_regexp.empty() ||
-                     !module.compression.empty();
+  const bool ruled = module.judges_body() || !module.compression.empty();
   observation->keep_body_bytes = ruled ? kRuledBodyMax : kEvidenceBodyMax;
   const bool limited = module.body_size_limit.bytes != 0 && module.compression.empty();
   request.body_limit = limited ? module.body_size_limit.bytes : std::numeric_limits<std::int64_t>::max();
@@ -202,6 +201,7 @@ void set_defaults(Report& report) {
 Task<bool> run_http(Attempt& attempt, const HttpModule& module, Url url, std::string unix_socket) {
   Report& report = attempt.report;
   set_defaults(report);
+  if (module.has_cel()) report.set("probe_failed_due_to_cel", 0);
   auto begun = first_hop(attempt, module, std::move(url));
   if (!begun) {
     report.fail(begun.error());

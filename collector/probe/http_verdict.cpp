@@ -115,19 +115,34 @@ std::string body_problem(const HttpModule& module, const Body& body) {
   return "";
 }
 
+std::string cel_problem(const HttpModule& module, const Body& body) {
+  const auto check = [&body](const CelExpression& rule, bool must_be) -> std::string {
+    if (rule.empty()) return "";
+    const auto value = rule.evaluate(body.text);
+    if (!value) return value.error().message;
+    return *value == must_be ? "" : fmt::format("\"{}\" is {}", rule.text(), *value);
+  };
+  auto problem = check(module.fail_if_body_json_matches_cel, false);
+  return problem.empty() ? check(module.fail_if_body_json_not_matches_cel, true) : problem;
+}
+
+// Both kinds of rules see the same bytes, where blackbox_exporter has none left for the second.
 void judge_body(Report& report, const HttpModule& module, Body& body) {
-  const bool ruled = !module.fail_if_body_matches_regexp.empty() || !module.fail_if_body_not_matches_regexp.empty();
-  if (ruled && !report.failed()) {
-    if (!body.problem && body.length > body.text.size()) {
-      body.problem = Failure{Reason::kBodyTooLarge, fmt::format("rules are run on at most {} bytes", kRuledBodyMax)};
-    }
+  const auto apply = [&](const char* metric, std::string (*problem_of)(const HttpModule&, const Body&)) {
     if (body.problem) {
       report.fail(*body.problem);
-    } else if (auto problem = body_problem(module, body); !problem.empty()) {
+    } else if (auto problem = problem_of(module, body); !problem.empty()) {
       report.fail(Reason::kBodyMismatch, std::move(problem));
     }
-    report.set("probe_failed_due_to_regex", report.failed() ? 1 : 0);
+    report.set(metric, report.failed() ? 1 : 0);
+  };
+  const bool has_patterns =
+      !module.fail_if_body_matches_regexp.empty() || !module.fail_if_body_not_matches_regexp.empty();
+  if (module.judges_body() && !report.failed() && !body.problem && body.length > body.text.size()) {
+    body.problem = Failure{Reason::kBodyTooLarge, fmt::format("rules are run on at most {} bytes", kRuledBodyMax)};
   }
+  if (has_patterns && !report.failed()) apply("probe_failed_due_to_regex", body_problem);
+  if (module.has_cel() && !report.failed()) apply("probe_failed_due_to_cel", cel_problem);
   report.set("probe_http_uncompressed_body_length", static_cast<double>(body.length));
 }
 

@@ -15,6 +15,9 @@ struct MetricRow {
 
 // Every metric that a probe may have, by name; docs/probes.md is made of it.
 inline constexpr MetricRow kMetrics[] = {
+    {"probe_container_image_pinned", "docker", "container", "Whether the container's image is one of the pinned ones."},
+    {"probe_container_info", "docker", "container, digest, image", "1, for each container that runs."},
+    {"probe_container_running", "docker", "container", "Whether a container of the pinned ones runs."},
     {"probe_dns_additional_rrs", "dns", "", "Records in the additional section."},
     {"probe_dns_answer_rrs", "dns", "", "Records in the answer section."},
     {"probe_dns_authority_rrs", "dns", "", "Records in the authority section."},
@@ -23,8 +26,20 @@ inline constexpr MetricRow kMetrics[] = {
     {"probe_dns_query_succeeded", "dns", "", "Whether an answer came."},
     {"probe_dns_serial", "dns, type SOA", "", "The zone's serial number."},
     {"probe_duration_seconds", "all", "", "How long the probe took."},
+    {"probe_ec2_image_wanted", "ec2_metadata, with image_id", "", "Whether the instance's image is the wanted one."},
+    {"probe_ec2_info", "ec2_metadata", "availability_zone, image_id, instance_id, life_cycle", "1."},
+    {"probe_ec2_rebalance_recommended", "ec2_metadata", "", "Whether AWS recommends to move: the risk is raised."},
+    {"probe_ec2_scheduled_event_timestamp_seconds", "ec2_metadata", "code, event_id",
+     "When maintenance may begin (Unix seconds)."},
+    {"probe_ec2_scheduled_events", "ec2_metadata", "", "Maintenance that is scheduled and not over."},
+    {"probe_ec2_spot_interruption", "ec2_metadata", "", "Whether AWS has decided to interrupt the instance."},
+    {"probe_ec2_spot_interruption_info", "ec2_metadata", "action: hibernate, stop, terminate", "1, with what follows."},
+    {"probe_ec2_spot_interruption_timestamp_seconds", "ec2_metadata", "", "When it is interrupted (Unix seconds)."},
+    {"probe_ec2_target_lifecycle_state", "ec2_metadata", "state: InService, Terminated, ...",
+     "1, with where its Auto Scaling group takes the instance."},
     {"probe_expect_info", "tcp, unix", "as configured", "What was found in the line that was expected."},
     {"probe_failed_due_to_bytes", "tcp, unix", "", "Whether expect_bytes failed."},
+    {"probe_failed_due_to_cel", "http, with a rule of CEL", "", "Whether the rule failed."},
     {"probe_failed_due_to_regex", "http, tcp, unix", "", "Whether a rule failed."},
     {"probe_failure_reason", "all, on failure", "reason", "1, with why the probe failed."},
     {"probe_grpc_duration_seconds", "grpc", "phase: resolve, check", "How long each phase took."},
@@ -65,6 +80,13 @@ inline constexpr MetricRow kMetrics[] = {
     {"probe_tls_duration_seconds", "tls", "phase: resolve, connect, tls", "How long each phase took."},
     {"probe_tls_version_info", "http, tcp, tls, unix, grpc", "version", "1, with the TLS version."},
     {"probe_unknown", "all", "", "Whether nobody can say: the probe could not be tried from here."},
+    {"x509_cert_expired", "certificate_file", "filename, filepath, issuer_CN, serial_number, subject_CN",
+     "Whether the certificate has ended."},
+    {"x509_cert_not_after", "certificate_file", "filename, filepath, issuer_CN, serial_number, subject_CN",
+     "When the certificate ends (Unix seconds)."},
+    {"x509_cert_not_before", "certificate_file", "filename, filepath, issuer_CN, serial_number, subject_CN",
+     "When the certificate begins (Unix seconds)."},
+    {"x509_read_errors", "certificate_file", "", "Files that could not be read; 1 if no file is there."},
 };
 
 namespace internal {

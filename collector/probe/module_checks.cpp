@@ -94,6 +94,9 @@ const IpChoice* choice_of(const Module& module) {
     case ProberKind::kGrpc:
       return &module.grpc.ip;
     case ProberKind::kUnix:
+    case ProberKind::kCertificateFile:
+    case ProberKind::kEc2Metadata:
+    case ProberKind::kDocker:
       return nullptr;
   }
   return nullptr;
@@ -175,6 +178,20 @@ Result<void> check_grpc(const GrpcModule& grpc, const Node& node) {
   for (const auto& [name, values] : grpc.metadata) {
     if (!name.starts_with("grpc-") && name.find_first_of(": \r\n") == std::string::npos) continue;
     return core::fail(node.error("metadata: \"{}\" cannot be metadata of a call", name));
+  }
+  return {};
+}
+
+Result<void> check_docker(const DockerModule& docker, const Node& node) {
+  constexpr std::size_t kDigestBytes = 7 + 64;
+  for (const auto& [name, digests] : docker.pinned) {
+    for (const std::string& digest : digests) {
+      const bool right = digest.starts_with("sha256:") && digest.size() == kDigestBytes &&
+                         digest.find_first_not_of("0123456789abcdef", 7) == std::string::npos;
+      if (right) continue;
+      return core::fail(node.find("pinned").find(name).error("expected sha256: and 64 hex digits, got \"{}\"", digest));
+    }
+    if (digests.empty()) return core::fail(node.find("pinned").find(name).error("expected at least one digest"));
   }
   return {};
 }

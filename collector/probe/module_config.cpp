@@ -79,6 +79,10 @@ const Table<HttpModule>& HttpModule::fields() {
                {.help = "Fails if any is found in the body."})
         .field("fail_if_body_not_matches_regexp", &HttpModule::fail_if_body_not_matches_regexp,
                {.help = "Fails if any is not found in the body."})
+        .field("fail_if_body_json_matches_cel", &HttpModule::fail_if_body_json_matches_cel,
+               {.help = "Fails if it is true of the body, which must be JSON; CEL, with `body`."})
+        .field("fail_if_body_json_not_matches_cel", &HttpModule::fail_if_body_json_not_matches_cel,
+               {.help = "Fails unless it is true of the body, which must be JSON; CEL, with `body`."})
         .field("fail_if_header_matches", &HttpModule::fail_if_header_matches,
                {.help = "Fails if a header's value matches."})
         .field("fail_if_header_not_matches", &HttpModule::fail_if_header_not_matches,
@@ -86,8 +90,6 @@ const Table<HttpModule>& HttpModule::fields() {
         .field("enable_http3", &HttpModule::enable_http3, {.help = "Only false is supported."})
         .field("skip_resolve_phase_with_proxy", &HttpModule::skip_resolve_phase_with_proxy,
                {.help = "Probes go through no proxy; this changes nothing."})
-        .refuse("fail_if_body_json_matches_cel", "CEL is not supported; use fail_if_body_matches_regexp")
-        .refuse("fail_if_body_json_not_matches_cel", "CEL is not supported; use fail_if_body_not_matches_regexp")
         .embed(&HttpModule::client, core::net::HttpClientConfig::fields())
         .check(check_http);
     return built;
@@ -253,6 +255,37 @@ const Table<GrpcModule>& GrpcModule::fields() {
   return table;
 }
 
+const Table<CertificateFileModule>& CertificateFileModule::fields() {
+  static const auto table =
+      Table<CertificateFileModule>("certificate_file_probe",
+                                   "Files with certificates in PEM; the target is a path, * any text in its parts.")
+          .field("min_validity", &CertificateFileModule::min_validity,
+                 {.help = "Fails if a certificate ends sooner than this; 0: only an end that is over."});
+  return table;
+}
+
+const Table<Ec2MetadataModule>& Ec2MetadataModule::fields() {
+  static const auto table =
+      Table<Ec2MetadataModule>(
+          "ec2_metadata_probe",
+          "What AWS tells the instance that this runs on (IMDSv2): interruptions, recommendations, "
+          "maintenance, its image. The target is the service: 169.254.169.254.")
+          .field("image_id", &Ec2MetadataModule::image_id,
+                 {.help = "The image that the instance is to have; empty: any.", .example = "ami-0123456789abcdef0"});
+  return table;
+}
+
+const Table<DockerModule>& DockerModule::fields() {
+  static const auto table =
+      Table<DockerModule>("docker_probe",
+                          "The containers that run, and whether their images are the pinned ones, by the API of Docker "
+                          "or Podman. The target is the path of its socket.")
+          .field("pinned", &DockerModule::pinned,
+                 {.help = "Names of containers, and the digests (sha256:..) of the images that each may run."})
+          .check(check_docker);
+  return table;
+}
+
 const Table<Module>& Module::fields() {
   static const auto table =
       Table<Module>("module", "How something is probed, as in blackbox_exporter.")
@@ -266,6 +299,9 @@ const Table<Module>& Module::fields() {
           .field("ntp", &Module::ntp, {.help = "Of the ntp prober."})
           .field("unix", &Module::unix_socket, {.help = "Of the unix prober."})
           .field("grpc", &Module::grpc, {.help = "Of the grpc prober."})
+          .field("certificate_file", &Module::certificate_file, {.help = "Of the certificate_file prober."})
+          .field("ec2_metadata", &Module::ec2_metadata, {.help = "Of the ec2_metadata prober."})
+          .field("docker", &Module::docker, {.help = "Of the docker prober."})
           .refuse("websocket", "the websocket prober is not part of this version")
           .check([](const Module& module, const Node& node) -> Result<void> {
             if (module.prober != ProberKind::kDns || !module.dns.query_name.empty()) return {};

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/probe/cel_expression.h"
 #include "collector/probe/pattern.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -15,7 +16,19 @@
 
 namespace collector::probe {
 
-enum class ProberKind { kHttp, kTcp, kTls, kDns, kIcmp, kNtp, kUnix, kGrpc };
+enum class ProberKind {
+  kHttp,
+  kTcp,
+  kTls,
+  kDns,
+  kIcmp,
+  kNtp,
+  kUnix,
+  kGrpc,
+  kCertificateFile,
+  kEc2Metadata,
+  kDocker,
+};
 
 // A duration as Go writes one: 300ms, 1.5s, 1m30s, 2h. Nothing longer than an hour has a unit, and a bare number is
 // none. A negative one counts as unset.
@@ -58,12 +71,19 @@ struct HttpModule {
   bool fail_if_not_ssl = false;
   std::vector<Pattern> fail_if_body_matches_regexp;
   std::vector<Pattern> fail_if_body_not_matches_regexp;
+  CelExpression fail_if_body_json_matches_cel;
+  CelExpression fail_if_body_json_not_matches_cel;
   std::vector<HeaderMatch> fail_if_header_matches;
   std::vector<HeaderMatch> fail_if_header_not_matches;
   bool enable_http3 = false;
   bool skip_resolve_phase_with_proxy = false;
   core::net::HttpClientConfig client;
 
+  bool has_cel() const { return !fail_if_body_json_matches_cel.empty() || !fail_if_body_json_not_matches_cel.empty(); }
+  // Whether there are rules that need the body itself.
+  bool judges_body() const {
+    return has_cel() || !fail_if_body_matches_regexp.empty() || !fail_if_body_not_matches_regexp.empty();
+  }
   bool follows_redirects() const { return no_follow_redirects ? !*no_follow_redirects : client.follow_redirects; }
   bool operator==(const HttpModule&) const = default;
   static const core::config::Table<HttpModule>& fields();
@@ -182,6 +202,29 @@ struct GrpcModule {
   static const core::config::Table<GrpcModule>& fields();
 };
 
+// Not blackbox_exporter's: what is on this host, or told to it. Their targets are a pattern of files, the address of
+// the metadata service, and the path of the socket.
+struct CertificateFileModule {
+  GoDuration min_validity;
+
+  bool operator==(const CertificateFileModule&) const = default;
+  static const core::config::Table<CertificateFileModule>& fields();
+};
+
+struct Ec2MetadataModule {
+  std::string image_id;  // that the instance is to have; empty: any
+
+  bool operator==(const Ec2MetadataModule&) const = default;
+  static const core::config::Table<Ec2MetadataModule>& fields();
+};
+
+struct DockerModule {
+  std::map<std::string, std::vector<std::string>> pinned;  // digests, by the container's name
+
+  bool operator==(const DockerModule&) const = default;
+  static const core::config::Table<DockerModule>& fields();
+};
+
 // One entry of `modules`, as blackbox_exporter has it. The sections of other probers are checked and then ignored.
 //
 // Thread safety: a value.
@@ -196,6 +239,9 @@ struct Module {
   NtpModule ntp;
   UnixModule unix_socket;
   GrpcModule grpc;
+  CertificateFileModule certificate_file;
+  Ec2MetadataModule ec2_metadata;
+  DockerModule docker;
 
   bool operator==(const Module&) const = default;
   static const core::config::Table<Module>& fields();
@@ -205,13 +251,25 @@ using Modules = std::map<std::string, Module>;
 
 // What `/probe` uses where none is named, if the configuration has none of that name.
 inline constexpr std::string_view kDefaultModule = "http_2xx";
+// What `certificate_files` uses, likewise.
+inline constexpr std::string_view kCertificateModule = "certificate_file";
 
 // What loads and yet is probably not what was meant: "module x: preferred_ip_protocol \"ipv4\" means ip4".
 std::vector<std::string> module_warnings(const Modules& modules);
 
 inline constexpr core::config::EnumName<ProberKind> kProberNames[] = {
-    {ProberKind::kHttp, "http"}, {ProberKind::kTcp, "tcp"}, {ProberKind::kTls, "tls"},   {ProberKind::kDns, "dns"},
-    {ProberKind::kIcmp, "icmp"}, {ProberKind::kNtp, "ntp"}, {ProberKind::kUnix, "unix"}, {ProberKind::kGrpc, "grpc"}};
+    {ProberKind::kHttp, "http"},
+    {ProberKind::kTcp, "tcp"},
+    {ProberKind::kTls, "tls"},
+    {ProberKind::kDns, "dns"},
+    {ProberKind::kIcmp, "icmp"},
+    {ProberKind::kNtp, "ntp"},
+    {ProberKind::kUnix, "unix"},
+    {ProberKind::kGrpc, "grpc"},
+    {ProberKind::kCertificateFile, "certificate_file"},
+    {ProberKind::kEc2Metadata, "ec2_metadata"},
+    {ProberKind::kDocker, "docker"},
+};
 
 }  // namespace collector::probe
 

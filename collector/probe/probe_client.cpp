@@ -2,6 +2,7 @@
 #include "collector/probe/probe_client.h"
 
 #include <map>
+#include <set>
 
 #include "core/net/url.h"
 
@@ -14,13 +15,6 @@ using core::config::Table;
 
 // The host of the requests that stand for probes; nobody is ever asked.
 constexpr std::string_view kNobody = "localhost";
-
-relabel::RelabelConfig copy_label(std::string from, std::string to) {
-  relabel::RelabelConfig rule;
-  rule.source_labels = {std::move(from)};
-  rule.target_label = std::move(to);
-  return rule;
-}
 
 // Sets `to` where it is empty.
 relabel::RelabelConfig default_label(std::string from, const std::string& to) {
@@ -69,7 +63,7 @@ std::map<std::string, std::string> parameters_of(const std::string& url) {
 
 class ProbeClient final : public core::net::HttpClient {
  public:
-  explicit ProbeClient(ProbeRunner& runner) : runner_(runner) {}
+  ProbeClient(ProbeRunner& runner, LastFailures& failures) : runner_(runner), failures_(failures) {}
 
   core::net::TransferId send(core::net::Request request,
                              std::function<void(Result<core::net::Response>)> done) override {
@@ -80,48 +74,56 @@ class ProbeClient final : public core::net::HttpClient {
     query.hostname = parameters["hostname"];
     query.job = parameters["job"];
     query.timeout = request.timeout;
-    return runner_.run(std::move(query), [done = std::move(done)](const ProbeResultPtr& result) {
-      core::net::Response response;
-      response.status = 200;
-      response.headers = {{"Content-Type", "text/plain; version=0.0.4"}};
-      response.body = metrics_text(*result, Audience::kRing);
-      done(std::move(response));
-    });
+    return runner_.run(std::move(query),
+                       [this, url = std::move(request.url), done = std::move(done)](const ProbeResultPtr& result) {
+                         failures_.note(url, *result);
+                         core::net::Response response;
+                         response.status = 200;
+                         response.headers = {{"Content-Type", "text/plain; version=0.0.4"}};
+                         response.body = metrics_text(*result, Audience::kRing);
+                         done(std::move(response));
+                       });
   }
   void cancel(core::net::TransferId transfer) override { runner_.cancel(transfer); }
 
  private:
   ProbeRunner& runner_;
+  LastFailures& failures_;
 };
 
 }  // namespace
 
 const Table<ProbeJobConfig>& ProbeJobConfig::fields() {
-  static const auto table =
-      Table<ProbeJobConfig>("probe_job", "Targets that are probed alike, once an interval.")
-          .field("job_name", &ProbeJobConfig::job_name, {.help = "The job label of its series.", .required = true})
-          .field("module", &ProbeJobConfig::module,
-                 {.help = "How: one of modules, or http_2xx. The label __param_module of a target wins.",
-                  .required = true})
-          .field("interval", &ProbeJobConfig::interval, {.help = "How often; 0: as scrape_interval in global."})
-          .field("timeout", &ProbeJobConfig::timeout,
-                 {.help = "How long a probe may take; 0: as scrape_timeout in global. The module's own counts where it "
-                          "is shorter."})
-          .field("hostname", &ProbeJobConfig::hostname,
-                 {.help = "The name that http and tls targets are asked for; the label __param_hostname wins."})
-          .field("static_configs", &ProbeJobConfig::static_configs,
-                 {.help = "Targets that are listed, as their prober takes them: a URL, host:port, a path."})
-          .field("relabel_configs", &ProbeJobConfig::relabel_configs,
-                 {.help = "Rules on the labels of targets; __address__ is what is probed."})
-          .field("metric_relabel_configs", &ProbeJobConfig::metric_relabel_configs,
-                 {.help = "Rules on the labels of samples."})
-          .field("target_limit", &ProbeJobConfig::target_limit,
-                 {.help = "More targets than this in a job fail every one of them; 0: no limit."})
-          .check([](const ProbeJobConfig& job, const Node& node) -> Result<void> {
-            if (job.job_name.empty()) return core::fail(node.error("job_name is empty"));
-            if (job.module.empty()) return core::fail(node.error("module is empty"));
-            return {};
-          });
+  static const auto table = [] {
+    Table<ProbeJobConfig> built("probe_job", "Targets that are probed alike, once an interval.");
+    built.field("job_name", &ProbeJobConfig::job_name, {.help = "The job label of its series.", .required = true})
+        .field(
+            "module", &ProbeJobConfig::module,
+            {.help = "How: one of modules, or http_2xx. The label __param_module of a target wins.", .required = true})
+        .field("interval", &ProbeJobConfig::interval, {.help = "How often; 0: as scrape_interval in global."})
+        .field("timeout", &ProbeJobConfig::timeout,
+               {.help = "How long a probe may take; 0: as scrape_timeout in global. The module's own counts where it "
+                        "is shorter."})
+        .field("hostname", &ProbeJobConfig::hostname,
+               {.help = "The name that http and tls targets are asked for; the label __param_hostname wins."})
+        .field("static_configs", &ProbeJobConfig::static_configs,
+               {.help = "Targets that are listed, as their prober takes them: a URL, host:port, a path."})
+        .field(
+            "relabel_configs", &ProbeJobConfig::relabel_configs,
+            {.help = "Rules on the labels of targets. What they leave in __param_target is probed, else __address__; "
+                     "__param_module and __param_hostname say how."})
+        .field("metric_relabel_configs", &ProbeJobConfig::metric_relabel_configs,
+               {.help = "Rules on the labels of samples."})
+        .field("target_limit", &ProbeJobConfig::target_limit,
+               {.help = "More targets than this in a job fail every one of them; 0: no limit."})
+        .embed(&ProbeJobConfig::discovery, discovery::DiscoveryConfigs::fields())
+        .check([](const ProbeJobConfig& job, const Node& node) -> Result<void> {
+          if (job.job_name.empty()) return core::fail(node.error("job_name is empty"));
+          if (job.module.empty()) return core::fail(node.error("module is empty"));
+          return {};
+        });
+    return built;
+  }();
   return table;
 }
 
@@ -137,10 +139,14 @@ scrape::ScrapeConfig to_scrape_config(const ProbeJobConfig& job) {
   config.target_limit = job.target_limit;
   config.static_configs = job.static_configs;
   config.relabel_configs = job.relabel_configs;
-  config.relabel_configs.push_back(copy_label("__address__", "__param_target"));
-  config.relabel_configs.push_back(default_label("__address__", "instance"));
+  config.discovery = job.discovery;
+  config.relabel_configs.push_back(default_label("__address__", "__param_target"));
+  config.relabel_configs.push_back(default_label("__param_target", "instance"));
   config.relabel_configs.push_back(default_label("__param_module", "module"));
+  // A target without anything to probe stays without an address, which is an error that names it.
   relabel::RelabelConfig nobody;
+  nobody.source_labels = {"__param_target"};
+  nobody.regex = "(.+)";
   nobody.target_label = "__address__";
   nobody.replacement = kNobody;
   config.relabel_configs.push_back(std::move(nobody));
@@ -148,8 +154,36 @@ scrape::ScrapeConfig to_scrape_config(const ProbeJobConfig& job) {
   return config;
 }
 
-std::unique_ptr<core::net::HttpClient> make_probe_client(ProbeRunner& runner) {
-  return std::make_unique<ProbeClient>(runner);
+void LastFailures::note(const std::string& url, const ProbeResult& result) {
+  const std::lock_guard lock(mutex_);
+  if (!result.report.failed()) {
+    failures_.erase(url);
+    return;
+  }
+  constexpr std::size_t kDetailBytesMax = 300;
+  const auto& failure = result.report.failure();
+  failures_.insert_or_assign(
+      url, Failure{result.verdict() == Verdict::kUnknown,
+                   fmt::format("{}: {}", to_string(failure.reason), printable(failure.detail, kDetailBytesMax))});
+}
+
+std::map<std::string, LastFailures::Failure> LastFailures::of(const std::vector<std::string>& urls) const {
+  std::map<std::string, Failure> found;
+  const std::lock_guard lock(mutex_);
+  for (const std::string& url : urls) {
+    if (const auto known = failures_.find(url); known != failures_.end()) found.insert(*known);
+  }
+  return found;
+}
+
+void LastFailures::keep_only(const std::vector<std::string>& urls) {
+  const std::set<std::string_view> kept(urls.begin(), urls.end());
+  const std::lock_guard lock(mutex_);
+  std::erase_if(failures_, [&kept](const auto& each) { return !kept.contains(each.first); });
+}
+
+std::unique_ptr<core::net::HttpClient> make_probe_client(ProbeRunner& runner, LastFailures& failures) {
+  return std::make_unique<ProbeClient>(runner, failures);
 }
 
 }  // namespace collector::probe

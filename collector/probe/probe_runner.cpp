@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "collector/probe/attempt.h"
+#include "collector/probe/file_thread.h"
 #include "core/check.h"
 #include "core/net/http_client.h"
 
@@ -30,6 +31,12 @@ Prober prober_of(ProberKind kind) {
       return probe_unix;
     case ProberKind::kGrpc:
       return probe_grpc;
+    case ProberKind::kCertificateFile:
+      return probe_certificate_file;
+    case ProberKind::kEc2Metadata:
+      return probe_ec2_metadata;
+    case ProberKind::kDocker:
+      return probe_docker;
   }
   return probe_http;
 }
@@ -58,7 +65,8 @@ struct ProbeRunner::State : std::enable_shared_from_this<State> {
         options(std::move(its_options)),
         http(core::net::make_http_client(loop, clock, client_options(options))),
         resolver(loop, clock, options.resolver),
-        services{loop, clock, *http, resolver} {
+        files(loop, clock),
+        services{loop, clock, *http, resolver, files} {
     stats.in_flight_max = options.in_flight_max;
   }
 
@@ -84,6 +92,7 @@ struct ProbeRunner::State : std::enable_shared_from_this<State> {
   const ProbeRunnerOptions options;
   std::unique_ptr<core::net::HttpClient> http;
   Resolver resolver;
+  FileThread files;
   Services services;
   ProbeStats stats;
   std::atomic<ProbeId> next_id{1};
@@ -110,6 +119,9 @@ ProbeRunner::~ProbeRunner() {
 
 void ProbeRunner::configure(Modules modules) {
   modules.try_emplace(std::string(kDefaultModule));
+  Module certificates;
+  certificates.prober = ProberKind::kCertificateFile;
+  modules.try_emplace(std::string(kCertificateModule), std::move(certificates));
   auto shared = std::make_shared<const Modules>(std::move(modules));
   const std::lock_guard lock(state_->mutex);
   state_->modules = std::move(shared);

@@ -59,6 +59,11 @@ const MetricRow& row_of(std::string_view name) {
   return *row;
 }
 
+void append_head(std::string& out, std::string_view name) {
+  ((((out += "# HELP ") += name) += ' ') += row_of(name).help) += "\n# TYPE ";
+  (out += name) += " gauge\n";
+}
+
 // The metrics that every probe has, whatever its prober.
 void add_verdict(std::vector<Metric>& metrics, const ProbeResult& result, Audience audience) {
   const Verdict verdict = result.verdict();
@@ -108,21 +113,23 @@ std::string_view to_string(Verdict verdict) {
 }
 
 std::string metrics_text(const ProbeResult& result, Audience audience) {
-  std::vector<Metric> metrics = result.report.metrics();
-  add_verdict(metrics, result, audience);
-  std::ranges::sort(metrics, [](const Metric& a, const Metric& b) {
-    return a.name != b.name ? a.name < b.name : a.labels < b.labels;
+  std::vector<Metric> verdict;
+  add_verdict(verdict, result, audience);
+  // Sorted without a copy of their labels: this is done for every probe.
+  std::vector<const Metric*> metrics;
+  metrics.reserve(result.report.metrics().size() + verdict.size());
+  for (const Metric& metric : result.report.metrics()) metrics.push_back(&metric);
+  for (const Metric& metric : verdict) metrics.push_back(&metric);
+  std::ranges::sort(metrics, [](const Metric* a, const Metric* b) {
+    return a->name != b->name ? a->name < b->name : a->labels < b->labels;
   });
   std::string out;
   out.reserve(8192);
   std::string_view last;
-  for (const Metric& metric : metrics) {
-    if (metric.name != last) {
-      fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} gauge\n", metric.name,
-                     row_of(metric.name).help);
-      last = metric.name;
-    }
-    append_sample(out, metric);
+  for (const Metric* metric : metrics) {
+    if (metric->name != last) append_head(out, metric->name);
+    last = metric->name;
+    append_sample(out, *metric);
   }
   return out;
 }

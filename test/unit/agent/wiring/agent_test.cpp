@@ -134,6 +134,33 @@ TEST_F(AgentTest, TargetsAreFoundAndAReloadKeepsThem) {
   EXPECT_TRUE(shows("/api/v1/targets", "http://127.0.0.1:2/metrics"));
 }
 
+TEST_F(AgentTest, ProbesFindTheirTargetsAndShowHowTheyEnded) {
+  const std::string targets = folder_ + "/probed.json";
+  test_support::write_file(targets, R"([{"targets": ["127.0.0.1:1"], "labels": {"zone": "z"}}])");
+  write_config(
+      "modules: {open: {prober: tcp}}\nring: {size: 4MiB}\nprobes: [{job_name: found, module: open, interval: 1s, "
+      "timeout: 1s, file_sd_configs: [{files: [probed.json], refresh_interval: 1s}]}]\n");
+  start();
+  const auto shows = [this](const std::string& path, const std::string& text) {
+    return test_support::eventually(std::chrono::seconds(20), [&] {
+      const auto answer = get(path);
+      return answer && answer->body.find(text) != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(shows("/api/v1/targets", R"("lastError":"refused: connect to 127.0.0.1:1: )"));
+  const std::string active = get("/api/v1/targets?state=active")->body;
+  EXPECT_THAT(active, HasSubstr(R"("labels":{"instance":"127.0.0.1:1","job":"found","module":"open","zone":"z"})"));
+  EXPECT_THAT(active, HasSubstr(R"("health":"down")"));
+  EXPECT_THAT(active, HasSubstr("__meta_filepath"));
+  EXPECT_TRUE(shows("/api/v1/query?query=probe_success%7Bzone=%22z%22%7D", R"("instance":"127.0.0.1:1")"));
+  // Targets come and go while it runs; this one is the agent itself, which listens.
+  const std::string own = "127.0.0.1:" + std::to_string(agent_->address().port);
+  test_support::write_file(targets, R"([{"targets": [")" + own + R"("]}])");
+  EXPECT_TRUE(shows("/api/v1/query?query=probe_success%7Binstance=%22" + own + "%22%7D==1", own));
+  EXPECT_THAT(get("/api/v1/targets")->body, testing::Not(HasSubstr("127.0.0.1:1\"")));
+  EXPECT_TRUE(shows("/api/v1/targets", R"("lastError":"",)"));
+}
+
 TEST_F(AgentTest, ALostRingIsSaidEverywhere) {
   start();
   EXPECT_EQ(get("/-/ready")->status, 200);

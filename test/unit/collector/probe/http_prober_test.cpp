@@ -165,6 +165,38 @@ TEST_F(HttpProberTest, WhatIsWrongIsNamed) {
             10);
 }
 
+TEST_F(HttpProberTest, RulesOfCelJudgeTheSameBodyAsPatterns) {
+  const RawServer server = answering(ok(R"({"data": {"sync_distance": "1", "is_syncing": false}})"));
+  const auto with = [&](const std::string& rules) {
+    return probe("{prober: http, http: {" + rules + "}}", server.url());
+  };
+  const std::string synced = "fail_if_body_json_not_matches_cel: 'int(body.data.sync_distance) <= 2'";
+  auto result = with(synced + ", fail_if_body_json_matches_cel: body.data.is_syncing");
+  EXPECT_EQ(reason(result), "none");
+  EXPECT_EQ(value(result, "probe_failed_due_to_cel"), 0);
+  EXPECT_EQ(value(result, "probe_failed_due_to_regex"), 0);
+  // blackbox_exporter has no body left for CEL after a pattern.
+  EXPECT_EQ(reason(with(synced + ", fail_if_body_not_matches_regexp: [sync]")), "none");
+  for (const char* const rule :
+       {"fail_if_body_json_not_matches_cel: body.data.is_syncing",
+        "fail_if_body_json_matches_cel: '!body.data.is_syncing'", "fail_if_body_json_matches_cel: body.none",
+        "fail_if_body_json_not_matches_cel: body.none"}) {
+    result = with(rule);
+    EXPECT_EQ(reason(result), "body_mismatch") << rule;
+    EXPECT_EQ(value(result, "probe_failed_due_to_cel"), 1) << rule;
+    EXPECT_EQ(value(result, "probe_failed_due_to_regex"), 0) << rule;
+  }
+  EXPECT_THAT(result->report.failure().detail, HasSubstr("there is no field none"));
+  result = with("fail_if_body_matches_regexp: [sync], " + synced);
+  EXPECT_EQ(value(result, "probe_failed_due_to_regex"), 1);
+  EXPECT_EQ(value(result, "probe_failed_due_to_cel"), 0) << "what failed before is not judged again";
+  EXPECT_TRUE(absent(with("method: GET"), "probe_failed_due_to_cel"));
+  const RawServer page = answering(ok("<html></html>"));
+  result = probe("{prober: http, http: {" + synced + "}}", page.url());
+  EXPECT_EQ(value(result, "probe_failed_due_to_cel"), 1);
+  EXPECT_THAT(result->report.failure().detail, HasSubstr("not JSON"));
+}
+
 TEST_F(HttpProberTest, AnAllowedMissingHeaderPasses) {
   const RawServer server = answering(ok(""));
   EXPECT_EQ(reason(probe("{prober: http, http: {fail_if_header_not_matches: [{header: X-A, regexp: b, allow_missing: "

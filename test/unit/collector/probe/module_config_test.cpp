@@ -72,13 +72,19 @@ grpc: {prober: grpc, grpc: {service: "s", preferred_ip_protocol: ip6}}
 TEST(ModuleConfigTest, WhatIsWrongIsRefusedWithItsPlace) {
   const std::pair<const char*, const char*> cases[] = {
       {"m: {}", "m.yml:1:4: module: missing key \"prober\""},
-      {"m: {prober: ftp}", "m.yml:1:13: expected one of http, tcp, tls, dns, icmp, ntp, unix, grpc, got \"ftp\""},
+      {"m: {prober: ftp}",
+       "m.yml:1:13: expected one of http, tcp, tls, dns, icmp, ntp, unix, grpc, certificate_file, ec2_metadata, "
+       "docker, got \"ftp\""},
       {"m: {prober: http, timeout: 5}", "m.yml:1:28: expected a duration such as 300ms"},
       {"m: {prober: http, timeout: 1d}", "expected a duration"},
       {"m: {prober: http, http: {valid_status_codes: 200}}", "expected a list"},
       {"m: {prober: http, http: {verb: GET}}", "m.yml:1:26: http_probe: unknown key \"verb\""},
       {"m: {prober: http, http: {fail_if_body_matches_regexp: ['(']}}", "m.yml:1:56: invalid regular expression"},
-      {"m: {prober: http, http: {fail_if_body_json_matches_cel: 'a'}}", "CEL is not supported"},
+      {"m: {prober: http, http: {fail_if_body_json_matches_cel: 'body.a(1)'}}",
+       "m.yml:1:57: CEL: function \"a\" is not supported (column 6)"},
+      {"m: {prober: docker, docker: {pinned: {geth: ['sha256:12']}}}",
+       "m.yml:1:45: expected sha256: and 64 hex digits"},
+      {"m: {prober: docker, docker: {pinned: {geth: []}}}", "expected at least one digest"},
       {"m: {prober: http, http: {enable_http3: true}}", "enable_http3: true is not supported"},
       {"m: {prober: http, http: {valid_http_versions: [HTTP/3.0]}}", "HTTP/3.0"},
       {"m: {prober: http, http: {proxy_url: 'http://p'}}", "\"proxy_url\" is not supported"},
@@ -147,6 +153,61 @@ relabel_configs: [{source_labels: [__address__], regex: 'b.*', target_label: ins
             "http://localhost/probe?job=outside&module=http_2xx&target=https%3A%2F%2Fa.test%2Fx%3Fy%3D1");
   EXPECT_EQ(targets.active[0].timeout, std::chrono::seconds(2));
   EXPECT_EQ(targets.active[1].labels.get("instance"), "bee");
+}
+
+core::Result<scrape::TargetList> targets_of(const std::string& text, const discovery::TargetGroups& groups = {}) {
+  const auto node = core::config::Node::parse(text, "p.yml");
+  const auto job = core::config::Codec<ProbeJobConfig>::read(*node);
+  if (!job) return core::fail(job.error());
+  const auto resolved = scrape::resolve_jobs({to_scrape_config(*job)}, {});
+  if (!resolved) return core::fail(resolved.error());
+  return scrape::build_targets(resolved->front(), groups);
+}
+
+TEST(ProbeJobTest, RelabellingForBlackboxExporterMeansTheSame) {
+  const auto targets = targets_of(R"(
+job_name: outside
+module: http_2xx
+static_configs: [{targets: ["https://a.test/"], labels: {how: special, address: "10.0.0.1:8080"}}]
+relabel_configs:
+  - {source_labels: [__address__], target_label: __param_target}
+  - {source_labels: [__param_target], target_label: instance}
+  - {source_labels: [how], target_label: __param_module}
+  - {source_labels: [address], target_label: __param_hostname, regex: '(.*):.*'}
+  - {target_label: __address__, replacement: "blackbox-exporter:9115"}
+)");
+  ASSERT_TRUE(targets) << targets.error().message;
+  EXPECT_THAT(targets->errors, testing::IsEmpty());
+  ASSERT_EQ(targets->active.size(), 1U);
+  EXPECT_EQ(targets->active[0].labels.get("instance"), "https://a.test/");
+  EXPECT_EQ(targets->active[0].labels.get("module"), "special");
+  EXPECT_EQ(targets->active[0].url,
+            "http://localhost/probe?hostname=10.0.0.1&job=outside&module=special&target=https%3A%2F%2Fa.test%2F");
+}
+
+TEST(ProbeJobTest, WhatIsDiscoveredIsProbed) {
+  const auto group = std::make_shared<discovery::TargetGroup>();
+  group->source = "ingress";
+  group->targets = {{{"__address__", "shop.test"}, {"__meta_path", "/cart"}},
+                    {{"__address__", "old.test"}, {"__meta_off", "1"}},
+                    {{"__address__", "empty.test"}, {"__meta_none", "1"}}};
+  const auto targets = targets_of(R"(
+job_name: outside
+module: http_2xx
+file_sd_configs: [{files: [x.json]}]
+relabel_configs:
+  - {source_labels: [__meta_off], regex: "1", action: drop}
+  - {source_labels: [__address__, __meta_path], separator: "", target_label: __param_target}
+  - {source_labels: [__meta_none], regex: "1", target_label: __address__, replacement: ""}
+  - {source_labels: [__meta_none], regex: "1", target_label: __param_target, replacement: ""}
+)",
+                                  {group});
+  ASSERT_TRUE(targets) << targets.error().message;
+  ASSERT_EQ(targets->active.size(), 1U);
+  EXPECT_EQ(targets->active[0].labels.get("instance"), "shop.test/cart");
+  EXPECT_THAT(targets->active[0].url, testing::EndsWith("target=shop.test%2Fcart"));
+  EXPECT_EQ(targets->dropped_count, 1U);
+  EXPECT_THAT(targets->errors, testing::ElementsAre(HasSubstr("no address")));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Certificates made with openssl, shown by openssl's own server: good, expired, self-signed, for another name, of a
 // stranger's authority, and what is said of them.
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <fstream>
@@ -198,6 +199,48 @@ TEST_F(TlsProberTest, WhatIsNoTls) {
   EXPECT_GT(value(result, "probe_tls_duration_seconds", "tls"), 0.1);
   EXPECT_EQ(reason(probe(tls(), "127.0.0.1:" + std::to_string(closed_port()))), "refused");
   EXPECT_EQ(reason(probe(tls(), "a:b:c")), "bad_target");
+}
+
+TEST_F(TlsProberTest, FilesAreReadWithoutAServer) {
+  const auto write = [](const std::string& name, const std::string& text) { std::ofstream(file(name)) << text; };
+  const auto read = [](const std::string& name) {
+    std::ifstream stream(file(name));
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  // A key, a chain and words between them, as ACME clients leave them.
+  write("chain.crt", read("good.key") + "some words\n" + read("good.leaf") + read("ca.pem"));
+  auto result = probe("{prober: certificate_file}", file("chain.crt"));
+  EXPECT_EQ(reason(result), "none") << debug_text(*result);
+  const double now = static_cast<double>(clock_.unix_ms()) / 1000;
+  EXPECT_EQ(value(result, "x509_read_errors"), 0);
+  const std::string text = metrics_text(*result, Audience::kRing);
+  const std::string labels = "{filename=\"chain.crt\",filepath=\"" + file("chain.crt") + "\",issuer_CN=\"ca\",";
+  EXPECT_THAT(
+      text, testing::HasSubstr("x509_cert_expired" + labels + "serial_number=\"0a1f\",subject_CN=\"127.0.0.1\"} 0\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("x509_cert_not_after.*subject_CN=\"ca\""));
+  EXPECT_NEAR(value(result, "x509_cert_not_after"), now + 30.0 * 86400, 600);
+  EXPECT_NEAR(value(result, "x509_cert_not_before"), now, 600);
+  EXPECT_EQ(reason(probe("{prober: certificate_file, certificate_file: {min_validity: 1000h}}", file("chain.crt"))),
+            "tls_expired");
+  result = probe("{prober: certificate_file}", file("*.leaf"));
+  EXPECT_EQ(reason(result), "tls_expired");
+  EXPECT_EQ(value(result, "x509_cert_expired", "expired.leaf"), 1);
+  EXPECT_EQ(value(result, "x509_cert_expired", "good.leaf"), 0);
+}
+
+TEST_F(TlsProberTest, FilesThatCannotBeReadAreUnknown) {
+  std::ofstream(file("cut.crt")) << "-----BEGIN CERTIFICATE-----\nMIIB\n";
+  std::ofstream(file("none.crt")) << "nothing\n";
+  std::ofstream(file("large.crt")) << std::string((1 << 20) + 1, 'x');
+  ASSERT_EQ(::mkfifo(file("pipe.crt").c_str(), 0600), 0);
+  for (const char* const name : {"cut.crt", "none.crt", "large.crt", "pipe.crt", "absent.crt"}) {
+    const auto result = probe("{prober: certificate_file}", file(name));
+    EXPECT_EQ(reason(result), "local_file") << name;
+    EXPECT_EQ(result->verdict(), Verdict::kUnknown);
+    EXPECT_EQ(value(result, "x509_read_errors"), 1) << name;
+  }
+  EXPECT_EQ(reason(probe("{prober: certificate_file}", "relative.pem")), "bad_target");
+  for (const char* const name : {"cut.crt", "none.crt", "large.crt", "pipe.crt"}) fs::remove(file(name));
 }
 
 }  // namespace
