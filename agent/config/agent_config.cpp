@@ -167,6 +167,11 @@ const Table<AgentConfig>& AgentConfig::fields() {
                 .example = example::kModules})
         .field("probes", &AgentConfig::probes,
                {.help = "What is probed from here, job by job.", .example = example::kProbes})
+        .field(
+            "certificate_files", &AgentConfig::certificate_files,
+            {.help =
+                 "Files with certificates in PEM, whose ends are watched once a minute as the job certificate_files; "
+                 "* stands for any text in a part of a path."})
         .field("rule_files", &AgentConfig::rule_files,
                {.help = "Rule files; * stands for any text in the last part of a path. Relative to this file.",
                 .example = example::kRuleFiles})

@@ -84,6 +84,7 @@ struct AgentConfig {
   std::vector<core::config::FilePath> scrape_config_files;
   collector::probe::Modules modules;
   std::vector<collector::probe::ProbeJobConfig> probes;
+  std::vector<core::config::FilePath> certificate_files;
   std::vector<core::config::FilePath> rule_files;
   RulesSection rules;
   actions::notify::AlertingConfig alerting;

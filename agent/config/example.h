@@ -111,6 +111,8 @@ inline constexpr std::string_view kStaking = R"(#staking:
 #      keymanager: {url: "http://127.0.0.1:5062", token_file: /etc/watchkeeper/vc-a.token}
 #  vaults:
 #    - {name: vault-a, url: "https://127.0.0.1:8200", ca_file: /etc/vault/ca.pem}
+#  signers:
+#    - {name: signer-a, url: "http://127.0.0.1:9000", metrics: "http://127.0.0.1:9001/metrics"}
 #  # validators: {keys_file: /etc/watchkeeper/keys.yml}  # public key to the name of its group; read at once
 )";
 

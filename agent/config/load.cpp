@@ -51,13 +51,28 @@ Result<PlacedJobs> resolve(LoadedConfig& loaded, const Node& root) {
   return PlacedJobs{std::move(*jobs), std::move(all.nodes)};
 }
 
+// The files of `certificate_files`, as a job of probes.
+collector::scrape::ScrapeConfig certificate_job(const AgentConfig& config) {
+  collector::probe::ProbeJobConfig job;
+  job.job_name = "certificate_files";
+  job.module = collector::probe::kCertificateModule;
+  job.interval = std::chrono::minutes(1);
+  job.timeout = std::chrono::seconds(10);
+  collector::discovery::StaticConfig group;
+  for (const auto& file : config.certificate_files) group.targets.push_back(file.path);
+  job.static_configs.push_back(std::move(group));
+  return collector::probe::to_scrape_config(job);
+}
+
 // The jobs of `probes`: their modules must be there, and their names not those of scrape jobs, whose series they share.
 Result<Jobs> resolve_probes(const LoadedConfig& loaded, const Node& root) {
   const AgentConfig& config = loaded.settings;
   PlacedJobs placed{{}, root.find("probes").items()};
   for (std::size_t i = 0; i < config.probes.size(); ++i) {
     const collector::probe::ProbeJobConfig& probe = config.probes[i];
-    if (!config.modules.contains(probe.module) && probe.module != collector::probe::kDefaultModule) {
+    const bool built_in =
+        probe.module == collector::probe::kDefaultModule || probe.module == collector::probe::kCertificateModule;
+    if (!config.modules.contains(probe.module) && !built_in) {
       return core::fail(placed.nodes[i].find("module").error("there is no module \"{}\"", probe.module));
     }
     if (std::ranges::find(loaded.jobs, probe.job_name, &collector::scrape::ScrapeConfig::job_name) !=
@@ -71,7 +86,20 @@ Result<Jobs> resolve_probes(const LoadedConfig& loaded, const Node& root) {
     }
     placed.jobs.push_back(collector::probe::to_scrape_config(probe));
   }
-  return inherit(placed, config.global.scrape);
+  auto jobs = inherit(placed, config.global.scrape);
+  if (!jobs || config.certificate_files.empty()) return jobs;
+  const collector::scrape::ScrapeConfig files = certificate_job(config);
+  const auto named = [&files](const Jobs& others) {
+    return std::ranges::find(others, files.job_name, &collector::scrape::ScrapeConfig::job_name) != others.end();
+  };
+  if (named(*jobs) || named(loaded.jobs)) {
+    return core::fail(
+        root.find("certificate_files").error("another job is named \"{}\", as that of these files is", files.job_name));
+  }
+  auto resolved = collector::scrape::resolve_jobs({files}, config.global.scrape);
+  if (!resolved) return core::fail(root.find("certificate_files").error("{}", resolved.error().message));
+  jobs->push_back(std::move(resolved->front()));
+  return jobs;
 }
 
 // Reads what the section refers to, and makes its two jobs.

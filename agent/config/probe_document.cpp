@@ -20,7 +20,10 @@ A probe is one attempt to one address, and one datum: no retries, no second addr
 Modules are those of blackbox_exporter, unchanged, in the section `modules`. They are used in three ways:
 
 - `probes`: jobs that probe their targets once an interval. The samples go into the ring like a scrape's, with
-  the labels `job`, `instance` (the target, unless relabelling says otherwise) and `module`.
+  the labels `job`, `instance` (the target, unless relabelling says otherwise) and `module`. Targets are listed or
+  discovered as those of scrapes (every `*_sd_configs`). `relabel_configs` mean what they mean for blackbox_exporter:
+  what they leave in `__param_target` is probed, or `__address__` where they leave nothing there; `__param_module` and
+  `__param_hostname` choose how. `/api/v1/targets` shows how each target's last probe ended.
 - `GET /probe?module=M&target=T[&hostname=H][&debug=true]`: as blackbox_exporter answers it, in the text
   format, so that another Prometheus can scrape this agent instead.
 - `watchkeeper probe MODULE TARGET [--config FILE]`: once, from the command line, with all that was seen.
@@ -39,8 +42,13 @@ have a `probe_success 0` even then, as blackbox_exporter's.
 constexpr std::string_view kDifferences = R"(
 ## What differs from blackbox_exporter
 
-- Not there, and refused by name: the websocket prober, CEL (`fail_if_body_json_*`), HTTP/3, proxies, OAuth
-  2.0, secrets from a store (`*_ref`) and certificates inside the configuration. Nothing below TLS 1.2 is spoken.
+- Not there, and refused by name: the websocket prober, HTTP/3, proxies, OAuth 2.0 and secrets from a store
+  (`*_ref`). Nothing below TLS 1.2 is spoken.
+- CEL (`fail_if_body_json_*`) has the language's operators, macros (`has`, `all`, `exists`, `exists_one`, `filter`,
+  `map`) and functions on what JSON has; times, bytes, messages, optional values and extensions are refused by name and
+  column when the configuration is read, as are operands that can have no meaning (`1 + "a"`). An expression has at most
+  4 KiB, a body 200,000 values in 64 levels, and an evaluation 200,000 steps; beyond that the rule fails. A module may
+  have rules of CEL and regular expressions at once; blackbox_exporter fails every such probe.
 - Paths of files are relative to the configuration file. Names are looked up in the hosts file and with the servers of
   `resolv.conf`, without nsswitch.
 - The User-Agent is `Watchkeeper/VERSION`; help texts and the debug output are our own. `/`, `/logs` and
@@ -54,7 +62,40 @@ constexpr std::string_view kDifferences = R"(
 - icmp: `dont_fragment` needs no raw socket; an ICMP error ends the probe at once.
 - Rules on a body are run on at most 4 MiB; a larger one fails with `body_too_large`. Without rules bytes are
   only counted.
-- `tls`, `ntp` and HTTP over a Unix socket are ours, as are `probe_failure_reason` and `probe_unknown`.
+- `tls`, `ntp`, `certificate_file`, `ec2_metadata`, `docker` and HTTP over a Unix socket are ours, as are
+  `probe_failure_reason` and `probe_unknown`. Metrics of certificate files are named as x509-certificate-exporter does.
+)";
+
+constexpr std::string_view kOwnHost = R"(
+## What the host itself is told
+
+Three probers ask nobody outside. Their alerts are in `rules/packs/machine.yml`.
+
+```yaml
+certificate_files: [/etc/lighthouse/tls/*.pem, /etc/vault/tls/vault.crt]   # once a minute, as the job certificate_files
+modules:
+  ec2: {prober: ec2_metadata, ec2_metadata: {image_id: ami-0123456789abcdef0}}
+  images:
+    prober: docker
+    docker:
+      pinned:
+        lighthouse: ["sha256:..."]   # the digest of the registry or of the image; several while an upgrade is under way
+probes:
+  - {job_name: ec2, module: ec2, interval: 5s, timeout: 3s, static_configs: [{targets: [169.254.169.254]}]}
+  - {job_name: containers, module: images, interval: 1m, static_configs: [{targets: [/run/docker.sock]}]}
+```
+
+`ec2_metadata` speaks version 2 of the service only; in a container it needs a hop limit of 2. AWS gives two minutes of
+notice before it interrupts a spot instance, and wants to be asked every five seconds.
+
+`docker` wants the right to read the socket, which is as good as root: a proxy that lets GET through is safer. Images of
+Kubernetes pods can be compared by an `http` module at the API server, with `bearer_token_file`, `tls_config` and
+
+```yaml
+fail_if_body_json_not_matches_cel: >-
+  body.items.all(p, !has(p.status.containerStatuses)
+    || p.status.containerStatuses.all(c, c.imageID.endsWith('sha256:...')))
+```
 )";
 
 std::string cell(std::string_view text) {
@@ -87,6 +128,9 @@ void append_all_options(std::string& out) {
   append_options(out, "icmp", IcmpModule::fields().description());
   append_options(out, "ntp", NtpModule::fields().description());
   append_options(out, "grpc", GrpcModule::fields().description());
+  append_options(out, "certificate_file", CertificateFileModule::fields().description());
+  append_options(out, "ec2_metadata", Ec2MetadataModule::fields().description());
+  append_options(out, "docker", DockerModule::fields().description());
 }
 
 }  // namespace
@@ -103,6 +147,7 @@ std::string probe_reference() {
     out += fmt::format("| `{}` | {} | {} | {} |\n", row.name, row.probers, row.labels, cell(row.help));
   }
   append_all_options(out);
+  out += kOwnHost;
   out += kDifferences;
   return out;
 }
