@@ -6,19 +6,22 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "test/simulators/beacon_answers.h"
 #include "test/simulators/beacon_node.h"
 
 namespace simulators {
-
-namespace {
 
 using nlohmann::json;
 using Request = httplib::Request;
 using Response = httplib::Response;
 
+namespace {
+
 constexpr const char* kVersion = "Lighthouse/v8.1.3-176cce5/x86_64-linux";
 
-void answer(Response& response, const json& body, int status = 200) {
+}  // namespace
+
+void answer(Response& response, const json& body, int status) {
   response.status = status;
   response.set_header("Server", kVersion);
   response.set_content(body.dump(), "application/json");
@@ -43,12 +46,6 @@ bool is_root(const std::string& text) {
 // Integers travel as decimal strings in this API.
 std::string quoted(std::uint64_t value) { return std::to_string(value); }
 
-struct State {
-  std::uint64_t slot;
-  bool finalized;
-};
-
-// What a {state_id} or {block_id} stands for; answers the request itself, and gives nothing, if it stands for nothing.
 std::optional<State> find_state(const Chain& chain, const std::string& id, Response& response) {
   const std::uint64_t head = chain.beacon_head_slot();
   const std::uint64_t finalized = chain.finalized_epoch() * kSlotsPerEpoch;
@@ -71,6 +68,41 @@ std::optional<State> find_state(const Chain& chain, const std::string& id, Respo
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> find_block(const Chain& chain, const std::string& id, Response& response) {
+  if (is_root(id)) {
+    // Roots are made from slots: those of the last epochs are tried.
+    const std::uint64_t head = chain.beacon_head_slot();
+    for (std::uint64_t slot = head; slot + 4 * kSlotsPerEpoch > head; --slot) {
+      if (chain.has_block(slot) && chain.hash("block", slot) == id) return slot;
+    }
+    refuse(response, 404, "NOT_FOUND: beacon block with root " + id);
+    return std::nullopt;
+  }
+  const auto state = find_state(chain, id, response);
+  if (!state) return std::nullopt;
+  if (!chain.has_block(state->slot)) {
+    refuse(response, 404, "NOT_FOUND: beacon block at this slot");
+    return std::nullopt;
+  }
+  return state->slot;
+}
+
+std::uint64_t committee_member(std::uint64_t slot, std::uint64_t position) {
+  // Five and a power of two have no common factor: each validator sits somewhere, once an epoch.
+  const std::uint64_t seat = slot % kSlotsPerEpoch * kCommitteeSize + position;
+  return kNetworkFirst + (seat * 5 + slot / kSlotsPerEpoch * 7) % kNetworkSize;
+}
+
+std::uint64_t proposer_of(const Chain& chain, std::uint64_t slot) {
+  return kNetworkFirst + static_cast<std::uint64_t>(chain.noise("proposer", slot) * kNetworkSize);
+}
+
+std::uint64_t sync_committee_member(std::uint64_t period, std::uint64_t position) {
+  return kNetworkFirst + (position * 3 + period * 11) % kNetworkSize;
+}
+
+namespace {
+
 json header_of(const Chain& chain, std::uint64_t slot) {
   const std::uint64_t parent = slot == 0 ? 0 : chain.last_block(slot - 1);
   return {{"root", chain.hash("block", slot)},
@@ -78,7 +110,7 @@ json header_of(const Chain& chain, std::uint64_t slot) {
           {"header",
            {{"message",
              {{"slot", quoted(slot)},
-              {"proposer_index", quoted(static_cast<std::uint64_t>(chain.noise("proposer", slot) * 1e6))},
+              {"proposer_index", quoted(proposer_of(chain, slot))},
               {"parent_root", chain.hash("block", parent)},
               {"state_root", chain.hash("state", slot)},
               {"body_root", chain.hash("body", slot)}}},
@@ -115,7 +147,8 @@ std::optional<std::uint64_t> find_validator(const Chain& chain, const std::strin
   return std::nullopt;
 }
 
-// Body `["1","2"]`, as every POST of duties and liveness has it; answers 400 itself otherwise.
+}  // namespace
+
 std::optional<std::vector<std::uint64_t>> read_indices(const Request& request, Response& response) {
   const json body = json::parse(request.body, nullptr, false);
   std::vector<std::uint64_t> indices;
@@ -135,6 +168,8 @@ std::optional<std::vector<std::uint64_t>> read_indices(const Request& request, R
   }
   return indices;
 }
+
+namespace {
 
 std::optional<std::uint64_t> read_epoch(const Chain& chain, const Request& request, Response& response) {
   const auto epoch = parse_number(request.matches[1].str());
@@ -193,6 +228,13 @@ void add_node(httplib::Server& server, Chain& chain) {
                         {"SECONDS_PER_SLOT", "12"},
                         {"SLOTS_PER_EPOCH", "32"},
                         {"EPOCHS_PER_SYNC_COMMITTEE_PERIOD", "256"},
+                        {"SYNC_COMMITTEE_SIZE", quoted(kSyncCommitteeSize)},
+                        {"MIN_ATTESTATION_INCLUSION_DELAY", "1"},
+                        {"MIN_ACTIVATION_BALANCE", "32000000000"},
+                        {"MAX_EFFECTIVE_BALANCE", "32000000000"},
+                        {"EFFECTIVE_BALANCE_INCREMENT", "1000000000"},
+                        {"MAX_COMMITTEES_PER_SLOT", "64"},
+                        {"TARGET_COMMITTEE_SIZE", "128"},
                         {"MIN_GENESIS_TIME", "1606824000"},
                         {"DEPOSIT_CHAIN_ID", "1"},
                         {"DEPOSIT_NETWORK_ID", "1"}}}});
@@ -212,11 +254,10 @@ void add_beacon(httplib::Server& server, Chain& chain) {
                       {"data", json::array({header_of(chain, chain.beacon_head_slot())})}});
   });
   server.Get(R"(/eth/v1/beacon/headers/([^/]+))", [&chain](const Request& request, Response& response) {
-    const auto state = find_state(chain, request.matches[1].str(), response);
-    if (!state) return;
-    if (!chain.has_block(state->slot)) return refuse(response, 404, "NOT_FOUND: beacon block at this slot");
-    answer(response,
-           {{"execution_optimistic", false}, {"finalized", state->finalized}, {"data", header_of(chain, state->slot)}});
+    const auto slot = find_block(chain, request.matches[1].str(), response);
+    if (!slot) return;
+    const bool finalized = *slot <= chain.finalized_epoch() * kSlotsPerEpoch;
+    answer(response, {{"execution_optimistic", false}, {"finalized", finalized}, {"data", header_of(chain, *slot)}});
   });
   server.Get(
       R"(/eth/v1/beacon/states/([^/]+)/finality_checkpoints)", [&chain](const Request& request, Response& response) {
@@ -256,6 +297,22 @@ void add_validators(httplib::Server& server, Chain& chain) {
     }
     answer(response, {{"execution_optimistic", false}, {"finalized", state->finalized}, {"data", list}});
   });
+  server.Post(R"(/eth/v1/beacon/states/([^/]+)/validators)", [&chain](const Request& request, Response& response) {
+    const auto state = find_state(chain, request.matches[1].str(), response);
+    if (!state) return;
+    const json body = json::parse(request.body, nullptr, false);
+    if (!body.is_object() || (body.contains("ids") && !body["ids"].is_array() && !body["ids"].is_null())) {
+      return refuse(response, 400, "BAD_REQUEST: body deserialize error: expected an object with a list of ids");
+    }
+    json list = json::array();
+    for (const json& id : body.value("ids", json::array())) {
+      bool valid = false;
+      const auto index = id.is_string() ? find_validator(chain, id.get<std::string>(), valid) : std::nullopt;
+      if (!valid) return refuse(response, 400, "BAD_REQUEST: invalid validator id: " + id.dump());
+      if (index) list.push_back(validator_of(chain, *index));
+    }
+    answer(response, {{"execution_optimistic", false}, {"finalized", state->finalized}, {"data", list}});
+  });
   server.Get(R"(/eth/v1/beacon/states/([^/]+)/validators/([^/]+))", [&chain](const Request& request,
                                                                              Response& response) {
     const auto state = find_state(chain, request.matches[1].str(), response);
@@ -288,7 +345,7 @@ void add_duties(httplib::Server& server, Chain& chain) {
     if (!epoch) return;
     json list = json::array();
     for (std::uint64_t slot = *epoch * kSlotsPerEpoch; slot < (*epoch + 1) * kSlotsPerEpoch; ++slot) {
-      const auto index = static_cast<std::uint64_t>(chain.noise("proposer", slot) * 1e6);
+      const std::uint64_t index = proposer_of(chain, slot);
       list.push_back(
           {{"pubkey", chain.hash("pubkey", index, 48)}, {"validator_index", quoted(index)}, {"slot", quoted(slot)}});
     }
@@ -302,21 +359,43 @@ void add_duties(httplib::Server& server, Chain& chain) {
     if (!indices) return;
     json list = json::array();
     for (const std::uint64_t index : *indices) {
-      const auto turn = static_cast<std::uint64_t>(chain.noise("attester", index * 1000003 + *epoch) * kSlotsPerEpoch);
-      list.push_back({{"pubkey", chain.hash("pubkey", index, 48)},
-                      {"validator_index", quoted(index)},
-                      {"committee_index", quoted(index % 64)},
-                      {"committee_length", "510"},
-                      {"committees_at_slot", "64"},
-                      {"validator_committee_index", quoted(index % 510)},
-                      {"slot", quoted(*epoch * kSlotsPerEpoch + turn)}});
+      for (std::uint64_t slot = *epoch * kSlotsPerEpoch; slot < (*epoch + 1) * kSlotsPerEpoch; ++slot) {
+        for (std::uint64_t position = 0; position < kCommitteeSize; ++position) {
+          if (committee_member(slot, position) != index) continue;
+          list.push_back({{"pubkey", chain.hash("pubkey", index, 48)},
+                          {"validator_index", quoted(index)},
+                          {"committee_index", "0"},
+                          {"committee_length", quoted(kCommitteeSize)},
+                          {"committees_at_slot", "1"},
+                          {"validator_committee_index", quoted(position)},
+                          {"slot", quoted(slot)}});
+        }
+      }
     }
     answer(response,
            {{"dependent_root", chain.hash("dependent", *epoch)}, {"execution_optimistic", false}, {"data", list}});
   });
   server.Post(R"(/eth/v1/validator/duties/sync/([^/]+))", [&chain](const Request& request, Response& response) {
-    if (!read_epoch(chain, request, response) || !read_indices(request, response)) return;
-    answer(response, {{"execution_optimistic", false}, {"data", json::array()}});
+    constexpr std::uint64_t kEpochsPerPeriod = 256;
+    const auto epoch = parse_number(request.matches[1].str());
+    // Of the period after the next nobody knows the members.
+    if (!epoch || *epoch / kEpochsPerPeriod > chain.epoch() / kEpochsPerPeriod + 1) {
+      return refuse(response, 400, "BAD_REQUEST: epoch out of range");
+    }
+    const auto indices = read_indices(request, response);
+    if (!indices) return;
+    json list = json::array();
+    for (const std::uint64_t index : *indices) {
+      json positions = json::array();
+      for (std::uint64_t position = 0; position < kSyncCommitteeSize; ++position) {
+        if (sync_committee_member(*epoch / kEpochsPerPeriod, position) == index) positions.push_back(quoted(position));
+      }
+      if (positions.empty()) continue;
+      list.push_back({{"pubkey", chain.hash("pubkey", index, 48)},
+                      {"validator_index", quoted(index)},
+                      {"validator_sync_committee_indices", positions}});
+    }
+    answer(response, {{"execution_optimistic", false}, {"data", list}});
   });
 }
 
@@ -324,9 +403,16 @@ void add_events(httplib::Server& server, Chain& chain) {
   server.Get("/eth/v1/events", [&chain](const Request& request, Response& response) {
     bool head = false;
     bool finalized = false;
-    std::istringstream topics(request.get_param_value("topics"));
+    bool block = false;
+    // Repeated, or a list with commas; Lighthouse takes both.
+    std::string all;
+    for (std::size_t i = 0; i < request.get_param_value_count("topics"); ++i) {
+      all += (i == 0 ? "" : ",") + request.get_param_value("topics", i);
+    }
+    std::istringstream topics(all);
     for (std::string topic; std::getline(topics, topic, ',');) {
       head = head || topic == "head";
+      block = block || topic == "block";
       finalized = finalized || topic == "finalized_checkpoint";
       const bool quiet = topic == "block" || topic == "attestation" || topic == "chain_reorg" ||
                          topic == "voluntary_exit" || topic == "attester_slashing" || topic == "proposer_slashing";
@@ -337,31 +423,36 @@ void add_events(httplib::Server& server, Chain& chain) {
     if (!request.has_param("topics")) return refuse(response, 400, "BAD_REQUEST: invalid query: missing topics");
     auto last_head = std::make_shared<std::uint64_t>(chain.beacon_head_slot());
     auto last_final = std::make_shared<std::uint64_t>(chain.finalized_epoch());
-    response.set_chunked_content_provider(
-        "text/event-stream", [&chain, head, finalized, last_head, last_final](std::size_t, httplib::DataSink& sink) {
-          std::string text;
-          const std::uint64_t now = chain.beacon_head_slot();
-          if (head && now != *last_head) {
-            text += fmt::format("event:head\ndata:{}\n\n", json{{"slot", quoted(now)},
-                                                                {"block", chain.hash("block", now)},
-                                                                {"state", chain.hash("state", now)},
-                                                                {"epoch_transition", now % kSlotsPerEpoch == 0},
-                                                                {"execution_optimistic", false}}
-                                                               .dump());
-          }
-          if (finalized && chain.finalized_epoch() != *last_final) {
-            text += fmt::format("event:finalized_checkpoint\ndata:{}\n\n",
-                                json{{"epoch", quoted(chain.finalized_epoch())},
-                                     {"block", chain.hash("block", chain.finalized_epoch() * kSlotsPerEpoch)},
-                                     {"execution_optimistic", false}}
-                                    .dump());
-          }
-          *last_head = now;
-          *last_final = chain.finalized_epoch();
-          if (text.empty()) chain.faults().wait_while("beacon", "never", 0.05);
-          const bool open = text.empty() ? sink.is_writable() : sink.write(text.data(), text.size());
-          return open && !chain.faults().is_shut_down();
-        });
+    response.set_chunked_content_provider("text/event-stream", [&chain, head, block, finalized, last_head, last_final](
+                                                                   std::size_t, httplib::DataSink& sink) {
+      std::string text;
+      const std::uint64_t now = chain.beacon_head_slot();
+      if (block && now != *last_head) {
+        text += fmt::format(
+            "event:block\ndata:{}\n\n",
+            json{{"slot", quoted(now)}, {"block", chain.hash("block", now)}, {"execution_optimistic", false}}.dump());
+      }
+      if (head && now != *last_head) {
+        text += fmt::format("event:head\ndata:{}\n\n", json{{"slot", quoted(now)},
+                                                            {"block", chain.hash("block", now)},
+                                                            {"state", chain.hash("state", now)},
+                                                            {"epoch_transition", now % kSlotsPerEpoch == 0},
+                                                            {"execution_optimistic", false}}
+                                                           .dump());
+      }
+      if (finalized && chain.finalized_epoch() != *last_final) {
+        text += fmt::format("event:finalized_checkpoint\ndata:{}\n\n",
+                            json{{"epoch", quoted(chain.finalized_epoch())},
+                                 {"block", chain.hash("block", chain.finalized_epoch() * kSlotsPerEpoch)},
+                                 {"execution_optimistic", false}}
+                                .dump());
+      }
+      *last_head = now;
+      *last_final = chain.finalized_epoch();
+      if (text.empty()) chain.faults().wait_while("beacon", "never", 0.05);
+      const bool open = text.empty() ? sink.is_writable() : sink.write(text.data(), text.size());
+      return open && !chain.faults().is_shut_down();
+    });
   });
 }
 
@@ -372,11 +463,13 @@ void add_beacon_api(httplib::Server& server, Chain& chain) {
   add_beacon(server, chain);
   add_validators(server, chain);
   add_duties(server, chain);
+  add_beacon_blocks(server, chain);
   add_events(server, chain);
   // A known path with another method; cpp-httplib knows only "no route".
   static constexpr const char* kGetOnly =
       R"(/eth/v1/(node|config|events|beacon/genesis|beacon/headers|validator/duties/proposer)(/.*)?)";
-  static constexpr const char* kPostOnly = R"(/eth/v1/validator/(liveness|duties/attester|duties/sync)/.*)";
+  static constexpr const char* kPostOnly =
+      R"(/eth/v1/(validator/(liveness|duties/attester|duties/sync)|beacon/rewards/attestations)/.*)";
   const auto wrong_method = [](const Request&, Response& response) { refuse(response, 405, "METHOD_NOT_ALLOWED"); };
   server.Post(kGetOnly, wrong_method).Put(kGetOnly, wrong_method).Delete(kGetOnly, wrong_method);
   server.Get(kPostOnly, wrong_method).Put(kPostOnly, wrong_method).Delete(kPostOnly, wrong_method);

@@ -173,6 +173,47 @@ TEST_F(SimulatorsTest, BeaconApiAnswersAndRefusesLikeLighthouse) {
   EXPECT_EQ(get("beacon_api", "/eth/v1/node/health")->status, 503);
 }
 
+TEST_F(SimulatorsTest, BlocksCommitteesAndRewardsTellOneStory) {
+  const auto data = [&](const std::string& path) {
+    const auto response = get("beacon_api", path);
+    EXPECT_EQ(response->status, 200) << path;
+    return json::parse(response->body)["data"];
+  };
+  clock.advance(seconds(12 * 70));
+  const json head = data("/eth/v1/beacon/headers/head");
+  const std::string root = head["root"];
+  const json block = data("/eth/v1/beacon/blinded_blocks/" + root);
+  EXPECT_EQ(block["message"]["parent_root"], head["header"]["message"]["parent_root"]);
+  EXPECT_EQ(block["message"]["body"]["attestations"], data("/eth/v2/beacon/blocks/" + root + "/attestations"));
+  EXPECT_EQ(data("/eth/v2/beacon/blocks/head")["message"]["slot"], head["header"]["message"]["slot"]);
+  const std::string epoch = std::to_string(simulation.chain().epoch());
+  const json committees = data("/eth/v1/beacon/states/head/committees?epoch=" + epoch);
+  ASSERT_EQ(committees.size(), kSlotsPerEpoch);
+  const auto duties = json::parse(post("beacon_api", "/eth/v1/validator/duties/attester/" + epoch, "[\"4200\"]")->body);
+  const json duty = duties["data"].at(0);
+  const std::uint64_t offset = std::stoull(duty["slot"].get<std::string>()) % kSlotsPerEpoch;
+  const std::uint64_t position = std::stoull(duty["validator_committee_index"].get<std::string>());
+  EXPECT_EQ(committees[offset]["validators"][position], "4200");
+  EXPECT_EQ(data("/eth/v1/beacon/states/head/committees?slot=" + duty["slot"].get<std::string>())[0],
+            committees[offset]);
+  const std::pair<const char*, int> refused[] = {
+      {"/eth/v1/beacon/states/head/committees?epoch=7", 400},
+      {"/eth/v1/beacon/states/head/committees?epoch=x", 400},
+      {"/eth/v1/beacon/states/head/committees?epoch=7&slot=9999999", 400},
+      {"/eth/v1/beacon/blinded_blocks/0x1111111111111111111111111111111111111111111111111111111111111111", 404},
+      {"/eth/v1/beacon/blinded_blocks/tail", 400},
+      {"/eth/v2/beacon/blocks/99999999/attestations", 404},
+      {"/eth/v1/beacon/rewards/attestations/1", 405},
+      {"/eth/v1/events?topics=head&topics=nothing", 400},
+  };
+  for (const auto& [path, status] : refused) EXPECT_EQ(get("beacon_api", path)->status, status) << path;
+  EXPECT_EQ(post("beacon_api", "/eth/v1/beacon/states/head/validators", R"({"ids":["4200","1"]})")->status, 200);
+  EXPECT_EQ(post("beacon_api", "/eth/v1/beacon/states/head/validators", R"(["4200"])")->status, 400);
+  EXPECT_EQ(post("beacon_api", "/eth/v1/beacon/states/head/validators", R"({"ids":["x"]})")->status, 400);
+  EXPECT_EQ(post("beacon_api", "/eth/v1/beacon/rewards/attestations/" + epoch, "[\"4200\"]")->status, 404);
+  EXPECT_EQ(post("beacon_api", "/eth/v1/validator/duties/sync/99999999", "[\"4200\"]")->status, 400);
+}
+
 TEST_F(SimulatorsTest, JsonRpcAnswersAndRefusesLikeGeth) {
   EXPECT_THAT(rpc(R"({"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]})")["result"],
               ContainsRegex("0x[0-9a-f]+"));
