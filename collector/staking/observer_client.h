@@ -32,6 +32,8 @@ class ObserverClient final : public core::net::HttpClient {
 
   // Nodes that did not change keep what is known of them; of a changed network nothing is kept.
   void configure(const StakingConfig& config);
+  // What is known of the network, for others that ask its nodes. REQUIRES: configured.
+  const std::shared_ptr<Network>& network() const { return network_; }
 
   core::net::TransferId send(core::net::Request request,
                              std::function<void(core::Result<core::net::Response>)> done) override;

@@ -54,6 +54,8 @@ const Table<BeaconNodeConfig>& BeaconNodeConfig::fields() {
                                 .field("url", &BeaconNodeConfig::url, {.help = "Its API; empty: it is not asked."})
                                 .field("metrics", &BeaconNodeConfig::metrics, {.help = kMetricsHelp})
                                 .field("zone", &BeaconNodeConfig::zone, {.help = kZoneHelp})
+                                .field("events", &BeaconNodeConfig::events,
+                                       {.help = "Whether its events are listened to, over a connection of their own."})
                                 .field("http_config", &BeaconNodeConfig::http_config, {.help = kHttpHelp})
                                 .check(check_node<BeaconNodeConfig>());
   return table;
@@ -113,9 +115,10 @@ const Table<VaultConfig>& VaultConfig::fields() {
 const Table<ValidatorsConfig>& ValidatorsConfig::fields() {
   static const auto table =
       Table<ValidatorsConfig>("validators", "The validators that are watched.")
-          .field("keys_file", &ValidatorsConfig::keys_file,
-                 {.help = "YAML: public key to the name of its group, or to {group: NAME, validator_client: NAME}. "
-                          "Read when the configuration is."});
+          .field(
+              "keys_file", &ValidatorsConfig::keys_file,
+              {.help = "YAML: public key to the name of its group, or to {group: NAME, validator_client: NAME}; or a "
+                       "list of {pubkey: 0x.., labels: {..}}. Read when the configuration is."});
   return table;
 }
 
@@ -174,12 +177,7 @@ std::map<std::string, std::string> node_labels(const std::string& name, const st
 discovery::StaticConfig observed(const std::string& url, std::string_view path, const std::string& name,
                                  const std::string& zone, const std::string& observer) {
   discovery::StaticConfig group;
-  const auto parsed = core::net::parse_url(url);
-  group.targets = {
-      parsed
-          ? fmt::format("{}:{}", parsed->host.find(':') == std::string::npos ? parsed->host : "[" + parsed->host + "]",
-                        parsed->port)
-          : url};
+  group.targets = {address_of(url)};
   group.labels = node_labels(name, zone);
   group.labels["target"] = name;
   group.labels["observer"] = observer;
@@ -201,6 +199,17 @@ void add_scraped(std::vector<discovery::StaticConfig>& groups, const char* job, 
 }
 
 }  // namespace
+
+bool is_job_of_staking(std::string_view name) {
+  return name == kObservationJob || name == kMetricsJob || name == kDutiesJob || name == kEventsJob;
+}
+
+std::string address_of(const std::string& url) {
+  const auto parsed = core::net::parse_url(url);
+  if (!parsed) return url;
+  const bool v6 = parsed->host.find(':') != std::string::npos;
+  return fmt::format("{}:{}", v6 ? "[" + parsed->host + "]" : parsed->host, parsed->port);
+}
 
 scrape::ScrapeConfig observation_job(const StakingConfig& config) {
   scrape::ScrapeConfig job;

@@ -22,6 +22,7 @@ struct BeaconNodeConfig {
   std::string url;
   std::string metrics;
   std::string zone;
+  bool events = true;
   std::optional<core::net::HttpClientConfig> http_config;
   bool operator==(const BeaconNodeConfig&) const = default;
   static const core::config::Table<BeaconNodeConfig>& fields();
@@ -101,6 +102,13 @@ core::Result<void> load_keys(StakingConfig& config, const core::config::Node& se
 // ends with stale markers.
 inline constexpr std::string_view kObservationJob = "staking";
 inline constexpr std::string_view kMetricsJob = "staking_metrics";
+// Not scraped: these come from a ChainWatch.
+inline constexpr std::string_view kDutiesJob = "staking_duties";
+inline constexpr std::string_view kEventsJob = "staking_events";
+bool is_job_of_staking(std::string_view name);
+
+// Host and port of a URL, as the label instance has them.
+std::string address_of(const std::string& url);
 
 // What is observed, as a job whose scrapes an ObserverClient answers.
 scrape::ScrapeConfig observation_job(const StakingConfig& config);

@@ -334,7 +334,10 @@ void add_validators(httplib::Server& server, Chain& chain) {
     if (!indices) return;
     const bool missing = chain.faults().active("validator", "missed-attestations");
     json list = json::array();
-    for (const std::uint64_t index : *indices) list.push_back({{"index", quoted(index)}, {"is_live", !missing}});
+    for (const std::uint64_t index : *indices) {
+      const bool ours = index >= kFirstValidatorIndex && index < kFirstValidatorIndex + kValidators;
+      list.push_back({{"index", quoted(index)}, {"is_live", !(missing && ours)}});
+    }
     answer(response, {{"data", list}});
   });
 }

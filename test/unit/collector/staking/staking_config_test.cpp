@@ -53,7 +53,7 @@ TEST_F(StakingConfigTest, KeysAreReadWithTheirGroups) {
   ASSERT_TRUE(keys) << keys.error().message;
   const WatchedKey* found = (*keys)->find(*parse_public_key(one));
   ASSERT_NE(found, nullptr);
-  EXPECT_EQ(found->group, "home");
+  EXPECT_EQ((*keys)->label_sets.at(found->label_set), (LabelSet{{"group", "home"}}));
   EXPECT_EQ((*keys)->find(*parse_public_key("0x" + two))->validator_client, "vc");
   EXPECT_EQ((*keys)->find(*parse_public_key(std::string(96, '2'))), nullptr);
   const auto wrong = [](const std::string& text) {
@@ -62,8 +62,40 @@ TEST_F(StakingConfigTest, KeysAreReadWithTheirGroups) {
   };
   EXPECT_THAT(wrong("0x12: a"), HasSubstr("k.yml:1:1: expected a public key of 96 hex digits"));
   EXPECT_THAT(wrong("0x" + one + ": {grp: a}"), HasSubstr("unknown key \"grp\""));
-  EXPECT_THAT(wrong("- 0x" + one), HasSubstr("expected a map of public keys"));
+  EXPECT_THAT(wrong("- 0x" + one), HasSubstr("k.yml:1:3: expected a map (validator)"));
+  EXPECT_THAT(wrong("0x" + one), HasSubstr("expected a map or a list of public keys"));
   EXPECT_THAT(wrong("0x" + one + ": a\n'" + one + "': b"), HasSubstr("is given twice"));
+}
+
+TEST_F(StakingConfigTest, KeysMayBeAListWithLabels) {
+  const std::string one(96, 'a');
+  const std::string two(96, 'b');
+  const std::string three(96, 'c');
+  const auto keys = WatchedKeys::parse(
+      fmt::format("- {{pubkey: 0x{}, labels: {{group: a, site: x}}}}\n- pubkey: 0x{}\n  labels: {{group: b}}\n"
+                  "- {{pubkey: 0x{}, group: b, validator_client: vc}}\n",
+                  one, two, three),
+      "k.yml");
+  ASSERT_TRUE(keys) << keys.error().message;
+  EXPECT_EQ((*keys)->label_sets, (std::vector<LabelSet>{{{"group", "a"}, {"site", "x"}}, {{"group", "b"}}}));
+  EXPECT_EQ((*keys)->find(*parse_public_key(two))->label_set, 1U);
+  EXPECT_EQ((*keys)->find(*parse_public_key(three))->label_set, 1U);
+  EXPECT_EQ((*keys)->find(*parse_public_key(three))->validator_client, "vc");
+  const auto wrong = [&](const std::string& rest) {
+    const auto read = WatchedKeys::parse("- {pubkey: 0x" + one + rest, "k.yml");
+    return read ? "fine" : read.error().message;
+  };
+  EXPECT_EQ(wrong("}"), "fine");
+  EXPECT_THAT(wrong(", labels: {scope: a}}"), HasSubstr("\"scope\" cannot be a label of validators"));
+  EXPECT_THAT(wrong(", labels: {a-b: a}}"), HasSubstr("\"a-b\" cannot be a label"));
+  EXPECT_THAT(wrong(", group: x, labels: {group: a}}"), HasSubstr("group is given twice"));
+  EXPECT_THAT(wrong("}\n- {pubkey: 0x" + one + "}"), HasSubstr("is given twice"));
+  EXPECT_THAT(wrong("}\n- {group: a}"), HasSubstr("k.yml:2:3: validator: missing key \"pubkey\""));
+  std::string many;
+  for (std::size_t i = 0; i <= kLabelSetsMax; ++i) many += fmt::format("0x{:096x}: g{}\n", i, i);
+  const auto read = WatchedKeys::parse(many, "k.yml");
+  ASSERT_FALSE(read);
+  EXPECT_THAT(read.error().message, HasSubstr("more than 1000 sets of labels"));
 }
 
 // The whole way: configuration, pools, rounds, ring.

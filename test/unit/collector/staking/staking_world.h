@@ -58,21 +58,33 @@ class FakeNodes final : public core::net::HttpClient {
     const core::net::TransferId id = ++last_id_;
     const std::string key = request.method + " " + request.url;
     const auto found = answers.find(key);
-    if (found == answers.end()) ADD_FAILURE() << "nobody expects " << key;
-    Told told = found == answers.end() ? answer(404) : found->second(request);
+    if (found == answers.end() && !otherwise) ADD_FAILURE() << "nobody expects " << key;
+    Told told = found != answers.end() ? found->second(request) : otherwise ? otherwise(request) : answer(404);
     const bool late = told.delay > request.timeout;
-    const bool large = told.body.size() > request.body_limit;
+    const bool streamed = request.on_body != nullptr && told.status == 200;
+    const bool large = !streamed && told.body.size() > request.body_limit;
     requests.push_back(std::move(request));
-    timers_[id] = clock_.schedule_after(clock_, late ? requests.back().timeout : told.delay, [=, this] {
-      timers_.erase(id);
-      if (late) return done(core::fail(core::Errc::kTimeout, "\"{}\": context deadline exceeded", key));
-      if (!told.error.empty()) return done(core::fail(told.code, "\"{}\": {}", key, told.error));
-      if (large) return done(core::fail(core::Errc::kLimitExceeded, "body size limit exceeded"));
-      core::net::Response response;
-      response.status = told.status;
-      response.body = told.body;
-      done(std::move(response));
-    });
+    if (!keep_requests) requests.erase(requests.begin(), requests.end() - 1);
+    const auto timeout = requests.back().timeout;
+    timers_[id] =
+        clock_.schedule_after(clock_, late ? timeout : told.delay, [=, this, on_body = requests.back().on_body] {
+          timers_.erase(id);
+          if (late) return done(core::fail(core::Errc::kTimeout, "\"{}\": context deadline exceeded", key));
+          if (!told.error.empty()) return done(core::fail(told.code, "\"{}\": {}", key, told.error));
+          if (large) return done(core::fail(core::Errc::kLimitExceeded, "body size limit exceeded"));
+          core::net::Response response;
+          response.status = told.status;
+          if (streamed) {
+            for (std::size_t at = 0; at < told.body.size(); at += piece_bytes) {
+              if (!on_body(std::string_view(told.body).substr(at, piece_bytes))) {
+                return done(core::fail(core::Errc::kCancelled, "\"{}\": ended by its receiver", key));
+              }
+            }
+          } else {
+            response.body = told.body;
+          }
+          done(std::move(response));
+        });
     return id;
   }
 
@@ -90,7 +102,10 @@ class FakeNodes final : public core::net::HttpClient {
   void on(const std::string& key, std::string body) { on(key, answer(200, std::move(body))); }
 
   std::map<std::string, std::function<Told(const core::net::Request&)>> answers;  // "GET http://..."
+  std::function<Told(const core::net::Request&)> otherwise;  // who answers what is not in `answers`
   std::vector<core::net::Request> requests;
+  bool keep_requests = true;
+  std::size_t piece_bytes = 1009;  // of an answer that is read as it comes
   int cancelled = 0;
 
  private:

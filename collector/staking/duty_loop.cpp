@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/staking/duty_loop.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "collector/staking/duty_requests.h"
+#include "collector/staking/node_observer.h"
+
+namespace collector::staking {
+namespace {
+
+// Until a node told its clock.
+constexpr core::Duration kRetryEvery = std::chrono::seconds(5);
+// When in a slot the nodes are asked, in hundredths: its block is there by then, and its votes are not yet wanted.
+constexpr std::int64_t kPhase = 75;
+constexpr std::size_t kControlSize = 48;
+// Validators that are asked about one by one are those that seem to have missed.
+constexpr std::size_t kLivenessMax = 2'000;
+
+}  // namespace
+
+DutyLoop::DutyLoop(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock,
+                   std::function<void(std::string)> publish)
+    : http_(http), scheduler_(scheduler), clock_(clock), publish_(std::move(publish)) {}
+
+DutyLoop::~DutyLoop() { stop(); }
+
+void DutyLoop::stop() {
+  stopped_ = true;
+  scheduler_.cancel(timer_);
+  scheduler_.cancel(work_timer_);
+  work_ = {};
+  for (const auto& node : nodes_) node->poll = {};
+}
+
+void DutyLoop::configure(const StakingConfig& config, std::shared_ptr<Network> network) {
+  if (!stopped_ && keys_ != nullptr && network_ == network && config_.beacon_nodes == config.beacon_nodes &&
+      config.keys != nullptr && *keys_ == *config.keys) {
+    return;
+  }
+  stop();
+  config_ = config;
+  keys_ = config.keys != nullptr && !config.keys->keys.empty() ? config.keys : nullptr;
+  network_ = std::move(network);
+  nodes_.clear();
+  usable_.clear();
+  ledger_.reset();
+  fetched_.clear();
+  proposers_asked_in_.reset();
+  working_ = false;
+  polls_open_ = 0;
+  for (const BeaconNodeConfig& node : config.beacon_nodes) {
+    if (node.url.empty()) continue;
+    nodes_.push_back(std::make_unique<Node>());
+    nodes_.back()->config = node;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    snapshot_.reset();
+  }
+  if (!watching()) return;
+  stopped_ = false;
+  show();
+  timer_ = scheduler_.schedule_after(clock_, core::Duration::zero(), [this] { tick(); });
+}
+
+std::optional<std::uint64_t> DutyLoop::wall_slot() const {
+  if (ledger_ == nullptr) return std::nullopt;
+  const auto slot = ledger_->spec().clock.slot_at(clock_.wall_now());
+  return slot ? std::optional(slot->value) : std::nullopt;
+}
+
+void DutyLoop::schedule_next() {
+  core::Duration wait = kRetryEvery;
+  if (ledger_ != nullptr) {
+    const SlotClock& slots = ledger_->spec().clock;
+    const std::int64_t now = clock_.unix_ms();
+    const std::int64_t phase = slots.slot_ms() * kPhase / 100;
+    const std::int64_t since = now - slots.genesis_ms() - phase;
+    // Of a clock that is before genesis the next look is the first slot's.
+    const std::int64_t left = since < 0 ? -since : slots.slot_ms() - since % slots.slot_ms();
+    constexpr std::int64_t kWaitMsMax = 3'600'000;
+    wait = core::Millis(std::min(left, kWaitMsMax));
+  }
+  timer_ = scheduler_.schedule_after(clock_, wait, [this] { tick(); });
+}
+
+void DutyLoop::tick() {
+  if (stopped_) return;
+  schedule_next();
+  // What takes longer than a slot is waited for, not added to.
+  if (working_ || polls_open_ > 0) return show();
+  polls_open_ = nodes_.size();
+  for (const auto& node : nodes_) {
+    node->poll = poll(*node);
+    node->poll.start();
+  }
+}
+
+void DutyLoop::polled() {
+  if (--polls_open_ > 0) return;
+  usable_.clear();
+  for (const auto& node : nodes_) {
+    if (node->reason.empty()) usable_.push_back(node.get());
+  }
+  std::ranges::stable_sort(usable_, std::ranges::greater(), &Node::head_slot);
+  working_ = true;
+  // A turn of its own: this one belongs to the last node's poll.
+  work_timer_ = scheduler_.schedule_after(clock_, core::Duration::zero(), [this] {
+    work_ = work();
+    work_.start();
+  });
+}
+
+probe::RootTask DutyLoop::work() {
+  bool told = false;
+  const auto slot = wall_slot();
+  if (slot && !usable_.empty()) {
+    told = co_await carry_out(*slot);
+  }
+  if (ledger_ != nullptr) ledger_->set_reachable(told);
+  if (slot) {
+    while (ledger_->settle(*slot, clock_.unix_ms())) {
+      Pause turn(scheduler_, clock_);
+      co_await turn;
+    }
+  }
+  working_ = false;
+  show();
+}
+
+DutyLoop::Task<bool> DutyLoop::try_nodes(Job job, std::uint64_t argument) {
+  for (Node* const node : usable_) {
+    if (co_await (this->*job)(*node, argument)) co_return true;
+    ++failed_requests_;
+  }
+  co_return false;
+}
+
+// Everything that is wanted and not there yet; what fails is asked again a slot later.
+DutyLoop::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
+  const DutySpec& spec = ledger_->spec();
+  const std::uint64_t epoch = spec.epoch_of(slot);
+  const std::uint64_t in_epoch = slot - spec.first_slot(epoch);
+  const std::uint64_t half = spec.clock.slots_per_epoch() / 2;
+  const bool followed = co_await try_nodes(&DutyLoop::follow, slot);
+  const auto records = ledger_->records_epoch();
+  if (!records || (*records != epoch && in_epoch >= 1)) (void)co_await try_nodes(&DutyLoop::ask_records, epoch);
+  if (!ledger_->records_epoch()) co_return false;
+
+  if (proposers_asked_in_ != epoch || !ledger_->has_proposers(epoch) || !ledger_->has_proposers(epoch + 1)) {
+    const bool both = co_await try_nodes(&DutyLoop::ask_proposers, epoch);
+    (void)co_await try_nodes(&DutyLoop::ask_proposers, epoch + 1);
+    if (both) proposers_asked_in_ = epoch;
+  }
+  if (epoch > 0 && in_epoch <= ledger_->settle_slots() && !ledger_->has_proposers(epoch - 1)) {
+    (void)co_await try_nodes(&DutyLoop::ask_proposers, epoch - 1);
+  }
+  // A key that became active in this epoch has a seat in it: first who is there, then where they sit.
+  const bool records_are_new = ledger_->records_epoch() == epoch || in_epoch >= half;
+  if (records_are_new && !ledger_->has_committees(epoch)) (void)co_await try_nodes(&DutyLoop::ask_committees, epoch);
+  if (epoch > 0 && !ledger_->has_committees(epoch - 1) && ledger_->wants_committees(epoch - 1)) {
+    (void)co_await try_nodes(&DutyLoop::ask_committees, epoch - 1);
+  }
+  if (spec.epochs_per_sync_period > 0) {
+    const std::uint64_t period = epoch / spec.epochs_per_sync_period;
+    if (!ledger_->has_sync_seats(period)) (void)co_await try_nodes(&DutyLoop::ask_sync_seats, epoch);
+    if (!ledger_->has_sync_seats(period + 1)) {
+      (void)co_await try_nodes(&DutyLoop::ask_sync_seats, (period + 1) * spec.epochs_per_sync_period);
+    }
+  }
+  // Nodes tell of this epoch and the one before only; half an epoch in, who voted is mostly included.
+  if (epoch > 0 && in_epoch >= half && ledger_->has_committees(epoch - 1) && !ledger_->has_liveness(epoch - 1)) {
+    not_included_.clear();
+    for (std::uint64_t each = spec.first_slot(epoch - 1); each <= spec.last_slot(epoch - 1); ++each) {
+      const auto missing = ledger_->not_included(each);
+      not_included_.insert(not_included_.end(), missing.begin(), missing.end());
+      Pause turn(scheduler_, clock_);
+      co_await turn;
+    }
+    not_included_.resize(std::min(not_included_.size(), kLivenessMax));
+    (void)co_await try_nodes(&DutyLoop::ask_liveness, epoch - 1);
+  }
+  if (epoch >= 2 && in_epoch > half && ledger_->wants_rewards(epoch - 2)) {
+    (void)co_await try_nodes(&DutyLoop::ask_rewards, epoch - 2);
+  }
+  co_return followed;
+}
+
+DutyLoop::Task<bool> DutyLoop::ask_liveness(Node& node, std::uint64_t epoch) {
+  const std::vector<std::uint64_t> control = ledger_->control(kControlSize);
+  std::vector<std::string> ids;
+  for (const std::uint32_t watched : not_included_) {
+    if (const auto index = ledger_->index_of(watched)) ids.push_back(std::to_string(*index));
+  }
+  LivenessReader reader;
+  if (!ids.empty()) {
+    for (const std::uint64_t each : control) ids.push_back(std::to_string(each));
+    auto request = post_of(node, fmt::format("/eth/v1/validator/liveness/{}", epoch), json_list(ids));
+    if (co_await read(node, std::move(request), reader) != 200) co_return false;
+  }
+  ledger_->set_liveness(epoch, not_included_, control, reader.list);
+  co_return true;
+}
+
+// The branch from the node's head down to a block that is known, or as far back as blocks are needed.
+DutyLoop::Task<bool> DutyLoop::follow(Node& node, std::uint64_t slot) {
+  const CanonicalChain& chain = ledger_->chain();
+  const std::uint64_t needed = ledger_->oldest_needed(slot);
+  const std::size_t most = 4 * ledger_->spec().clock.slots_per_epoch();
+  std::vector<Block> branch;
+  Root wanted = node.head;
+  while (!chain.has(wanted) && branch.size() < most) {
+    Block block;
+    if (const auto before = fetched_.find(wanted); before != fetched_.end()) {
+      block = before->second;
+    } else {
+      if (!co_await fetch(node, wanted, block)) co_return false;
+      block.root = wanted;
+      if (fetched_.size() < most) fetched_.emplace(wanted, block);
+    }
+    const std::uint64_t above = branch.empty() ? node.head_slot + 1 : branch.back().slot;
+    if (block.slot >= above || (branch.empty() && block.slot != node.head_slot)) co_return false;
+    wanted = block.parent;
+    const bool last = block.slot <= needed;
+    branch.push_back(std::move(block));
+    if (last) break;
+  }
+  fetched_.clear();
+  ledger_->adopt(std::move(branch));
+  co_return true;
+}
+
+void DutyLoop::begin_books(const DutySpec& spec) {
+  ledger_ = std::make_unique<DutyLedger>(spec, keys_);
+  if (const auto slot = wall_slot()) ledger_->begin_at(*slot);
+  scheduler_.cancel(timer_);
+  schedule_next();
+}
+
+void DutyLoop::note_block(std::uint64_t slot, core::WallTime arrived) {
+  if (ledger_ == nullptr) return;
+  const std::int64_t into = core::to_unix_ms(arrived) - ledger_->spec().clock.start_ms({slot});
+  const auto now = wall_slot();
+  // Of a block that is not of about now, the time says nothing.
+  if (!now || slot + 2 * ledger_->spec().clock.slots_per_epoch() < *now || slot > *now + 1 || into < 0) return;
+  ledger_->note_arrival(slot, into);
+}
+
+void DutyLoop::note_slashing(const std::vector<std::uint64_t>& validators, std::string_view how) {
+  if (ledger_ == nullptr) return;
+  for (const std::uint64_t validator : validators) ledger_->note_slashing(validator, how, clock_.unix_ms());
+  show();
+}
+
+void DutyLoop::show() {
+  publish_((ledger_ != nullptr ? ledger_->series(clock_.unix_ms()) : blind_text()) + node_text());
+  auto snapshot = std::make_shared<DutySnapshot>();
+  if (ledger_ != nullptr) *snapshot = ledger_->snapshot();
+  snapshot->watching = true;
+  if (ledger_ == nullptr) snapshot->cause = to_string(Blindness::kNoNode);
+  snapshot->keys = keys_->keys.size();
+  const std::lock_guard lock(mutex_);
+  snapshot_ = std::move(snapshot);
+}
+
+std::shared_ptr<const DutySnapshot> DutyLoop::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return snapshot_ != nullptr ? snapshot_ : std::make_shared<const DutySnapshot>();
+}
+
+std::string DutyLoop::blind_text() const {
+  return fmt::format(
+      "# TYPE watchkeeper_duties_unknown gauge\nwatchkeeper_duties_unknown 1\n"
+      "# TYPE watchkeeper_duties_unknown_reason gauge\nwatchkeeper_duties_unknown_reason{{reason=\"{}\"}} 1\n",
+      to_string(Blindness::kNoNode));
+}
+
+std::string DutyLoop::node_text() const {
+  std::string text =
+      "# HELP watchkeeper_duties_node_usable 1 if the beacon node can be asked about duties.\n"
+      "# TYPE watchkeeper_duties_node_usable gauge\n";
+  for (const auto& node : nodes_) {
+    text += fmt::format("watchkeeper_duties_node_usable{{target=\"{}\"}} {}\n", node->config.name,
+                        node->reason.empty() ? 1 : 0);
+  }
+  text +=
+      "# HELP watchkeeper_duties_node_reason 1, with why it cannot.\n"
+      "# TYPE watchkeeper_duties_node_reason gauge\n";
+  for (const auto& node : nodes_) {
+    if (node->reason.empty()) continue;
+    text += fmt::format("watchkeeper_duties_node_reason{{target=\"{}\",reason=\"{}\"}} 1\n", node->config.name,
+                        node->reason);
+  }
+  return text +
+         fmt::format(
+             "# HELP watchkeeper_duties_failed_requests_total Questions that a node did not answer as it should.\n"
+             "# TYPE watchkeeper_duties_failed_requests_total counter\n"
+             "watchkeeper_duties_failed_requests_total {}\n",
+             failed_requests_);
+}
+
+}  // namespace collector::staking

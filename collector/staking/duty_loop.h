@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/probe/task.h"
+#include "collector/staking/duty_ledger.h"
+#include "collector/staking/network.h"
+#include "collector/staking/staking_config.h"
+#include "collector/staking/verdict.h"
+#include "core/net/http_client.h"
+#include "core/time/clock.h"
+#include "core/time/scheduler.h"
+
+namespace collector::staking {
+
+// Asks the beacon nodes what the watched validators' duties are and what the chain has of them, once a slot, and keeps
+// the books of it. Of several nodes the one with the newest head is asked first, and the others if it does not know;
+// one that is syncing, optimistic, far behind or of another network is not asked at all. If none can tell, the duties
+// are unknown.
+//
+// Thread safety: confined to the scheduler's thread, except snapshot(): any thread.
+// Invariants: one tick is under way at most; each of its requests has a deadline.
+class DutyLoop {
+ public:
+  // `publish` takes the series, as Prometheus text, once a tick. REQUIRES: all outlive this.
+  DutyLoop(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock,
+           std::function<void(std::string)> publish);
+  ~DutyLoop();
+  DutyLoop(const DutyLoop&) = delete;
+  DutyLoop& operator=(const DutyLoop&) = delete;
+
+  // Begins anew if what is watched, or who is asked, is another than before.
+  void configure(const StakingConfig& config, std::shared_ptr<Network> network);
+  void stop();
+  bool watching() const { return keys_ != nullptr && !nodes_.empty(); }
+
+  // What event streams say.
+  void note_block(std::uint64_t slot, core::WallTime arrived);
+  void note_slashing(const std::vector<std::uint64_t>& validators, std::string_view how);
+
+  std::shared_ptr<const DutySnapshot> snapshot() const;
+
+ private:
+  template <class T>
+  using Task = probe::Task<T>;
+
+  // How far a node may be asked.
+  struct Node {
+    BeaconNodeConfig config;
+    std::optional<DutySpec> spec;      // read, and of the right network
+    std::string reason = "not_asked";  // why it is not used; empty: it is
+    Root head{};
+    std::uint64_t head_slot = 0;
+    bool validators_by_get = false;  // it does not take lists of keys in a body
+    std::size_t block_form = 0;      // of the ways to ask for a block, the first that it has
+    probe::RootTask poll;
+  };
+  using Job = Task<bool> (DutyLoop::*)(Node&, std::uint64_t);
+
+  void tick();
+  void schedule_next();
+  void polled();
+  probe::RootTask poll(Node& node);
+  Task<std::string> look_at(Node& node);
+  Task<std::string> learn(Node& node);
+  std::string grade_head(Node& node, const Json& syncing, const Json& head) const;
+
+  probe::RootTask work();
+  Task<bool> carry_out(std::uint64_t slot);
+  Task<bool> try_nodes(Job job, std::uint64_t argument);
+  Task<bool> follow(Node& node, std::uint64_t slot);
+  Task<bool> fetch(Node& node, Root root, Block& into);
+  Task<bool> fetch_parts(Node& node, std::string id, Block& into);
+  Task<bool> ask_records(Node& node, std::uint64_t epoch);
+  Task<bool> ask_committees(Node& node, std::uint64_t epoch);
+  Task<bool> ask_proposers(Node& node, std::uint64_t epoch);
+  Task<bool> ask_sync_seats(Node& node, std::uint64_t epoch);
+  Task<bool> ask_liveness(Node& node, std::uint64_t epoch);
+  Task<bool> ask_rewards(Node& node, std::uint64_t epoch);
+
+  // Reads an answer as it comes; the status, or 0 if there is no whole and right one.
+  Task<int> read(Node& node, core::net::Request request, AnswerReader& reader);
+  core::net::Request request_of(const Node& node, const std::string& path, core::Duration timeout) const;
+  core::net::Request post_of(const Node& node, const std::string& path, std::string body) const;
+  std::vector<std::string> key_texts(std::size_t first, std::size_t most) const;
+  std::vector<std::string> index_texts(std::size_t first, std::size_t most) const;
+
+  std::optional<std::uint64_t> wall_slot() const;
+  void begin_books(const DutySpec& spec);
+  void show();
+  std::string blind_text() const;
+  std::string node_text() const;
+
+  core::net::HttpClient& http_;
+  core::Scheduler& scheduler_;
+  const core::Clock& clock_;
+  std::function<void(std::string)> publish_;
+
+  StakingConfig config_;
+  std::shared_ptr<const WatchedKeys> keys_;
+  std::shared_ptr<Network> network_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<Node*> usable_;  // of this tick, the best first
+  std::unique_ptr<DutyLedger> ledger_;
+  std::map<Root, Block> fetched_;                    // on the way to blocks that are known
+  std::optional<std::uint64_t> proposers_asked_in_;  // the epoch in which both lists were asked for
+  std::vector<std::uint32_t> not_included_;          // for ask_liveness()
+
+  core::TimerId timer_ = 0;
+  core::TimerId work_timer_ = 0;
+  std::size_t polls_open_ = 0;
+  bool working_ = false;
+  bool stopped_ = false;
+  probe::RootTask work_;
+  std::uint64_t failed_requests_ = 0;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const DutySnapshot> snapshot_;  // guarded by mutex_
+};
+
+}  // namespace collector::staking
