@@ -18,6 +18,7 @@
 #include "collector/probe/probe_runner.h"
 #include "collector/remote_write/remote_status.h"
 #include "collector/scrape/scrape_pools.h"
+#include "collector/staking/duty_events.h"
 #include "core/ring/mapped_ring.h"
 #include "core/time/clock.h"
 #include "rules/alert/rule_status.h"
@@ -69,6 +70,7 @@ class AgentView {
   virtual std::vector<collector::scrape::TargetMetadata> metadata() const = 0;
   virtual std::vector<collector::discovery::DiscoveryStatus> discoveries() const = 0;
   virtual collector::probe::ProbeRunner& prober() = 0;
+  virtual std::shared_ptr<const collector::staking::DutySnapshot> duties() const = 0;  // never null
   virtual std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const = 0;
   virtual std::vector<collector::remote_write::RemoteStatus> remotes() const = 0;
   virtual actions::notify::NotifierStatus notifications() const = 0;

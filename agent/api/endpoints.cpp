@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/api/endpoints.h"
 
+#include "agent/api/duties_api.h"
 #include "agent/api/envelope.h"
 #include "agent/api/page_file.h"
 #include "agent/api/probe_api.h"
@@ -98,6 +99,8 @@ void add_state_routes(Router& router, AgentView& agent) {
   router.add({"GET", "POST"}, "/probe", Effect::kReads,
              [&agent, gate = std::make_shared<QueryGate>(kProbeThreadsMax, 0)](
                  const ApiRequest& request, std::string_view) { return answer_probe(agent, request, *gate); });
+  get("/api/watchkeeper/v1/staking/duties",
+      [&agent](const ApiRequest& request) { return answer_duties(agent, request); });
   get("/api/watchkeeper/v1/backups", [&agent](const ApiRequest&) { return answer_backups(agent); });
   get("/metrics", [&agent](const ApiRequest&) {
     ApiResponse response;

@@ -79,9 +79,7 @@ Result<Jobs> resolve_probes(const LoadedConfig& loaded, const Node& root) {
         loaded.jobs.end()) {
       return core::fail(placed.nodes[i].error("scrape_configs has a job \"{}\" too", probe.job_name));
     }
-    const bool of_staking =
-        probe.job_name == collector::staking::kObservationJob || probe.job_name == collector::staking::kMetricsJob;
-    if (of_staking && !root.find("staking").is_null()) {
+    if (collector::staking::is_job_of_staking(probe.job_name) && !root.find("staking").is_null()) {
       return core::fail(placed.nodes[i].error("the job \"{}\" is that of the section staking", probe.job_name));
     }
     placed.jobs.push_back(collector::probe::to_scrape_config(probe));
@@ -111,10 +109,8 @@ Result<void> resolve_staking(LoadedConfig& loaded, const Node& root) {
       {collector::staking::metrics_job(staking), collector::staking::observation_job(staking)},
       loaded.settings.global.scrape);
   if (!jobs) return core::fail(section.error("{}", jobs.error().message));
-  for (const auto& job : *jobs) {
-    const bool taken =
-        std::ranges::find(loaded.jobs, job.job_name, &collector::scrape::ScrapeConfig::job_name) != loaded.jobs.end();
-    if (taken && !section.is_null()) {
+  for (const auto& job : loaded.jobs) {
+    if (collector::staking::is_job_of_staking(job.job_name) && !section.is_null()) {
       return core::fail(
           root.find("scrape_configs").error("the job \"{}\" is that of the section staking", job.job_name));
     }

@@ -53,6 +53,7 @@ class Agent final : public AgentView {
   std::vector<collector::scrape::TargetMetadata> metadata() const override { return components_->metadata(); }
   std::vector<collector::discovery::DiscoveryStatus> discoveries() const override { return components_->discoveries(); }
   collector::probe::ProbeRunner& prober() override { return components_->prober(); }
+  std::shared_ptr<const collector::staking::DutySnapshot> duties() const override { return components_->duties(); }
   std::vector<std::shared_ptr<const rules::GroupStatus>> rule_groups() const override {
     return components_->rules().groups();
   }

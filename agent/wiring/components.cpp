@@ -105,6 +105,8 @@ Components::~Components() {
   remotes_.reset();
   expected_shard_.reset();
   observer_pools_.reset();
+  chain_watch_.reset();
+  chain_shard_.reset();
   observers_.reset();
   probe_pools_.reset();
   pools_.reset();
@@ -183,6 +185,9 @@ void Components::make_pools() {
   observer_pools_ = std::make_unique<collector::scrape::ScrapePools>(
       clock_, loop_, *observers_, std::move(observer_shards), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
+  chain_shard_ = collector::scrape::make_thread_shard(*ring_);
+  chain_watch_ = std::make_unique<collector::staking::ChainWatch>(
+      collector::staking::ChainWatch::Context{*http_, loop_, clock_, *chain_shard_, arrival_hook(), make_jitter()});
   probe_pools_ = std::make_unique<collector::probe::ProbePools>(
       clock_, loop_, *prober_, collector::scrape::make_thread_shard(*ring_), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
@@ -260,6 +265,7 @@ void Components::apply_staking(const LoadedConfig& config) {
   collector::scrape::ScrapeConfig job = config.staking_observation;
   collector::staking::set_observer(job, host_name());
   observers_->configure(config.settings.staking);
+  chain_watch_->configure(config.settings.staking, observers_->network(), host_name());
   observer_pools_->apply({job}, config.external_labels);
 }
 
@@ -287,6 +293,7 @@ std::shared_ptr<collector::host::HostLoop> Components::host() const {
 std::vector<collector::scrape::PoolStatus> Components::pool_status() const {
   auto pools = pools_->status();
   std::ranges::move(observer_pools_->status(), std::back_inserter(pools));
+  std::ranges::move(chain_watch_->status(), std::back_inserter(pools));
   // The jobs of `staking` stay while they have no target, so that what leaves them ends with markers.
   std::erase_if(pools, [](const auto& pool) {
     const bool ours = pool.job == collector::staking::kObservationJob || pool.job == collector::staking::kMetricsJob;
@@ -306,6 +313,7 @@ std::vector<collector::scrape::PoolStatus> Components::pool_status() const {
 std::vector<collector::scrape::TargetMetadata> Components::metadata() const {
   auto targets = pools_->metadata();
   std::ranges::move(observer_pools_->metadata(), std::back_inserter(targets));
+  std::ranges::move(chain_watch_->metadata(), std::back_inserter(targets));
   std::ranges::move(probe_pools_->metadata(), std::back_inserter(targets));
   if (const auto measured = host()) {
     targets.push_back({measured->config().job, measured->status().target.labels, measured->metadata()});
@@ -423,6 +431,7 @@ void Components::stop() {
     on_loop([this] {
       discoveries_->stop();
       expected_->stop();
+      chain_watch_->stop();
       observer_pools_->stop();
       probe_pools_->stop();
       pools_->stop();

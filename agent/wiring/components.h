@@ -27,6 +27,7 @@
 #include "collector/remote_write/remote_writer.h"
 #include "collector/scrape/expected_series.h"
 #include "collector/scrape/scrape_pools.h"
+#include "collector/staking/chain_watch.h"
 #include "collector/staking/observer_client.h"
 #include "core/net/dns_client.h"
 #include "core/net/http_client.h"
@@ -75,6 +76,7 @@ class Components {
   const collector::remote_write::RemoteWriter& remotes() const { return *remotes_; }
   const collector::scrape::ExpectedSeries& expected() const { return *expected_; }
   std::vector<collector::discovery::DiscoveryStatus> discoveries() const { return discoveries_->status(); }
+  std::shared_ptr<const collector::staking::DutySnapshot> duties() const { return chain_watch_->duties(); }
   const rules::RuleRunner& rules() const { return *rules_; }
   const rules::promql::EngineOptions& engine_options() const { return engine_.options(); }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
@@ -141,6 +143,8 @@ class Components {
   std::unique_ptr<collector::discovery::DiscoverySet> discoveries_;
   std::unique_ptr<collector::staking::ObserverClient> observers_;
   std::unique_ptr<collector::scrape::ScrapePools> observer_pools_;  // whose scrapes are answered by observers_
+  std::unique_ptr<collector::scrape::Shard> chain_shard_;
+  std::unique_ptr<collector::staking::ChainWatch> chain_watch_;
   std::unique_ptr<collector::probe::ProbePools> probe_pools_;
   mutable std::mutex host_mutex_;
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured
