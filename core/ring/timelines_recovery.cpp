@@ -78,12 +78,14 @@ std::uint64_t Timelines::verify() {
   // The largest number that any scrape of a timeline can have, whatever its count says.
   std::vector<std::uint64_t> beyond(geometry_.max_timelines, kTimesPerPage);
   std::vector<std::uint32_t> cut_to(geometry_.max_timelines, 0);
+  std::vector<bool> has_page(geometry_.max_timelines, false);
   for (std::uint32_t page = 0; page < geometry_.pages; ++page) {
     const std::uint64_t owner = page_entries_[page].owner.load(std::memory_order_relaxed);
     if (owner == 0) continue;
     const TimelineNumber number = timeline_of(owner);
     if (known(number)) {
       beyond[number] = std::max(beyond[number], (std::uint64_t{number_of(owner)} + 1) * kTimesPerPage);
+      has_page[number] = true;
     }
     const auto until = sound_until(page);
     if (until) {
@@ -102,7 +104,9 @@ std::uint64_t Timelines::verify() {
   for (std::uint32_t i = 0; i < geometry_.max_timelines; ++i) {
     const auto number = static_cast<TimelineNumber>(i);
     TimelineEntry& entry = entries_[number];
-    if (state_of(entry) == TimelineState::kFree) continue;
+    // One that was used and says nothing was wiped: series still name its scrapes, which must not become those of the
+    // next timeline in its place.
+    if (state_of(entry) == TimelineState::kFree && !has_page[number] && number >= used()) continue;
     const std::uint64_t word = entry.count.load(std::memory_order_relaxed);
     const bool sound = word >> 32 == count_check(number, static_cast<std::uint32_t>(word)) &&
                        (state_of(entry) == TimelineState::kOpen || state_of(entry) == TimelineState::kClosed) &&

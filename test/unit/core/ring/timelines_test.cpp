@@ -41,6 +41,12 @@ class File {
     return dropped;
   }
 
+  // What a disk that lost a block has of a timeline.
+  void wipe(TimelineNumber number) {
+    const auto at = static_cast<std::ptrdiff_t>((geometry.timelines_at + number * sizeof(TimelineEntry)) / 8);
+    std::fill_n(words_.begin() + at, sizeof(TimelineEntry) / 8, 0);
+  }
+
   const RingGeometry geometry;
 
  private:
@@ -208,6 +214,26 @@ TEST(Timelines, AClosedTimelineIsContinuedByItsIdentity) {
   EXPECT_FALSE(file->open(0)->continued);
   // Open, it is nobody else's.
   EXPECT_FALSE(file->open(5)->continued);
+}
+
+TEST(Timelines, WhatWasWipedIsNotBegunAnewUnderTheSameNumbers) {
+  File file;
+  std::vector<Model> models;
+  for (std::uint32_t i = 0; i < 3; ++i) models.push_back(open(file, i + 1));
+  for (std::int64_t i = 0; i < 2 * kTimesPerPage + 10; ++i) {
+    for (Model& model : models) add_scrape(file, model, 1000 * (i + 1));
+  }
+  // The last one as well: there the next new timeline would go.
+  file.wipe(models[1].number);
+  file.wipe(models[2].number);
+  EXPECT_GE(file.reopen_checked(), 2U);
+  for (std::uint32_t i = 0; i < file.geometry.max_timelines; ++i) {
+    const Model again = open(file, 100 + i);
+    for (const Model& model : models) {
+      if (again.number != model.number) continue;
+      EXPECT_GT(again.least, model.next) << i;
+    }
+  }
 }
 
 TEST(Timelines, TheOneClosedLongestAgoGivesItsPlace) {
