@@ -77,7 +77,7 @@ Coded code_escape(const ChunkParams& params, const Mantissa& mantissa, std::uint
 }
 
 Coded code_value(const ChunkParams& params, const ChunkPen& pen, std::uint64_t bits, std::uint64_t previous) {
-  if (bits == previous) return Coded{.mantissa = {pen.m, pen.ulps, true}};
+  if (bits == previous) return Coded{.in_domain = !pen.aside, .mantissa = {pen.m, pen.ulps, true}};
   const Mantissa mantissa = mantissa_of(params.domain, std::bit_cast<double>(bits));
   const std::uint64_t difference = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(pen.m);
   if (!mantissa.exact) return code_escape(params, mantissa, difference, bits);
@@ -109,7 +109,7 @@ struct Lead {
 };
 
 Lead lead_to(const ChunkPen& pen, std::uint32_t index) {
-  if (pen.absent != 0) {
+  if (pen.absent) {
     return {1, true, kReturn | static_cast<std::uint64_t>(index - pen.index) << kEscapeBits, kEscapeBits + 32};
   }
   const std::uint32_t gap = index - pen.index - 1;
@@ -160,9 +160,10 @@ void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::u
 }
 
 void note_value(ChunkPen& pen, const Coded& coded) {
-  if (!coded.in_domain) return;
+  pen.aside = !coded.in_domain;
+  if (pen.aside) return;
   pen.m = coded.mantissa.m;
-  pen.ulps = static_cast<std::int8_t>(coded.mantissa.ulps);
+  pen.ulps = coded.mantissa.ulps;
 }
 
 std::uint32_t fold_check(std::uint32_t check, std::uint64_t word) {
@@ -209,22 +210,25 @@ void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen) {
   for (std::size_t i = 0; i < kSlotWords; ++i) image[i] = own(slot.words[i]);
   head.check = check_step(chunk_seed(opening.owner_check, opening.self.slot, image), opening.index, opening.bits);
   publish(slot.words[0], head.pack());
-  pen.m = mantissa.m;
-  pen.ulps = static_cast<std::int8_t>(mantissa.ulps);
-  pen.index = opening.index;
-  pen.data = data & 0x7ff;
-  pen.controls = 0;
-  pen.absent = 0;
+  pen = ChunkPen{.m = mantissa.m, .ulps = mantissa.ulps, .index = opening.index, .data = data};
 }
 
-bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
-  const std::uint32_t gap = index - pen.index - 1;
-  if (pen.absent != 0 || gap >= kShortRunLeast || bits == previous) return false;
+void take_value(ChunkPen& pen, Domain domain, std::uint64_t bits) {
+  const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(bits));
+  pen.m = mantissa.m;
+  pen.ulps = mantissa.ulps;
+}
+
+bool append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std::uint32_t index, std::uint64_t bits,
+                 std::uint64_t previous) {
+  const std::uint32_t gap = index - last_index - 1;
+  if (gap >= kShortRunLeast || bits == previous) return false;
   const std::uint64_t word = own(slot.words[1]);
   const Domain domain = domain_of(word >> 43 & 0x1f);
   const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(bits));
   if (!mantissa.exact) return false;
-  std::uint64_t distance = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(pen.m);
+  const Mantissa before = held_mantissa(domain, std::bit_cast<double>(previous));
+  std::uint64_t distance = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(before.m);
   if (word >> 63 != 0) {
     distance -= static_cast<std::uint64_t>(center_of(static_cast<std::uint32_t>(own(slot.words[2]) >> 32) & 0xffff));
   }
@@ -237,13 +241,13 @@ bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t b
   std::uint32_t field_width = width;
   if (domain.kind == DomainKind::kNear) {
     const std::uint32_t ulp_width = kUlpWidths[word >> 58 & 0x7];
-    const auto ulps = static_cast<std::uint64_t>(static_cast<std::int64_t>(mantissa.ulps - pen.ulps));
+    const auto ulps = static_cast<std::uint64_t>(static_cast<std::int64_t>(mantissa.ulps - before.ulps));
     if (!fits(ulps, ulp_width) || width + ulp_width > 64) return false;
     field |= (ulps + half(ulp_width)) << width;
     field_width += ulp_width;
   }
-  const std::uint32_t begin = pen.data;
-  const std::uint32_t controls = pen.controls + gap;
+  const std::uint32_t begin = data;
+  const std::uint32_t controls = ChunkHead::unpack(own(slot.words[0])).controls + gap;
   if (begin + field_width + 2 * (controls + 1) > kSlotBits) return false;
   // Whether a field goes over the end of a word cannot be guessed: what lies behind it is zero if it does not, and then
   // goes into the same word.
@@ -254,18 +258,18 @@ bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t b
   publish(second, own(second) | (field >> 1) >> (63 - shift));
   put_control(slot, controls, needed <= narrow ? kNarrow : kWide);
   count_event(slot, controls + 1, index, bits, false, is_uneven(previous, bits));
-  pen.m = mantissa.m;
-  pen.ulps = static_cast<std::int8_t>(mantissa.ulps);
-  pen.index = index;
-  pen.data = (begin + field_width) & 0x7ff;
-  pen.controls = (controls + 1) & 0x1ff;
+  data = begin + field_width;
   return true;
 }
 
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
-  if (append_near(slot, pen, index, bits, previous)) [[likely]]
-    return true;
   const ChunkParams params = unpack_params(own(slot.words[1]), own(slot.words[2]));
+  if (!pen.absent && !pen.aside && append_near(slot, pen.data, pen.index, index, bits, previous)) {
+    pen.controls += index - pen.index;
+    pen.index = index;
+    take_value(pen, params.domain, bits);
+    return true;
+  }
   const Lead lead = lead_to(pen, index);
   const Coded coded = code_value(params, pen, bits, previous);
   if (!has_room(pen, lead.width + coded.bits(), lead.controls + 1)) return false;
@@ -275,9 +279,9 @@ bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t 
   put_coded(slot, coded, data, controls);
   count_event(slot, controls, index, bits, coded.control == kEscape, is_uneven(previous, bits));
   pen.index = index;
-  pen.data = data & 0x7ff;
-  pen.controls = controls & 0x1ff;
-  pen.absent = 0;
+  pen.data = data;
+  pen.controls = controls;
+  pen.absent = false;
   note_value(pen, coded);
   return true;
 }
@@ -292,9 +296,9 @@ bool append_absent(Slot& slot, ChunkPen& pen, std::uint32_t index) {
   put(slot, data, kAbsent, kEscapeBits);
   count_event(slot, controls, index, kAbsentCheckBits, false, true);
   pen.index = index;
-  pen.data = data & 0x7ff;
-  pen.controls = controls & 0x1ff;
-  pen.absent = 1;
+  pen.data = data;
+  pen.controls = controls;
+  pen.absent = true;
   return true;
 }
 
@@ -313,8 +317,8 @@ bool append_timed(Slot& slot, ChunkPen& pen, const TimedStep& before, std::int64
   put_coded(slot, coded, data, controls);
   count_event(slot, controls, static_cast<std::uint32_t>(step), bits, coded.control == kEscape,
               is_uneven(previous, bits));
-  pen.data = data & 0x7ff;
-  pen.controls = controls & 0x1ff;
+  pen.data = data;
+  pen.controls = controls;
   note_value(pen, coded);
   return true;
 }

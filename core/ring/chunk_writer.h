@@ -9,17 +9,19 @@
 
 namespace core::ring {
 
-// What the writer of a series knows of its open chunk. Never in the file: after a start it is found again by decoding.
+// What has to be known of an open chunk to write on.
 struct ChunkPen {
   std::int64_t m = 0;
-  std::uint32_t index = 0;      // the scrape that was coded last; the first absent one, if it is absent
-  std::uint32_t data : 11 = 0;  // where the next data go
-  std::uint32_t controls : 9 = 0;
-  std::uint32_t absent : 1 = 0;
-  std::uint32_t mode : 3 = 0;  // its user's: what kind of chunk is open, if any
-  std::int8_t ulps = 0;
+  std::int32_t ulps = 0;
+  std::uint32_t index = 0;     // the scrape that was coded last; the first absent one, if it is absent
+  std::uint32_t data = 0;      // where the next data go
+  std::uint32_t controls = 0;  // how many there are
+  bool absent = false;
+  bool aside = false;  // the last value stands in the chunk as it is: m and ulps are of one before it
 };
-static_assert(sizeof(ChunkPen) == 16);
+
+// m and ulps of a pen whose last value was `bits`, and is not aside.
+void take_value(ChunkPen& pen, Domain domain, std::uint64_t bits);
 
 // Where a series was before the chunk that begins its time on another timeline.
 struct LeftTimeline {
@@ -49,8 +51,11 @@ void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen);
 // absent. The value differs from the one before, or the series was absent.
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous);
 // What most changes are: a few scrapes at most after the last one, in the chunk's domain, and near. The same as
-// append_value(), without going through its parts. False, and nothing done, for every other.
-bool append_near(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous);
+// append_value(), without going through its parts, and without a pen: what `data` and `last_index`, the members of one,
+// do not say is found in the slot and in `previous`. False, and nothing done, for every other.
+// REQUIRES: neither absent nor aside.
+bool append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std::uint32_t index, std::uint64_t bits,
+                 std::uint64_t previous);
 // From scrape `index` on there is no sample. REQUIRES: as above, and not absent already.
 bool append_absent(Slot& slot, ChunkPen& pen, std::uint32_t index);
 

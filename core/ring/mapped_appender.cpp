@@ -90,9 +90,9 @@ void MappedAppender::close_timeline(TimelineRef timeline) {
     for (const SeriesNumber series : own.series) {
       Pen& pen = ring_.pens[series];
       if (pen.owner.load(std::memory_order_seq_cst) != owner_of(own.number)) continue;
-      if (is_present(pen)) present.push_back(series);
+      if (pen.is_present()) present.push_back(series);
       // What is known of it goes with its owner.
-      pen.chunk.mode = kUnread;
+      pen.mode = kUnread;
       pen.owner.store(kNoOwner, std::memory_order_seq_cst);
       before_.erase(series);
       writer_.timed().erase(series);
@@ -118,7 +118,7 @@ void MappedAppender::give_to(OwnTimeline& timeline, SeriesNumber series) {
   timeline.series.push_back(series);
   ++ring_.series_of_timeline[timeline.number];
   writer_.read_state(series);
-  if (is_present(pen)) ++timeline.present;
+  if (pen.is_present()) ++timeline.present;
 }
 
 Result<SeriesRef> MappedAppender::upsert(TimelineRef ref, const Labels& labels) {
@@ -169,8 +169,7 @@ Result<SeriesRef> MappedAppender::make_series(OwnTimeline& timeline, const Label
   has_new_ = true;
   ++timeline.made;
   Pen& pen = ring_.pens[room->series];
-  pen.chunk = ChunkPen{};
-  pen.touched = 0;
+  pen.forget();
   give_to(timeline, room->series);
   return make_ref(room->series, generation);
 }
@@ -189,11 +188,9 @@ Result<SeriesRef> MappedAppender::take_series(OwnTimeline& timeline, SeriesNumbe
     if (const auto newest = find_newest(ring_, series, generation)) before_[series] = *newest;
     writer_.read_state(series);
     const auto former = timelines_.find(place.timeline);
-    if (owner != kNoOwner && former != timelines_.end() && is_present(pen)) --former->second.present;
+    if (owner != kNoOwner && former != timelines_.end() && pen.is_present()) --former->second.present;
     const bool known = ring_.timelines.known(place.timeline);
     writer_.detach(series, known ? ring_.timelines.count(place.timeline) : 0);
-    // Numbers of scrapes mean something on their own timeline only.
-    pen.touched = 0;
   }
   give_to(timeline, series);
   return make_ref(series, generation);
@@ -227,6 +224,7 @@ void MappedAppender::begin(TimelineRef ref, std::int64_t time_ms) {
   time_ms_ = time_ms;
   late_ = open_->has_time && time_ms <= open_->newest_ms;
   index_ = ring_.timelines.begin(open_->number, open_->next, late_ ? open_->newest_ms : time_ms);
+  touched_ = static_cast<std::uint16_t>(index_);
   writer_.begin(open_->number, index_, time_ms);
   still_present_ = 0;
   appended_ = 0;
@@ -249,22 +247,21 @@ AppendOutcome MappedAppender::append(SeriesRef series, double value) {
   if (pen == nullptr) [[unlikely]]
     return AppendOutcome::kGone;
   const auto bits = std::bit_cast<std::uint64_t>(value);
-  if (!is_run(pen->chunk.mode) || late_) [[unlikely]] {
+  if (!pen->is_present() || late_) [[unlikely]] {
     return append_first(number, *pen, bits);
   }
-  if (pen->touched == index_) [[unlikely]] {
+  if (pen->touched == touched_) [[unlikely]] {
     return bits == pen->last ? AppendOutcome::kUnchanged : AppendOutcome::kDuplicate;
   }
   if (staged_count_ == staged_.size()) [[unlikely]]
     make_room_to_stage();
-  const std::uint32_t absent = pen->chunk.absent;
   // Whether a sample changes anything is a coin's toss to the processor: it is staged anyway, and stays if it does.
   staged_[staged_count_] = {bits, number, StagedSample::kScrape};
-  staged_count_ += static_cast<std::size_t>(bits != pen->last) | absent;
+  staged_count_ += static_cast<std::size_t>(bits != pen->last);
   pen->last = bits;
-  pen->touched = index_;
+  pen->touched = touched_;
   ++appended_;
-  still_present_ += 1 - absent;
+  ++still_present_;
   return AppendOutcome::kAppended;
 }
 
@@ -275,12 +272,13 @@ void MappedAppender::stage(const StagedSample& sample) {
   staged_[staged_count_++] = sample;
 }
 
-// Where a sample needs a closer look: the series' first, its first here, or one at a time that the timeline has passed.
+// Where a sample needs a closer look: the series' first, its first here or after an absence, or one at a time that the
+// timeline has passed.
 AppendOutcome MappedAppender::append_first(SeriesNumber series, Pen& pen, std::uint64_t bits) {
   const Sample sample{time_ms_, std::bit_cast<double>(bits)};
-  const bool timed = pen.chunk.mode >= kTimedChunk || (!writer_.timed().empty() && writer_.timed().contains(series));
+  const bool timed = pen.mode >= kTimedChunk || (!writer_.timed().empty() && writer_.timed().contains(series));
   if (late_ || timed) return append_own_time(series, pen, sample);
-  if (pen.touched == index_) {
+  if (pen.staged != 0) {
     return bits == pen.last ? AppendOutcome::kUnchanged : AppendOutcome::kDuplicate;
   }
   if (const auto before = before_.find(series); before != before_.end()) {
@@ -292,7 +290,8 @@ AppendOutcome MappedAppender::append_first(SeriesNumber series, Pen& pen, std::u
 }
 
 void MappedAppender::stage(SeriesNumber series, Pen& pen, std::uint64_t bits) {
-  pen.touched = index_;
+  pen.touched = touched_;
+  pen.staged = 1;
   pen.last = bits;
   ++appended_;
   stage({bits, series, StagedSample::kScrape});
@@ -304,7 +303,8 @@ std::optional<Sample> MappedAppender::newest_of(SeriesNumber series) {
     return Sample{timed->second.time_ms, std::bit_cast<double>(pen.last)};
   }
   if (const auto before = before_.find(series); before != before_.end()) return before->second;
-  if (!late_ && pen.touched == index_) return Sample{time_ms_, std::bit_cast<double>(pen.last)};
+  const bool has_sample = pen.is_present() ? pen.touched == touched_ : pen.staged != 0;
+  if (!late_ && has_sample) return Sample{time_ms_, std::bit_cast<double>(pen.last)};
   const auto generation =
       static_cast<std::uint32_t>(ring_.entries[series].changed.load(std::memory_order_relaxed) >> 32);
   return find_newest(ring_, series, generation);
@@ -316,8 +316,8 @@ AppendOutcome MappedAppender::append_own_time(SeriesNumber series, Pen& pen, Sam
   }
   before_.erase(series);
   writer_.timed()[series].time_ms = sample.time_ms;
-  if (pen.chunk.mode == kBare) pen.chunk.mode = kBareToTimed;
-  if (pen.chunk.mode == kChunk) pen.chunk.mode = kChunkToTimed;
+  if (pen.mode == kBare) pen.mode = kBareToTimed;
+  if (pen.mode == kChunk) pen.mode = kChunkToTimed;
   pen.last = std::bit_cast<std::uint64_t>(sample.value);
   stage({pen.last, series, StagedSample::kOwnTime + static_cast<std::uint32_t>(own_times_.size())});
   own_times_.push_back(sample.time_ms);
@@ -343,8 +343,8 @@ void MappedAppender::stage_absences() {
     const Pen& pen = ring_.pens[each];
     if (pen.owner.load(std::memory_order_seq_cst) != owner_) continue;
     series[kept++] = each;
-    if (!is_present(pen)) continue;
-    if (pen.touched == index_) {
+    if (!pen.is_present()) continue;
+    if (pen.touched == touched_) {
       ++present;
     } else {
       stage({0, each, StagedSample::kAbsence});
@@ -358,7 +358,7 @@ void MappedAppender::stage_absences() {
 void MappedAppender::count_changes(std::span<const StagedSample> samples) {
   for (const StagedSample& sample : samples) {
     const Pen& pen = ring_.pens[sample.series];
-    if (sample.kind == StagedSample::kScrape && !is_present(pen)) ++open_->present;
+    if (sample.kind == StagedSample::kScrape && !pen.is_present()) ++open_->present;
   }
 }
 

@@ -12,7 +12,7 @@
 
 namespace core::ring {
 
-// Appends to a mapped ring. A sample that does not change its series costs one look at 32 bytes of ordinary memory; the
+// Appends to a mapped ring. A sample that does not change its series costs one look at 16 bytes of ordinary memory; the
 // others are kept until the scrape ends and written then, one after another, with the memory of the next ones asked for
 // in advance.
 //
@@ -53,8 +53,6 @@ class MappedAppender final : public Appender {
   void make_room_to_stage();
   std::span<const StagedSample> staged() const { return {staged_.data(), staged_count_}; }
   void stage_absences();
-  bool is_present(const Pen& pen) const { return pen.chunk.absent == 0 && is_run(pen.chunk.mode); }
-  static bool is_run(std::uint32_t mode) { return mode == kBare || mode == kChunk; }
   void count_changes(std::span<const StagedSample> samples);
   void tidy_up();
 
@@ -80,6 +78,7 @@ class MappedAppender final : public Appender {
   OwnTimeline* open_ = nullptr;
   std::uint16_t owner_ = kNoOwner;
   std::uint32_t index_ = 0;
+  std::uint16_t touched_ = 0;  // Pen::touched of what has a sample
   std::int64_t time_ms_ = 0;
   bool late_ = false;  // not newer than the timeline's newest scrape: samples go by their own times
   std::uint32_t still_present_ = 0;

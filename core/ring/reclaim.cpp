@@ -63,8 +63,7 @@ void give_up(RingState& ring, SeriesNumber series, GiveUp which, std::size_t sea
   const std::uint16_t owner = ring.pens[series].owner.load(std::memory_order_relaxed);
   if (state_of(labels) == SeriesState::kFree || owner == kErasedOwner) return;
   // One of the caller's own may have a sample waiting in the open scrape: it has come back.
-  const auto timeline = static_cast<TimelineNumber>(owner - 1U);
-  if (is_of(ring, owner, seat) && ring.pens[series].touched >= ring.timelines.count(timeline)) return;
+  if (is_of(ring, owner, seat) && ring.pens[series].staged != 0) return;
   const auto ended = ended_at(ring, series);
   if (!ended) return;
   const bool unreadable = *ended == std::numeric_limits<std::int64_t>::min();
@@ -106,8 +105,7 @@ void collect_erased(RingState& ring) {
     entry.changed.store(pack_changed(0, generation), std::memory_order_release);
     entry.place.store(SeriesPlace{}.pack(), std::memory_order_release);
     Pen& pen = ring.pens[series];
-    pen.chunk = ChunkPen{};
-    pen.touched = 0;
+    pen.forget();
     pen.owner.store(kNoOwner, std::memory_order_seq_cst);
     // After the generation has changed: the old references find nothing either way.
     ring.erased[series / 64].fetch_and(~(std::uint64_t{1} << (series % 64)), std::memory_order_seq_cst);

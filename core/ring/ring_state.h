@@ -26,21 +26,8 @@ inline constexpr std::uint16_t kNoOwner = 0;
 inline constexpr std::uint16_t kErasedOwner = 0xffff;
 inline std::uint16_t owner_of(TimelineNumber timeline) { return static_cast<std::uint16_t>(timeline + 1); }
 
-// What the writer of a series keeps in ordinary memory: half a cache line, so that a sample which changes nothing
-// touches no other. The owner's, but for `owner`. All zeros is what it begins with.
-struct Pen {
-  std::uint64_t last = 0;  // bits of the newest sample
-  ChunkPen chunk;
-  std::uint32_t touched = 0;  // the newest scrape with a sample
-  // Whose it is: the timeline that its samples are appended on. seq_cst where it is taken away and where its writer
-  // looks, with Seat::round: see MappedAppender::begin().
-  std::atomic<std::uint16_t> owner{kNoOwner};
-  std::uint16_t generation = 0;  // the lower half of the series' generation
-};
-static_assert(sizeof(Pen) == 32);
-
-// ChunkPen::mode.
-enum PenMode : std::uint32_t {
+// Pen::mode.
+enum PenMode : std::uint16_t {
   kUnread = 0,       // nothing is known yet: the entry and its chunk have to be looked at
   kFresh = 1,        // no sample yet
   kBare = 2,         // one run so far, all of it in the entry
@@ -50,6 +37,34 @@ enum PenMode : std::uint32_t {
   kBareToTimed = 6,  // kBare and kChunk with samples waiting that have times of their own
   kChunkToTimed = 7,
 };
+
+// What the writer of a series keeps in ordinary memory: a quarter of a cache line, so that a sample which changes
+// nothing touches no other. The owner's, but for `owner`. All zeros is what it begins with. What else there is to know
+// of an open chunk stands in the chunk and in the series' entry.
+struct Pen {
+  std::uint64_t last = 0;  // bits of the newest sample
+  // Whose it is: the timeline that its samples are appended on. seq_cst where it is taken away and where its writer
+  // looks, with Seat::round: see MappedAppender::begin().
+  std::atomic<std::uint16_t> owner{kNoOwner};
+  std::uint16_t generation = 0;  // the lower half of the series' generation
+  // The lower half of the newest scrape with a sample. While the series is present that is the timeline's newest scrape
+  // or the open one; otherwise it means nothing.
+  std::uint16_t touched = 0;
+  std::uint16_t data : 10 = 0;  // where the next data of the open chunk go, from the beginning of the stream
+  std::uint16_t mode : 3 = kUnread;
+  std::uint16_t absent : 1 = 0;
+  std::uint16_t staged : 1 = 0;  // was not present, and has a sample in the open scrape
+  std::uint16_t aside : 1 = 0;   // ChunkPen::aside
+
+  // One run or chunk goes on, and the timeline's newest scrape has a sample.
+  bool is_present() const { return absent == 0 && (mode == kBare || mode == kChunk); }
+  // Nothing is known of the series any more.
+  void forget() {
+    touched = 0;
+    data = mode = absent = staged = aside = 0;
+  }
+};
+static_assert(sizeof(Pen) == 16 && kSlotBits - kStreamBegin < 1U << 10);
 
 // An appender's place in the ring.
 struct alignas(64) Seat {

@@ -47,7 +47,9 @@ void SeriesPen::write(std::span<const StagedSample> samples, std::span<const std
     }
     const StagedSample& sample = samples[i];
     if (sample.kind == StagedSample::kScrape) [[likely]] {
-      if (!write_near(sample.series, sample.bits)) write_value(sample.series, sample.bits);
+      if (write_near(sample.series, sample.bits)) continue;
+      write_value(sample.series, sample.bits);
+      ring_.pens[sample.series].staged = 0;
     } else if (sample.kind == StagedSample::kAbsence) {
       write_absent(sample.series);
     } else {
@@ -55,6 +57,11 @@ void SeriesPen::write(std::span<const StagedSample> samples, std::span<const std
     }
   }
   ring_.slots.look_away(seat_);
+}
+
+// The scrape of Pen::touched. REQUIRES: the series is present.
+std::uint32_t SeriesPen::touched_at(const Pen& pen) const {
+  return index_ - static_cast<std::uint16_t>(index_ - pen.touched);
 }
 
 SeriesPlace SeriesPen::place_of(SeriesNumber series) const {
@@ -93,8 +100,8 @@ ChunkLink SeriesPen::take_slot() {
   return {slot, static_cast<std::uint16_t>(before.generation + 1)};
 }
 
-void SeriesPen::open_next(SeriesNumber series, std::uint32_t index, std::uint64_t bits, const ChunkParams& params,
-                          std::optional<LeftTimeline> left, std::optional<std::int64_t> time_ms) {
+ChunkPen SeriesPen::open_next(SeriesNumber series, std::uint32_t index, std::uint64_t bits, const ChunkParams& params,
+                              std::optional<LeftTimeline> left, std::optional<std::int64_t> time_ms) {
   const SeriesEntry& entry = ring_.entries[series];
   const SeriesPlace place = place_of(series);
   ChunkOpening opening;
@@ -112,12 +119,45 @@ void SeriesPen::open_next(SeriesNumber series, std::uint32_t index, std::uint64_
   opening.bits = bits;
   opening.left = left;
   opening.time_ms = time_ms;
-  Pen& pen = ring_.pens[series];
-  open_chunk(ring_.slots.slot(opening.self.slot), opening, pen.chunk);
-  pen.chunk.mode = time_ms ? kTimedChunk : kChunk;
+  ChunkPen chunk;
+  open_chunk(ring_.slots.slot(opening.self.slot), opening, chunk);
+  ring_.pens[series].mode = time_ms ? kTimedChunk : kChunk;
+  keep(series, chunk);
   const TimelineNumber timeline = timeline_ == kNoTimeline ? place.timeline : timeline_;
   // The caller writes the rest of the entry; this only links the chunk, so that it is found when the rest says so.
   ring_.entries[series].place.store(SeriesPlace{opening.self, timeline}.pack(), std::memory_order_release);
+  return chunk;
+}
+
+// Where the open chunk is to be written on. `coded_bits` is the last value in it. REQUIRES: the chunk is ours.
+ChunkPen SeriesPen::chunk_pen(SeriesNumber series, std::uint64_t coded_bits) const {
+  const Pen& pen = ring_.pens[series];
+  const ChunkLink head = place_of(series).head;
+  const Slot& slot = ring_.slots.slot(head.slot);
+  ChunkPen chunk;
+  chunk.index = static_cast<std::uint32_t>(own(ring_.entries[series].changed));
+  chunk.data = pen.data + kStreamBegin;
+  chunk.controls = ChunkHead::unpack(own(slot.words[0])).controls;
+  chunk.absent = pen.absent != 0;
+  chunk.aside = pen.aside != 0;
+  if (!chunk.aside) {
+    take_value(chunk, unpack_params(own(slot.words[1]), own(slot.words[2])).domain, coded_bits);
+  } else if (const auto image = copy_slot(slot, head.generation)) {
+    const ChunkStart start = decode_start(*image);
+    NoSink sink;
+    const ChunkEnd end =
+        start.head.timed ? walk_timed<false>(*image, start, sink) : walk_chunk<false>(*image, start, sink);
+    chunk.m = end.m;
+    chunk.ulps = end.ulps;
+  }
+  return chunk;
+}
+
+void SeriesPen::keep(SeriesNumber series, const ChunkPen& chunk) {
+  Pen& pen = ring_.pens[series];
+  pen.data = (chunk.data - kStreamBegin) & 0x3ff;
+  pen.absent = chunk.absent ? 1 : 0;
+  pen.aside = chunk.aside ? 1 : 0;
 }
 
 ChunkParams SeriesPen::params_after(SeriesNumber series, std::uint64_t next_bits) const {
@@ -133,16 +173,16 @@ ChunkParams SeriesPen::params_after(SeriesNumber series, std::uint64_t next_bits
 // The first sample of a series, or the first after all its chunks were lost while it was absent: no chunk needed yet.
 void SeriesPen::begin_run(SeriesNumber series, std::uint64_t bits) {
   Pen& pen = ring_.pens[series];
-  pen.chunk.mode = kBare;
-  pen.chunk.index = index_;
-  pen.chunk.absent = 0;
+  pen.mode = kBare;
+  pen.absent = 0;
   write_entry(series, {ChunkLink{}, timeline_}, index_, bits, SeriesState::kPresent);
 }
 
 // The run that was all in the entry becomes the beginning of a chunk.
-void SeriesPen::open_first(SeriesNumber series, std::uint64_t next_bits) {
+ChunkPen SeriesPen::open_first(SeriesNumber series, std::uint64_t next_bits) {
   const std::uint64_t bits = own(ring_.entries[series].last);
-  open_next(series, ring_.pens[series].chunk.index, bits, first_params(bits, next_bits), std::nullopt, std::nullopt);
+  const auto begun = static_cast<std::uint32_t>(own(ring_.entries[series].changed));
+  return open_next(series, begun, bits, first_params(bits, next_bits), std::nullopt, std::nullopt);
 }
 
 // Whether the open chunk can be written to. If the ring has gone over it, what is left is the run in the entry.
@@ -157,15 +197,18 @@ bool SeriesPen::chunk_is_ours(SeriesNumber series) {
 // nothing done, for every other.
 inline bool SeriesPen::write_near(SeriesNumber series, std::uint64_t bits) {
   Pen& pen = ring_.pens[series];
-  if (pen.chunk.mode != kChunk) return false;
+  if (pen.mode != kChunk || (pen.absent | pen.aside) != 0) return false;
   SeriesEntry& entry = ring_.entries[series];
   const std::uint64_t place = own(entry.place);
   const ChunkLink head = SeriesPlace::unpack(place).head;
   if (!ring_.slots.known(head) || !ring_.slots.writable(seat_, head.slot)) return false;
   Slot& slot = ring_.slots.slot(head.slot);
   if (static_cast<std::uint16_t>(own(slot.words[0])) != head.generation) return false;
-  if (!append_near(slot, pen.chunk, index_, bits, own(entry.last))) return false;
-  const std::uint64_t changed = pack_changed(index_, static_cast<std::uint32_t>(own(entry.changed) >> 32));
+  const std::uint64_t before = own(entry.changed);
+  std::uint32_t data = pen.data + kStreamBegin;
+  if (!append_near(slot, data, static_cast<std::uint32_t>(before), index_, bits, own(entry.last))) return false;
+  pen.data = (data - kStreamBegin) & 0x3ff;
+  const std::uint64_t changed = pack_changed(index_, static_cast<std::uint32_t>(before >> 32));
   const std::uint32_t set = set_of(own(entry.labels));
   // The order of write_entry().
   entry.changed.store(changed, std::memory_order_release);
@@ -177,10 +220,10 @@ inline bool SeriesPen::write_near(SeriesNumber series, std::uint64_t bits) {
 
 void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
   Pen& pen = ring_.pens[series];
-  if (pen.chunk.mode == kUnread) [[unlikely]]
+  if (pen.mode == kUnread) [[unlikely]]
     read_state(series);
   const std::uint64_t previous = own(ring_.entries[series].last);
-  switch (pen.chunk.mode) {
+  switch (pen.mode) {
     case kDetached: {
       const SeriesPlace place = place_of(series);
       const LeftTimeline left{place.timeline, static_cast<std::uint32_t>(own(ring_.entries[series].changed))};
@@ -190,29 +233,32 @@ void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
     }
     case kBare:
     case kBareToTimed: {
-      const std::uint32_t mode = pen.chunk.mode;
-      open_first(series, bits);
+      const bool to_timed = pen.mode == kBareToTimed;
+      ChunkPen chunk = open_first(series, bits);
       // A chunk that was just opened has room for two values, whatever they are.
-      (void)append_value(ring_.slots.slot(place_of(series).head.slot), pen.chunk, index_, bits, previous);
-      pen.chunk.mode = mode == kBare ? kChunk : kChunkToTimed;
+      (void)append_value(ring_.slots.slot(place_of(series).head.slot), chunk, index_, bits, previous);
+      keep(series, chunk);
+      pen.mode = to_timed ? kChunkToTimed : kChunk;
       break;
     }
     case kChunk:
     case kChunkToTimed: {
-      const std::uint32_t mode = pen.chunk.mode;
+      const bool to_timed = pen.mode == kChunkToTimed;
       if (!chunk_is_ours(series)) {
-        if (pen.chunk.absent != 0) return begin_run(series, bits);
-        pen.chunk.index = static_cast<std::uint32_t>(own(ring_.entries[series].changed));
+        if (pen.absent != 0) return begin_run(series, bits);
         ring_.entries[series].place.store(SeriesPlace{ChunkLink{}, timeline_}.pack(), std::memory_order_release);
-        pen.chunk.mode = mode == kChunk ? kBare : kBareToTimed;
+        pen.mode = to_timed ? kBareToTimed : kBare;
         return write_value(series, bits);
       }
       const ChunkLink head = place_of(series).head;
-      if (!ring_.slots.writable(seat_, head.slot) ||
-          !append_value(ring_.slots.slot(head.slot), pen.chunk, index_, bits, previous)) {
+      ChunkPen chunk = chunk_pen(series, previous);
+      if (ring_.slots.writable(seat_, head.slot) &&
+          append_value(ring_.slots.slot(head.slot), chunk, index_, bits, previous)) {
+        keep(series, chunk);
+      } else {
         open_next(series, index_, bits, params_after(series, bits), std::nullopt, std::nullopt);
       }
-      pen.chunk.mode = mode & 7;
+      pen.mode = to_timed ? kChunkToTimed : kChunk;
       break;
     }
     default:
@@ -224,20 +270,20 @@ void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
 void SeriesPen::write_absent(SeriesNumber series) {
   read_state(series);
   Pen& pen = ring_.pens[series];
-  if (pen.chunk.absent != 0 || (pen.chunk.mode != kBare && pen.chunk.mode != kChunk)) return;
+  if (!pen.is_present()) return;
   const std::uint64_t last = own(ring_.entries[series].last);
-  if (pen.chunk.mode == kChunk && !chunk_is_ours(series)) {
-    pen.chunk.index = static_cast<std::uint32_t>(own(ring_.entries[series].changed));
+  if (pen.mode == kChunk && !chunk_is_ours(series)) {
     ring_.entries[series].place.store(SeriesPlace{ChunkLink{}, timeline_}.pack(), std::memory_order_release);
-    pen.chunk.mode = kBare;
+    pen.mode = kBare;
   }
-  if (pen.chunk.mode == kBare) open_first(series, last);
+  ChunkPen chunk = pen.mode == kBare ? open_first(series, last) : chunk_pen(series, last);
   const ChunkLink head = place_of(series).head;
-  if (!ring_.slots.writable(seat_, head.slot) || !append_absent(ring_.slots.slot(head.slot), pen.chunk, index_)) {
+  if (!ring_.slots.writable(seat_, head.slot) || !append_absent(ring_.slots.slot(head.slot), chunk, index_)) {
     // The last scrape with a sample begins the next chunk, so that the absence has something to end.
-    open_next(series, index_ - 1, last, params_after(series, last), std::nullopt, std::nullopt);
-    (void)append_absent(ring_.slots.slot(place_of(series).head.slot), pen.chunk, index_);
+    chunk = open_next(series, index_ - 1, last, params_after(series, last), std::nullopt, std::nullopt);
+    (void)append_absent(ring_.slots.slot(place_of(series).head.slot), chunk, index_);
   }
+  keep(series, chunk);
   write_entry(series, place_of(series), index_, last, SeriesState::kAbsent);
 }
 
@@ -254,28 +300,32 @@ void SeriesPen::write_timed(SeriesNumber series, std::int64_t time_ms, std::uint
   std::optional<LeftTimeline> left;
   // Of a chunk from an earlier scrape or another timeline all is published.
   std::uint32_t published = kAllControls;
-  if (pen.chunk.mode == kTimedChunk && place_of(series).timeline == timeline_) {
+  if (pen.mode == kTimedChunk && place_of(series).timeline == timeline_) {
     const SeriesEntry& entry = ring_.entries[series];
     const bool marked =
         state_of(own(entry.labels)) == SeriesState::kTimed && static_cast<std::uint32_t>(own(entry.changed)) == index_;
-    published = marked ? static_cast<std::uint32_t>(own(entry.last)) : pen.chunk.controls;
+    const bool ours = chunk_is_ours(series);
+    ChunkPen chunk = ours ? chunk_pen(series, timed.coded_bits) : ChunkPen{};
+    // Of a chunk that the ring has gone over nobody reads anything.
+    published = marked ? static_cast<std::uint32_t>(own(entry.last)) : chunk.controls;
     if (!marked) mark_timed(series, published);
     const ChunkLink head = place_of(series).head;
-    const bool open = chunk_is_ours(series) && ring_.slots.writable(seat_, head.slot) && timed.coded_ms < time_ms;
-    if (open && append_timed(ring_.slots.slot(head.slot), pen.chunk, {timed.coded_ms, timed.step_ms}, time_ms, bits,
+    const bool open = ours && ring_.slots.writable(seat_, head.slot) && timed.coded_ms < time_ms;
+    if (open && append_timed(ring_.slots.slot(head.slot), chunk, {timed.coded_ms, timed.step_ms}, time_ms, bits,
                              timed.coded_bits)) {
+      keep(series, chunk);
       timed.step_ms = time_ms - timed.coded_ms;
       timed.coded_ms = time_ms;
       timed.coded_bits = bits;
       return;
     }
-  } else if (pen.chunk.mode != kTimedChunk) {
-    if (pen.chunk.mode == kBareToTimed || pen.chunk.mode == kBare) open_first(series, bits);
-    if (pen.chunk.mode == kDetached) {
+  } else if (pen.mode != kTimedChunk) {
+    if (pen.mode == kBareToTimed || pen.mode == kBare) open_first(series, bits);
+    if (pen.mode == kDetached) {
       left = LeftTimeline{place_of(series).timeline, static_cast<std::uint32_t>(own(ring_.entries[series].changed))};
-    } else if (pen.chunk.mode != kFresh) {
+    } else if (pen.mode != kFresh) {
       // One that is absent has said so in its chunk.
-      left = LeftTimeline{timeline_, pen.chunk.absent != 0 ? index_ : pen.touched + 1};
+      left = LeftTimeline{timeline_, pen.absent != 0 ? index_ : touched_at(pen) + 1};
     }
   }
   open_next(series, index_, bits, params_after(series, bits), left, time_ms);
@@ -289,33 +339,28 @@ void SeriesPen::detach(SeriesNumber series, std::uint32_t end) {
   read_state(series);
   Pen& pen = ring_.pens[series];
   SeriesEntry& entry = ring_.entries[series];
-  const bool present = pen.chunk.absent == 0 && (pen.chunk.mode == kBare || pen.chunk.mode == kChunk);
-  if (present) {
+  if (pen.is_present()) {
     const TimelineNumber current = std::exchange(timeline_, kNoTimeline);
     ring_.slots.look(seat_);
-    if (pen.chunk.mode == kChunk && !chunk_is_ours(series)) {
-      pen.chunk.index = static_cast<std::uint32_t>(own(entry.changed));
-      pen.chunk.mode = kBare;
-    }
-    if (pen.chunk.mode == kBare) open_first(series, own(entry.last));
+    if (pen.mode == kChunk && !chunk_is_ours(series)) pen.mode = kBare;
+    if (pen.mode == kBare) open_first(series, own(entry.last));
     ring_.slots.look_away(seat_);
     timeline_ = current;
     write_entry(series, place_of(series), end, own(entry.last), SeriesState::kLeft);
   }
-  if (pen.chunk.mode == kBare || pen.chunk.mode == kChunk) pen.chunk.mode = kDetached;
+  if (pen.mode == kBare || pen.mode == kChunk) pen.mode = kDetached;
 }
 
 void SeriesPen::take_over(SeriesNumber series, const SeriesView& other) {
   Pen& pen = ring_.pens[series];
-  pen.chunk = ChunkPen{};
-  pen.chunk.mode = kDetached;
+  pen.forget();
+  pen.mode = kDetached;
   pen.last = other.last;
   // What its other writer does after the newest scrape that was published is not the series' any more.
   const bool bare = other.state == SeriesState::kPresent && other.place.head.none();
   if (bare) {
     write_entry(series, other.place, other.changed, other.last, SeriesState::kPresent);
-    pen.chunk.mode = kBare;
-    pen.chunk.index = other.changed;
+    pen.mode = kBare;
     detach(series, other.count);
   } else if (other.state == SeriesState::kPresent) {
     write_entry(series, other.place, other.count, other.last, SeriesState::kLeft);
@@ -354,43 +399,45 @@ bool SeriesPen::adopt_chunk(SeriesNumber series, ChunkLink head, SeriesState sta
     return false;
   }
   Pen& pen = ring_.pens[series];
-  pen.chunk.m = end.m;
-  pen.chunk.ulps = static_cast<std::int8_t>(end.ulps);
-  pen.chunk.index = end.index;
-  pen.chunk.data = end.data & 0x7ff;
-  pen.chunk.controls = start.head.controls & 0x1ff;
-  pen.chunk.absent = end.absent ? 1 : 0;
-  pen.chunk.mode = timed ? kTimedChunk : kChunk;
+  const Mantissa value = mantissa_of(start.params.domain, std::bit_cast<double>(end.bits));
+  ChunkPen chunk;
+  chunk.data = end.data;
+  chunk.controls = start.head.controls;
+  chunk.absent = end.absent;
+  chunk.aside = !value.exact || value.m != end.m || value.ulps != end.ulps;
+  keep(series, chunk);
+  pen.mode = timed ? kTimedChunk : kChunk;
   pen.last = end.bits;
-  erase_rest(slot, pen.chunk);
+  erase_rest(slot, chunk);
   if (timed) timed_[series] = {end.time_ms, end.step_ms, end.time_ms, end.bits};
-  if (state == SeriesState::kLeft) pen.chunk.mode = kDetached;
+  if (state == SeriesState::kLeft) pen.mode = kDetached;
   return true;
 }
 
 void SeriesPen::read_state(SeriesNumber series) {
   Pen& pen = ring_.pens[series];
-  if (pen.chunk.mode != kUnread) return;
+  if (pen.mode != kUnread) return;
   const SeriesEntry& entry = ring_.entries[series];
   const SeriesState state = state_of(own(entry.labels));
   const SeriesPlace place = place_of(series);
   pen.last = own(entry.last);
   if (state == SeriesState::kNew || state == SeriesState::kFree) {
-    pen.chunk.mode = kFresh;
+    pen.mode = kFresh;
     return;
   }
   if (!place.head.none() && adopt_chunk(series, place.head, state)) {
     // done
   } else if (state == SeriesState::kPresent) {
-    pen.chunk.mode = kBare;
-    pen.chunk.index = static_cast<std::uint32_t>(own(entry.changed));
-    if (!place.head.none()) write_entry(series, {ChunkLink{}, place.timeline}, pen.chunk.index, pen.last, state);
+    pen.mode = kBare;
+    const auto begun = static_cast<std::uint32_t>(own(entry.changed));
+    if (!place.head.none()) write_entry(series, {ChunkLink{}, place.timeline}, begun, pen.last, state);
   } else {
     // What it had is lost; the next sample begins it anew.
-    pen.chunk.mode = kFresh;
+    pen.mode = kFresh;
   }
-  const bool present = pen.chunk.absent == 0 && (pen.chunk.mode == kBare || pen.chunk.mode == kChunk);
-  if (present && ring_.timelines.known(place.timeline)) pen.touched = ring_.timelines.count(place.timeline) - 1;
+  if (pen.is_present() && ring_.timelines.known(place.timeline)) {
+    pen.touched = static_cast<std::uint16_t>(ring_.timelines.count(place.timeline) - 1);
+  }
 }
 
 }  // namespace core::ring

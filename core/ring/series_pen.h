@@ -56,14 +56,17 @@ class SeriesPen {
   void write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits);
   void mark_timed(SeriesNumber series, std::uint32_t controls);
   void begin_run(SeriesNumber series, std::uint64_t bits);
-  void open_first(SeriesNumber series, std::uint64_t next_bits);
+  ChunkPen open_first(SeriesNumber series, std::uint64_t next_bits);
   bool chunk_is_ours(SeriesNumber series);
-  void open_next(SeriesNumber series, std::uint32_t index, std::uint64_t bits, const ChunkParams& params,
-                 std::optional<LeftTimeline> left, std::optional<std::int64_t> time_ms);
+  ChunkPen open_next(SeriesNumber series, std::uint32_t index, std::uint64_t bits, const ChunkParams& params,
+                     std::optional<LeftTimeline> left, std::optional<std::int64_t> time_ms);
+  ChunkPen chunk_pen(SeriesNumber series, std::uint64_t coded_bits) const;
+  void keep(SeriesNumber series, const ChunkPen& chunk);
   ChunkParams params_after(SeriesNumber series, std::uint64_t next_bits) const;
   void write_entry(SeriesNumber series, const SeriesPlace& place, std::uint32_t changed, std::uint64_t last,
                    SeriesState state);
   SeriesPlace place_of(SeriesNumber series) const;
+  std::uint32_t touched_at(const Pen& pen) const;
   ChunkLink take_slot();
   void erase_rest(Slot& slot, const ChunkPen& pen);
   bool adopt_chunk(SeriesNumber series, ChunkLink head, SeriesState state);

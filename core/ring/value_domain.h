@@ -105,6 +105,19 @@ inline Mantissa mantissa_of(Domain domain, double value) {
   return {m, static_cast<std::int32_t>(ulps), true};
 }
 
+// The same for a value that the domain holds, with less to look at.
+inline Mantissa held_mantissa(Domain domain, double value) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  if (domain.kind == DomainKind::kBits) return {ordered_bits(bits), 0, true};
+  if (domain == Domain{DomainKind::kDecimal, 0}) return {static_cast<std::int64_t>(value), 0, true};
+  const double power = kPowersOfTen[domain.places];
+  const double scaled = value * power;
+  const auto m = static_cast<std::int64_t>(scaled + std::copysign(0x1.fffffffffffffp-2, scaled));
+  if (domain.kind == DomainKind::kDecimal) return {m, 0, true};
+  const auto base = std::bit_cast<std::uint64_t>(decimal_value(m, power));
+  return {m, static_cast<std::int32_t>(static_cast<std::int64_t>(bits - base)), true};
+}
+
 // The domain with the fewest places that holds the value; kBits if none does it well.
 Domain find_domain(double value);
 // A domain that holds `value`, and what `domain` held as far as that is small enough for the places: kBits at worst.

@@ -2,6 +2,9 @@
 // Whose a series is, and what becomes of its samples when that changes: asked of every ring.
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <optional>
+
 #include "core/ring/mapped_ring.h"
 #include "core/ring/ring.h"
 #include "test/unit/core/ring/ring_model.h"
@@ -218,6 +221,64 @@ TEST_P(RingOwners, ManyTimelinesAreOpenAtOnce) {
       wanted.push_back({t * 1000 + static_cast<std::int64_t>(i), static_cast<double>(t / 7)});
     ASSERT_TRUE(agree(read(reader_, series[i]), wanted)) << i;
   }
+}
+
+// A writer notes half of a scrape's number: what is absent, new or moved when the same half comes again has no sample
+// yet.
+TEST_P(RingOwners, AfterSixtyFiveThousandScrapesASampleIsNotTakenForASecondOne) {
+  constexpr std::int64_t kRound = 1 << 16;
+  const SeriesRef clock = *first_->upsert(one_, {{"__name__", "clock"}});
+  const SeriesRef a = *first_->upsert(one_, a_);
+  const TimelineRef three = *first_->open_timeline(3);
+  const SeriesRef moved = *first_->upsert(three, {{"__name__", "moved"}});
+  scrape(*first_, three, 500, {{moved, 7}});
+  scrape(*first_, one_, 1000, {{clock, 1}, {a, 5}});
+  for (std::int64_t t = 2; t <= kRound; ++t) scrape(*first_, one_, t * 1000, {{clock, 1}});
+  const SeriesRef here = *first_->upsert(one_, {{"__name__", "moved"}});
+  std::vector<SeriesRef> made;
+  first_->begin(one_, (kRound + 1) * 1000);
+  EXPECT_EQ(first_->append(clock, 1), AppendOutcome::kAppended);
+  EXPECT_EQ(first_->append(a, 5), AppendOutcome::kAppended);
+  EXPECT_EQ(first_->append(a, 5), AppendOutcome::kUnchanged);
+  EXPECT_EQ(first_->append(a, 6), AppendOutcome::kDuplicate);
+  EXPECT_EQ(first_->append(here, 7), AppendOutcome::kAppended);
+  EXPECT_EQ(first_->append(here, 8), AppendOutcome::kDuplicate);
+  first_->publish();
+  const SeriesRef fresh = *first_->upsert(one_, {{"__name__", "fresh"}});
+  first_->begin(one_, (kRound + 2) * 1000);
+  EXPECT_EQ(first_->append(fresh, 0), AppendOutcome::kAppended);
+  EXPECT_EQ(first_->append(fresh, 1), AppendOutcome::kDuplicate);
+  first_->publish();
+  EXPECT_TRUE(agree(history(reader_, a_), {{1000, 5}, {(kRound + 1) * 1000, 5}}));
+  EXPECT_TRUE(agree(read(reader_, here), {{500, 7}, {(kRound + 1) * 1000, 7}}));
+  EXPECT_TRUE(agree(read(reader_, fresh), {{(kRound + 2) * 1000, 0}}));
+}
+
+// The value before one that is no number stands nowhere but in the chunk.
+TEST_P(RingOwners, ValuesGoOnAfterOneThatIsWrittenAsItIs) {
+  const SeriesRef a = *first_->upsert(one_, a_);
+  const double nan = std::bit_cast<double>(0x7ff8000000000001ULL);
+  Samples wanted;
+  std::int64_t now_ms = 0;
+  const auto step = [&](std::optional<double> value) {
+    now_ms += 1000;
+    if (value) wanted.push_back({now_ms, *value});
+    if (value) {
+      scrape(*first_, one_, now_ms, {{a, *value}});
+    } else {
+      scrape(*first_, one_, now_ms, {});
+    }
+  };
+  for (const double value : {10.0, 11.0, 12.0, nan, 13.0, nan, nan, -0.0, 14.0, 1e300, 15.0}) step(value);
+  step(nan);
+  step(std::nullopt);
+  step(nan);  // the same as before the absence
+  step(16.0);
+  first_->close_timeline(one_);
+  one_ = *first_->open_timeline(1);
+  (void)first_->upsert(one_, a_);
+  for (const double value : {nan, 17.0, 18.0}) step(value);
+  EXPECT_TRUE(agree(history(reader_, a_), wanted));
 }
 
 }  // namespace
