@@ -25,8 +25,8 @@ Families families_for(const IpChoice& choice) {
 
 }  // namespace
 
-Task<Outcome<Address>> choose_address(Attempt& attempt, std::string host, const IpChoice& choice,
-                                      core::Duration& took) {
+core::Task<Outcome<Address>> choose_address(Attempt& attempt, std::string host, const IpChoice& choice,
+                                            core::Duration& took) {
   Report& report = attempt.report;
   report.set("probe_ip_protocol", 0);
   report.set("probe_ip_addr_hash", 0);

@@ -8,7 +8,7 @@
 
 #include "collector/probe/module_config.h"
 #include "collector/probe/report.h"
-#include "collector/probe/task.h"
+#include "core/task.h"
 #include "core/time/clock.h"
 
 namespace core::net {
@@ -55,18 +55,18 @@ struct Attempt {
 };
 
 // A prober: fills in the attempt's report. What it awaits ends by the deadline.
-using Prober = Task<bool> (*)(Attempt& attempt);
+using Prober = core::Task<bool> (*)(Attempt& attempt);
 
-Task<bool> probe_http(Attempt& attempt);
-Task<bool> probe_tcp(Attempt& attempt);
-Task<bool> probe_tls(Attempt& attempt);
-Task<bool> probe_dns(Attempt& attempt);
-Task<bool> probe_icmp(Attempt& attempt);
-Task<bool> probe_ntp(Attempt& attempt);
-Task<bool> probe_unix(Attempt& attempt);
-Task<bool> probe_grpc(Attempt& attempt);
-Task<bool> probe_certificate_file(Attempt& attempt);
-Task<bool> probe_ec2_metadata(Attempt& attempt);
-Task<bool> probe_docker(Attempt& attempt);
+core::Task<bool> probe_http(Attempt& attempt);
+core::Task<bool> probe_tcp(Attempt& attempt);
+core::Task<bool> probe_tls(Attempt& attempt);
+core::Task<bool> probe_dns(Attempt& attempt);
+core::Task<bool> probe_icmp(Attempt& attempt);
+core::Task<bool> probe_ntp(Attempt& attempt);
+core::Task<bool> probe_unix(Attempt& attempt);
+core::Task<bool> probe_grpc(Attempt& attempt);
+core::Task<bool> probe_certificate_file(Attempt& attempt);
+core::Task<bool> probe_ec2_metadata(Attempt& attempt);
+core::Task<bool> probe_docker(Attempt& attempt);
 
 }  // namespace collector::probe

@@ -38,7 +38,7 @@ void set_certificate(Report& report, const std::string& path, const core::net::C
 
 }  // namespace
 
-Task<bool> probe_certificate_file(Attempt& attempt) {
+core::Task<bool> probe_certificate_file(Attempt& attempt) {
   Report& report = attempt.report;
   if (!attempt.target.starts_with('/')) {
     report.fail(Reason::kBadTarget, fmt::format("expected an absolute path, got \"{}\"", attempt.target));

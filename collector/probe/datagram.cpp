@@ -30,7 +30,7 @@ Outcome<void> Datagram::send(const std::string& bytes) {
   return failed(failure_of_errno(errno, "send", &peer_));
 }
 
-Task<Outcome<std::string>> Datagram::receive() {
+core::Task<Outcome<std::string>> Datagram::receive() {
   std::string buffer(kDatagramBytesMax, '\0');
   while (true) {
     const ssize_t count = ::recv(socket_.fd(), buffer.data(), buffer.size(), 0);

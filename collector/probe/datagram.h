@@ -7,7 +7,7 @@
 #include "collector/probe/address.h"
 #include "collector/probe/socket.h"
 #include "collector/probe/stream.h"
-#include "collector/probe/task.h"
+#include "core/task.h"
 
 namespace collector::probe {
 
@@ -24,7 +24,7 @@ class Datagram {
   Outcome<void> connect(const Address& address, std::uint16_t port, const std::string& source);
   Outcome<void> send(const std::string& bytes);
   // The next datagram.
-  Task<Outcome<std::string>> receive();
+  core::Task<Outcome<std::string>> receive();
 
  private:
   Socket socket_;

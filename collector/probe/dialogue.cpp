@@ -20,7 +20,7 @@ class Incoming {
   explicit Incoming(Stream& stream) : stream_(stream) {}
 
   // The next line without its end; false at the end of the connection.
-  Task<Outcome<bool>> line(std::string& out) {
+  core::Task<Outcome<bool>> line(std::string& out) {
     std::size_t seen = 0;
     while (true) {
       const std::size_t end = buffer_.find('\n', seen);
@@ -41,7 +41,7 @@ class Incoming {
   }
 
   // Exactly so many bytes; fewer only at the end of the connection.
-  Task<Outcome<std::string>> bytes(std::size_t count) {
+  core::Task<Outcome<std::string>> bytes(std::size_t count) {
     while (buffer_.size() < count) {
       auto more = co_await fill();
       if (!more) co_return failed(more.error());
@@ -56,7 +56,7 @@ class Incoming {
   void clear() { buffer_.clear(); }
 
  private:
-  Task<Outcome<bool>> fill() {
+  core::Task<Outcome<bool>> fill() {
     std::array<char, kReadBytes> piece{};
     auto count = co_await stream_.read(piece.data(), piece.size());
     if (!count) co_return failed(count.error());
@@ -68,7 +68,8 @@ class Incoming {
   std::string buffer_;
 };
 
-Task<Outcome<void>> begin_tls(Attempt& attempt, Stream& stream, core::net::TlsOptions tls, std::string peer_name) {
+core::Task<Outcome<void>> begin_tls(Attempt& attempt, Stream& stream, core::net::TlsOptions tls,
+                                    std::string peer_name) {
   auto done = co_await stream.secure(std::move(tls), std::move(peer_name));
   attempt.report.evidence.tls = stream.tls();
   if (!done) {
@@ -90,7 +91,8 @@ void set_labels(Report& report, const QueryResponse& step, const std::vector<std
 }
 
 // Reads lines until one matches.
-Task<Outcome<std::vector<std::string>>> expect_line(Attempt& attempt, Incoming& incoming, const QueryResponse& step) {
+core::Task<Outcome<std::vector<std::string>>> expect_line(Attempt& attempt, Incoming& incoming,
+                                                          const QueryResponse& step) {
   Report& report = attempt.report;
   std::string line;
   while (true) {
@@ -111,7 +113,7 @@ Task<Outcome<std::vector<std::string>>> expect_line(Attempt& attempt, Incoming& 
   }
 }
 
-Task<Outcome<void>> expect_exactly(Attempt& attempt, Incoming& incoming, const std::string& wanted) {
+core::Task<Outcome<void>> expect_exactly(Attempt& attempt, Incoming& incoming, const std::string& wanted) {
   auto bytes = co_await incoming.bytes(wanted.size());
   if (!bytes) co_return failed(bytes.error());
   attempt.trace("received: {}", printable(*bytes));
@@ -122,7 +124,7 @@ Task<Outcome<void>> expect_exactly(Attempt& attempt, Incoming& incoming, const s
   co_return Outcome<void>();
 }
 
-Task<Outcome<void>> run_step(Attempt& attempt, Stream& stream, Incoming& incoming, const QueryResponse& step) {
+core::Task<Outcome<void>> run_step(Attempt& attempt, Stream& stream, Incoming& incoming, const QueryResponse& step) {
   std::vector<std::string> groups;
   if (step.expect) {
     auto found = co_await expect_line(attempt, incoming, step);
@@ -141,8 +143,8 @@ Task<Outcome<void>> run_step(Attempt& attempt, Stream& stream, Incoming& incomin
 
 }  // namespace
 
-Task<bool> run_dialogue(Attempt& attempt, Stream& stream, const std::vector<QueryResponse>& steps, bool begins_with_tls,
-                        core::net::TlsOptions tls, std::string peer_name) {
+core::Task<bool> run_dialogue(Attempt& attempt, Stream& stream, const std::vector<QueryResponse>& steps,
+                              bool begins_with_tls, core::net::TlsOptions tls, std::string peer_name) {
   Report& report = attempt.report;
   report.set("probe_failed_due_to_regex", 0);
   report.set("probe_failed_due_to_bytes", 0);

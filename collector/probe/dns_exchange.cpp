@@ -9,7 +9,7 @@
 namespace collector::probe::dns {
 namespace {
 
-Task<Outcome<std::string>> read_exactly(Stream& stream, std::size_t size) {
+core::Task<Outcome<std::string>> read_exactly(Stream& stream, std::size_t size) {
   std::string bytes(size, '\0');
   for (std::size_t have = 0; have < size;) {
     auto count = co_await stream.read(bytes.data() + have, size - have);
@@ -22,7 +22,7 @@ Task<Outcome<std::string>> read_exactly(Stream& stream, std::size_t size) {
 
 }  // namespace
 
-Task<Outcome<Message>> exchange_over(Stream& stream, Question question) {
+core::Task<Outcome<Message>> exchange_over(Stream& stream, Question question) {
   const auto id = random_number<std::uint16_t>();
   const std::string query = encode_query(id, question);
   std::string framed;

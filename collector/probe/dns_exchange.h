@@ -3,7 +3,7 @@
 
 #include "collector/probe/dns_message.h"
 #include "collector/probe/reason.h"
-#include "collector/probe/task.h"
+#include "core/task.h"
 
 namespace collector::probe {
 class Stream;
@@ -12,6 +12,6 @@ class Stream;
 namespace collector::probe::dns {
 
 // One question and its answer over a connection that stands: RFC 1035, section 4.2.2, two bytes of length first.
-Task<Outcome<Message>> exchange_over(Stream& stream, Question question);
+core::Task<Outcome<Message>> exchange_over(Stream& stream, Question question);
 
 }  // namespace collector::probe::dns

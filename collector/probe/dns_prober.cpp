@@ -80,8 +80,8 @@ std::string records_problem(const RecordRules& rules, const std::vector<dns::Rec
   return "no record matches";
 }
 
-Task<Outcome<dns::Message>> ask_over_udp(Attempt& attempt, Address address, std::uint16_t port, dns::Question question,
-                                         Times& times) {
+core::Task<Outcome<dns::Message>> ask_over_udp(Attempt& attempt, Address address, std::uint16_t port,
+                                               dns::Question question, Times& times) {
   const core::SteadyTime started = attempt.now();
   Datagram datagram(attempt.services.loop, attempt.deadline);
   if (auto done = datagram.connect(address, port, attempt.module.dns.source_ip_address); !done) {
@@ -112,8 +112,8 @@ Task<Outcome<dns::Message>> ask_over_udp(Attempt& attempt, Address address, std:
   co_return failed(Reason::kProtocol, "only datagrams with other ids");
 }
 
-Task<Outcome<dns::Message>> ask_over_stream(Attempt& attempt, Address address, Server server, dns::Question question,
-                                            Times& times) {
+core::Task<Outcome<dns::Message>> ask_over_stream(Attempt& attempt, Address address, Server server,
+                                                  dns::Question question, Times& times) {
   const DnsModule& module = attempt.module.dns;
   const core::SteadyTime started = attempt.now();
   Stream stream(attempt.services.loop, attempt.deadline);
@@ -182,7 +182,7 @@ Outcome<Server> prepare(Attempt& attempt) {
 
 }  // namespace
 
-Task<bool> probe_dns(Attempt& attempt) {
+core::Task<bool> probe_dns(Attempt& attempt) {
   const DnsModule& module = attempt.module.dns;
   Report& report = attempt.report;
   for (const char* const name :

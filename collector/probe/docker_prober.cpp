@@ -32,7 +32,7 @@ std::string text_at(const json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-Task<Outcome<json>> fetch(Attempt& attempt, std::string path) {
+core::Task<Outcome<json>> fetch(Attempt& attempt, std::string path) {
   core::net::Request request;
   request.url = std::string(kApi) + path;
   auto answer = co_await ask_once(attempt, std::move(request), "", attempt.target, kBodyBytesMax);
@@ -101,7 +101,7 @@ void judge(Attempt& attempt, const std::vector<Container>& containers,
 
 }  // namespace
 
-Task<bool> probe_docker(Attempt& attempt) {
+core::Task<bool> probe_docker(Attempt& attempt) {
   Report& report = attempt.report;
   report.evidence.address = attempt.target;
   if (!attempt.target.starts_with('/')) {

@@ -58,7 +58,7 @@ Outcome<Service> service_of(const std::string& target) {
 }
 
 // The text of a path; none if there is no such thing (404).
-Task<Outcome<std::optional<std::string>>> look_up(Attempt& attempt, const Service& service, const char* path) {
+core::Task<Outcome<std::optional<std::string>>> look_up(Attempt& attempt, const Service& service, const char* path) {
   core::net::Request request;
   request.url = service.url + "/latest/meta-data/" + path;
   request.headers.emplace_back("X-aws-ec2-metadata-token", service.token);
@@ -70,7 +70,7 @@ Task<Outcome<std::optional<std::string>>> look_up(Attempt& attempt, const Servic
   co_return std::optional(std::move(answer->body));
 }
 
-Task<Outcome<std::string>> take_token(Attempt& attempt, const Service& service) {
+core::Task<Outcome<std::string>> take_token(Attempt& attempt, const Service& service) {
   core::net::Request request;
   request.method = "PUT";
   request.url = service.url + "/latest/api/token";
@@ -136,7 +136,7 @@ Outcome<bool> set_part(Report& report, std::string_view path, const std::optiona
   return true;
 }
 
-Task<Outcome<bool>> tell_of_instance(Attempt& attempt, const Service& service) {
+core::Task<Outcome<bool>> tell_of_instance(Attempt& attempt, const Service& service) {
   MetricLabels labels;
   std::string image;
   for (const auto& [path, name] : kIdentity) {
@@ -154,7 +154,7 @@ Task<Outcome<bool>> tell_of_instance(Attempt& attempt, const Service& service) {
 
 }  // namespace
 
-Task<bool> probe_ec2_metadata(Attempt& attempt) {
+core::Task<bool> probe_ec2_metadata(Attempt& attempt) {
   Report& report = attempt.report;
   auto service = service_of(attempt.target);
   if (!service) {

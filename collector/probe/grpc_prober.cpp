@@ -103,7 +103,7 @@ void judge(Attempt& attempt, const Observation& seen, const std::string& address
 
 }  // namespace
 
-Task<bool> probe_grpc(Attempt& attempt) {
+core::Task<bool> probe_grpc(Attempt& attempt) {
   const GrpcModule& module = attempt.module.grpc;
   Report& report = attempt.report;
   report.set("probe_grpc_status_code", 0);

@@ -16,7 +16,7 @@ inline constexpr std::size_t kRuledBodyMax = 4 << 20;
 inline constexpr int kRedirectsMax = 10;
 
 // The HTTP probe of a module at a URL: over the network, or through a Unix socket.
-Task<bool> run_http(Attempt& attempt, const HttpModule& module, core::net::Url url, std::string unix_socket);
+core::Task<bool> run_http(Attempt& attempt, const HttpModule& module, core::net::Url url, std::string unix_socket);
 
 // The end of a chain of redirects.
 struct FinalAnswer {

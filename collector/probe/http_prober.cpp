@@ -141,8 +141,8 @@ Outcome<Hop> first_hop(const Attempt& attempt, const HttpModule& module, Url url
 }
 
 // One request to one address.
-Task<Outcome<Observation>> exchange(Attempt& attempt, const HttpModule& module, const Hop& hop, std::string dial,
-                                    std::string unix_socket) {
+core::Task<Outcome<Observation>> exchange(Attempt& attempt, const HttpModule& module, const Hop& hop, std::string dial,
+                                          std::string unix_socket) {
   auto observation = std::make_shared<Observation>();
   observation->dial_address = std::move(dial);
   observation->unix_socket = std::move(unix_socket);
@@ -165,7 +165,7 @@ Task<Outcome<Observation>> exchange(Attempt& attempt, const HttpModule& module, 
 }
 
 // The address of a later hop, which has no metrics of its own.
-Task<Outcome<Address>> later_address(Attempt& attempt, const HttpModule& module, std::string host) {
+core::Task<Outcome<Address>> later_address(Attempt& attempt, const HttpModule& module, std::string host) {
   Attempt own{attempt.services, attempt.module, {}, {}, attempt.started, attempt.deadline, false, {}};
   core::Duration took{};
   IpChoice choice = module.ip;
@@ -175,7 +175,7 @@ Task<Outcome<Address>> later_address(Attempt& attempt, const HttpModule& module,
   co_return address;
 }
 
-Task<Outcome<std::string>> dial_address(Attempt& attempt, const HttpModule& module, const Hop& hop) {
+core::Task<Outcome<std::string>> dial_address(Attempt& attempt, const HttpModule& module, const Hop& hop) {
   if (!hop.first) {
     auto address = co_await later_address(attempt, module, hop.url.host);
     if (!address) co_return failed(address.error());
@@ -198,7 +198,7 @@ void set_defaults(Report& report) {
 
 }  // namespace
 
-Task<bool> run_http(Attempt& attempt, const HttpModule& module, Url url, std::string unix_socket) {
+core::Task<bool> run_http(Attempt& attempt, const HttpModule& module, Url url, std::string unix_socket) {
   Report& report = attempt.report;
   set_defaults(report);
   if (module.has_cel()) report.set("probe_failed_due_to_cel", 0);
@@ -252,7 +252,7 @@ Task<bool> run_http(Attempt& attempt, const HttpModule& module, Url url, std::st
   co_return true;
 }
 
-Task<bool> probe_http(Attempt& attempt) {
+core::Task<bool> probe_http(Attempt& attempt) {
   std::string target = attempt.target;
   const bool has_scheme = core::net::parse_url(target).has_value() || target.starts_with("http://") ||
                           target.starts_with("https://") || target.starts_with("HTTP://") ||

@@ -120,7 +120,7 @@ bool answers(const Packet& packet, const icmp::Echo& sent, const Address& addres
   return reply && reply->sequence == sent.sequence && reply->payload == sent.payload && (!raw || reply->id == sent.id);
 }
 
-Task<Outcome<Packet>> exchange(Attempt& attempt, EchoSocket& socket, Address address, icmp::Echo echo) {
+core::Task<Outcome<Packet>> exchange(Attempt& attempt, EchoSocket& socket, Address address, icmp::Echo echo) {
   if (const int number = socket.send(icmp::encode_request(echo, address.is_v6())); number != 0) {
     co_return failed(failure_of_errno(number, "send", &address));
   }
@@ -143,7 +143,7 @@ Task<Outcome<Packet>> exchange(Attempt& attempt, EchoSocket& socket, Address add
 
 }  // namespace
 
-Task<bool> probe_icmp(Attempt& attempt) {
+core::Task<bool> probe_icmp(Attempt& attempt) {
   const IcmpModule& module = attempt.module.icmp;
   Report& report = attempt.report;
   for (const char* const phase : {"resolve", "setup", "rtt"}) report.add_phase(kPhases, phase, {});

@@ -21,7 +21,7 @@ struct Exchange {
   double delay_seconds = 0;
 };
 
-Task<Outcome<Exchange>> ask(Attempt& attempt, Address address, std::uint16_t port) {
+core::Task<Outcome<Exchange>> ask(Attempt& attempt, Address address, std::uint16_t port) {
   Datagram datagram(attempt.services.loop, attempt.deadline);
   if (auto done = datagram.connect(address, port, attempt.module.ntp.source_ip_address); !done) {
     co_return failed(done.error());
@@ -95,7 +95,7 @@ void judge(Attempt& attempt, const Exchange& exchange) {
 
 }  // namespace
 
-Task<bool> probe_ntp(Attempt& attempt) {
+core::Task<bool> probe_ntp(Attempt& attempt) {
   Report& report = attempt.report;
   for (const char* const phase : {"resolve", "request"}) report.add_phase(kPhases, phase, {});
   std::string host = attempt.target;

@@ -6,8 +6,9 @@
 
 namespace collector::probe {
 
-Task<Outcome<core::net::Observation>> ask_once(Attempt& attempt, core::net::Request request, std::string dial_address,
-                                               std::string unix_socket, std::size_t body_bytes_max) {
+core::Task<Outcome<core::net::Observation>> ask_once(Attempt& attempt, core::net::Request request,
+                                                     std::string dial_address, std::string unix_socket,
+                                                     std::size_t body_bytes_max) {
   auto observation = std::make_shared<core::net::Observation>();
   observation->dial_address = std::move(dial_address);
   observation->unix_socket = std::move(unix_socket);

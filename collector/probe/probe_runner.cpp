@@ -79,11 +79,11 @@ struct ProbeRunner::State : std::enable_shared_from_this<State> {
     core::Duration timeout{};
     std::unique_ptr<Attempt> attempt;
     core::Duration took{};
-    RootTask task;
+    core::RootTask task;
   };
 
   void begin(ProbeId id, ProbeQuery query, std::function<void(ProbeResultPtr)> done);
-  RootTask carry_out(ProbeId id, Run& run);
+  core::RootTask carry_out(ProbeId id, Run& run);
   void end(ProbeId id);
   void record(const ProbeResultPtr& result);
 
@@ -195,7 +195,7 @@ void ProbeRunner::State::begin(ProbeId id, ProbeQuery query, std::function<void(
   own.task.start();
 }
 
-RootTask ProbeRunner::State::carry_out(ProbeId id, Run& run) {
+core::RootTask ProbeRunner::State::carry_out(ProbeId id, Run& run) {
   Attempt& attempt = *run.attempt;
   if (!attempt.report.failed()) {
     try {

@@ -92,7 +92,8 @@ std::vector<std::string> Resolver::candidates(const std::string& name) const {
   return names;
 }
 
-Task<Outcome<std::vector<Address>>> Resolver::lookup(std::string name, Families families, core::SteadyTime deadline) {
+core::Task<Outcome<std::vector<Address>>> Resolver::lookup(std::string name, Families families,
+                                                           core::SteadyTime deadline) {
   std::vector<Address> found;
   if (const auto literal = Address::parse(name)) {
     if (wanted(*literal, families)) found.push_back(*literal);
@@ -125,7 +126,8 @@ Task<Outcome<std::vector<Address>>> Resolver::lookup(std::string name, Families 
 }
 
 // Server after server until one can say.
-Task<Outcome<Resolver::Answers>> Resolver::ask_all(std::string name, Families families, core::SteadyTime deadline) {
+core::Task<Outcome<Resolver::Answers>> Resolver::ask_all(std::string name, Families families,
+                                                         core::SteadyTime deadline) {
   Answers answers;
   const ResolverConfig config = config_;
   for (int attempt = 0; attempt < config.attempts; ++attempt) {
@@ -154,8 +156,8 @@ Task<Outcome<Resolver::Answers>> Resolver::ask_all(std::string name, Families fa
 }
 
 // All families over one socket; only what answers the question, from the server that was asked, counts.
-Task<Outcome<std::vector<dns::Message>>> Resolver::ask(Address server, std::string name, Families families,
-                                                       core::SteadyTime until) {
+core::Task<Outcome<std::vector<dns::Message>>> Resolver::ask(Address server, std::string name, Families families,
+                                                             core::SteadyTime until) {
   Socket socket(loop_);
   const std::string doing = "asking " + server.to_string();
   if (const int number = socket.open(server.family(), SOCK_DGRAM, 0); number != 0) {
@@ -206,7 +208,8 @@ Task<Outcome<std::vector<dns::Message>>> Resolver::ask(Address server, std::stri
   co_return messages;
 }
 
-Task<Outcome<dns::Message>> Resolver::ask_over_tcp(Address server, dns::Question question, core::SteadyTime until) {
+core::Task<Outcome<dns::Message>> Resolver::ask_over_tcp(Address server, dns::Question question,
+                                                         core::SteadyTime until) {
   Stream stream(loop_, until);
   if (auto done = co_await stream.connect(server, options_.port, ""); !done) co_return failed(done.error());
   auto message = co_await dns::exchange_over(stream, question);

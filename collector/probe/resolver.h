@@ -11,7 +11,7 @@
 
 #include "collector/probe/address.h"
 #include "collector/probe/dns_message.h"
-#include "collector/probe/task.h"
+#include "core/task.h"
 #include "core/time/clock.h"
 
 namespace core::net {
@@ -52,7 +52,7 @@ class Resolver {
 
   // The addresses of a name, A and AAAA each in the order they came; a literal address is itself. Failures:
   // kDnsNotFound, kResolver, kNoDescriptors; a name without addresses is an empty list.
-  Task<Outcome<std::vector<Address>>> lookup(std::string name, Families families, core::SteadyTime deadline);
+  core::Task<Outcome<std::vector<Address>>> lookup(std::string name, Families families, core::SteadyTime deadline);
 
  private:
   struct Answers {
@@ -68,10 +68,10 @@ class Resolver {
   void refresh();
   static bool changed(const std::string& path, FileMark& mark);
   std::vector<std::string> candidates(const std::string& name) const;
-  Task<Outcome<Answers>> ask_all(std::string name, Families families, core::SteadyTime deadline);
-  Task<Outcome<std::vector<dns::Message>>> ask(Address server, std::string name, Families families,
-                                               core::SteadyTime until);
-  Task<Outcome<dns::Message>> ask_over_tcp(Address server, dns::Question question, core::SteadyTime until);
+  core::Task<Outcome<Answers>> ask_all(std::string name, Families families, core::SteadyTime deadline);
+  core::Task<Outcome<std::vector<dns::Message>>> ask(Address server, std::string name, Families families,
+                                                     core::SteadyTime until);
+  core::Task<Outcome<dns::Message>> ask_over_tcp(Address server, dns::Question question, core::SteadyTime until);
 
   core::net::IoLoop& loop_;
   const core::Clock& clock_;

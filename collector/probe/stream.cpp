@@ -55,7 +55,7 @@ void Stream::SessionFree::operator()(ssl_st* session) const { SSL_free(session);
 
 Stream::~Stream() = default;
 
-Task<Outcome<void>> Stream::connect(Address address, std::uint16_t port, std::string source) {
+core::Task<Outcome<void>> Stream::connect(Address address, std::uint16_t port, std::string source) {
   const std::string doing = "connect to " + join_host_port(address.to_string(), port);
   if (const int number = socket_.open(address.family(), SOCK_STREAM, 0); number != 0) {
     co_return failed(failure_of_errno(number, doing, &address));
@@ -73,7 +73,7 @@ Task<Outcome<void>> Stream::connect(Address address, std::uint16_t port, std::st
   co_return done;
 }
 
-Task<Outcome<void>> Stream::finish_connecting(const Address* address) {
+core::Task<Outcome<void>> Stream::finish_connecting(const Address* address) {
   const bool in_time = co_await socket_.writable(deadline_);
   if (!in_time) co_return failed(timed_out("no answer"));
   int number = 0;
@@ -83,7 +83,7 @@ Task<Outcome<void>> Stream::finish_connecting(const Address* address) {
   co_return Outcome<void>();
 }
 
-Task<Outcome<void>> Stream::connect_unix(std::string path) {
+core::Task<Outcome<void>> Stream::connect_unix(std::string path) {
   const std::string doing = "connect to " + path;
   sockaddr_un peer{};
   peer.sun_family = AF_UNIX;
@@ -106,7 +106,7 @@ Task<Outcome<void>> Stream::connect_unix(std::string path) {
   co_return Outcome<void>();
 }
 
-Task<Outcome<void>> Stream::secure(core::net::TlsOptions options, std::string peer_name) {
+core::Task<Outcome<void>> Stream::secure(core::net::TlsOptions options, std::string peer_name) {
   if (!options.server_name.empty()) peer_name = options.server_name;
   session_ = {};
   context_ = core::net::make_client_tls_context();
@@ -125,7 +125,7 @@ Task<Outcome<void>> Stream::secure(core::net::TlsOptions options, std::string pe
   }
 }
 
-Task<Outcome<void>> Stream::continue_tls(int result, std::string_view doing) {
+core::Task<Outcome<void>> Stream::continue_tls(int result, std::string_view doing) {
   const int what = SSL_get_error(tls_.get(), result);
   bool in_time = true;
   if (what == SSL_ERROR_WANT_READ) {
@@ -153,7 +153,7 @@ Failure Stream::tls_failure(int what, std::string_view doing) const {
           fmt::format("{}: {}", doing, core::net::tls_error_text())};
 }
 
-Task<Outcome<std::size_t>> Stream::read(char* into, std::size_t size) {
+core::Task<Outcome<std::size_t>> Stream::read(char* into, std::size_t size) {
   while (true) {
     if (tls_ != nullptr) {
       ERR_clear_error();
@@ -176,7 +176,7 @@ Task<Outcome<std::size_t>> Stream::read(char* into, std::size_t size) {
   }
 }
 
-Task<Outcome<void>> Stream::write(std::string bytes) {
+core::Task<Outcome<void>> Stream::write(std::string bytes) {
   std::string_view rest = bytes;
   while (!rest.empty()) {
     if (tls_ != nullptr) {

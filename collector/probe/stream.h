@@ -8,8 +8,8 @@
 
 #include "collector/probe/address.h"
 #include "collector/probe/socket.h"
-#include "collector/probe/task.h"
 #include "core/net/tls_context.h"
+#include "core/task.h"
 
 struct ssl_st;
 
@@ -26,14 +26,14 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   // `source` is an address of this host, or empty.
-  Task<Outcome<void>> connect(Address address, std::uint16_t port, std::string source);
-  Task<Outcome<void>> connect_unix(std::string path);
+  core::Task<Outcome<void>> connect(Address address, std::uint16_t port, std::string source);
+  core::Task<Outcome<void>> connect_unix(std::string path);
   // Begins TLS; the certificate must name `peer_name`, which is also asked for unless it is an address.
-  Task<Outcome<void>> secure(core::net::TlsOptions options, std::string peer_name);
+  core::Task<Outcome<void>> secure(core::net::TlsOptions options, std::string peer_name);
 
   // Bytes that have come, at most `size`; 0 at the end.
-  Task<Outcome<std::size_t>> read(char* into, std::size_t size);
-  Task<Outcome<void>> write(std::string bytes);
+  core::Task<Outcome<std::size_t>> read(char* into, std::size_t size);
+  core::Task<Outcome<void>> write(std::string bytes);
 
   const core::net::TlsSession& tls() const { return session_; }
 
@@ -42,9 +42,9 @@ class Stream {
     void operator()(ssl_st* session) const;
   };
 
-  Task<Outcome<void>> finish_connecting(const Address* address);
+  core::Task<Outcome<void>> finish_connecting(const Address* address);
   // Waits for what OpenSSL waits for, after `result` of one of its calls.
-  Task<Outcome<void>> continue_tls(int result, std::string_view doing);
+  core::Task<Outcome<void>> continue_tls(int result, std::string_view doing);
   Failure tls_failure(int result, std::string_view doing) const;
 
   Socket socket_;

@@ -4,7 +4,7 @@
 
 namespace collector::probe {
 
-Task<bool> probe_tcp(Attempt& attempt) {
+core::Task<bool> probe_tcp(Attempt& attempt) {
   const TcpModule& module = attempt.module.tcp;
   Report& report = attempt.report;
   const auto parts = split_host_port(attempt.target);

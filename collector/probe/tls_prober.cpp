@@ -39,7 +39,7 @@ void judge_validity(Attempt& attempt, const core::net::TlsSession& session) {
 
 }  // namespace
 
-Task<bool> probe_tls(Attempt& attempt) {
+core::Task<bool> probe_tls(Attempt& attempt) {
   const TlsModule& module = attempt.module.tls;
   Report& report = attempt.report;
   const auto target = parse_target(attempt.target);

@@ -6,7 +6,7 @@ namespace collector::probe {
 namespace {
 
 // PATH or PATH:/URL-PATH.
-Task<bool> probe_http_over_socket(Attempt& attempt, const HttpModule& module) {
+core::Task<bool> probe_http_over_socket(Attempt& attempt, const HttpModule& module) {
   std::string path = attempt.target;
   std::string url_path = "/";
   if (const std::size_t colon = path.find(":/"); colon != std::string::npos) {
@@ -25,7 +25,7 @@ Task<bool> probe_http_over_socket(Attempt& attempt, const HttpModule& module) {
 
 }  // namespace
 
-Task<bool> probe_unix(Attempt& attempt) {
+core::Task<bool> probe_unix(Attempt& attempt) {
   const UnixModule& module = attempt.module.unix_socket;
   if (module.http) {
     co_await probe_http_over_socket(attempt, *module.http);

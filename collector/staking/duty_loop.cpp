@@ -114,7 +114,7 @@ void DutyLoop::polled() {
   });
 }
 
-probe::RootTask DutyLoop::work() {
+core::RootTask DutyLoop::work() {
   bool told = false;
   const auto slot = wall_slot();
   if (slot && !usable_.empty()) {
@@ -131,7 +131,7 @@ probe::RootTask DutyLoop::work() {
   show();
 }
 
-DutyLoop::Task<bool> DutyLoop::try_nodes(Job job, std::uint64_t argument) {
+core::Task<bool> DutyLoop::try_nodes(Job job, std::uint64_t argument) {
   for (Node* const node : usable_) {
     if (co_await (this->*job)(*node, argument)) co_return true;
     ++failed_requests_;
@@ -140,7 +140,7 @@ DutyLoop::Task<bool> DutyLoop::try_nodes(Job job, std::uint64_t argument) {
 }
 
 // Everything that is wanted and not there yet; what fails is asked again a slot later.
-DutyLoop::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
+core::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
   const DutySpec& spec = ledger_->spec();
   const std::uint64_t epoch = spec.epoch_of(slot);
   const std::uint64_t in_epoch = slot - spec.first_slot(epoch);
@@ -189,7 +189,7 @@ DutyLoop::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
   co_return followed;
 }
 
-DutyLoop::Task<bool> DutyLoop::ask_liveness(Node& node, std::uint64_t epoch) {
+core::Task<bool> DutyLoop::ask_liveness(Node& node, std::uint64_t epoch) {
   const std::vector<std::uint64_t> control = ledger_->control(kControlSize);
   std::vector<std::string> ids;
   for (const std::uint32_t watched : not_included_) {
@@ -206,7 +206,7 @@ DutyLoop::Task<bool> DutyLoop::ask_liveness(Node& node, std::uint64_t epoch) {
 }
 
 // The branch from the node's head down to a block that is known, or as far back as blocks are needed.
-DutyLoop::Task<bool> DutyLoop::follow(Node& node, std::uint64_t slot) {
+core::Task<bool> DutyLoop::follow(Node& node, std::uint64_t slot) {
   const CanonicalChain& chain = ledger_->chain();
   const std::uint64_t needed = ledger_->oldest_needed(slot);
   const std::size_t most = 4 * ledger_->spec().clock.slots_per_epoch();

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "collector/probe/task.h"
 #include "collector/staking/duty_ledger.h"
 #include "collector/staking/network.h"
 #include "collector/staking/staking_config.h"
 #include "collector/staking/verdict.h"
 #include "core/net/http_client.h"
+#include "core/task.h"
 #include "core/time/clock.h"
 #include "core/time/scheduler.h"
 
@@ -49,9 +49,6 @@ class DutyLoop {
   std::shared_ptr<const DutySnapshot> snapshot() const;
 
  private:
-  template <class T>
-  using Task = probe::Task<T>;
-
   // How far a node may be asked.
   struct Node {
     BeaconNodeConfig config;
@@ -61,33 +58,33 @@ class DutyLoop {
     std::uint64_t head_slot = 0;
     bool validators_by_get = false;  // it does not take lists of keys in a body
     std::size_t block_form = 0;      // of the ways to ask for a block, the first that it has
-    probe::RootTask poll;
+    core::RootTask poll;
   };
-  using Job = Task<bool> (DutyLoop::*)(Node&, std::uint64_t);
+  using Job = core::Task<bool> (DutyLoop::*)(Node&, std::uint64_t);
 
   void tick();
   void schedule_next();
   void polled();
-  probe::RootTask poll(Node& node);
-  Task<std::string> look_at(Node& node);
-  Task<std::string> learn(Node& node);
+  core::RootTask poll(Node& node);
+  core::Task<std::string> look_at(Node& node);
+  core::Task<std::string> learn(Node& node);
   std::string grade_head(Node& node, const Json& syncing, const Json& head) const;
 
-  probe::RootTask work();
-  Task<bool> carry_out(std::uint64_t slot);
-  Task<bool> try_nodes(Job job, std::uint64_t argument);
-  Task<bool> follow(Node& node, std::uint64_t slot);
-  Task<bool> fetch(Node& node, Root root, Block& into);
-  Task<bool> fetch_parts(Node& node, std::string id, Block& into);
-  Task<bool> ask_records(Node& node, std::uint64_t epoch);
-  Task<bool> ask_committees(Node& node, std::uint64_t epoch);
-  Task<bool> ask_proposers(Node& node, std::uint64_t epoch);
-  Task<bool> ask_sync_seats(Node& node, std::uint64_t epoch);
-  Task<bool> ask_liveness(Node& node, std::uint64_t epoch);
-  Task<bool> ask_rewards(Node& node, std::uint64_t epoch);
+  core::RootTask work();
+  core::Task<bool> carry_out(std::uint64_t slot);
+  core::Task<bool> try_nodes(Job job, std::uint64_t argument);
+  core::Task<bool> follow(Node& node, std::uint64_t slot);
+  core::Task<bool> fetch(Node& node, Root root, Block& into);
+  core::Task<bool> fetch_parts(Node& node, std::string id, Block& into);
+  core::Task<bool> ask_records(Node& node, std::uint64_t epoch);
+  core::Task<bool> ask_committees(Node& node, std::uint64_t epoch);
+  core::Task<bool> ask_proposers(Node& node, std::uint64_t epoch);
+  core::Task<bool> ask_sync_seats(Node& node, std::uint64_t epoch);
+  core::Task<bool> ask_liveness(Node& node, std::uint64_t epoch);
+  core::Task<bool> ask_rewards(Node& node, std::uint64_t epoch);
 
   // Reads an answer as it comes; the status, or 0 if there is no whole and right one.
-  Task<int> read(Node& node, core::net::Request request, AnswerReader& reader);
+  core::Task<int> read(Node& node, core::net::Request request, AnswerReader& reader);
   core::net::Request request_of(const Node& node, const std::string& path, core::Duration timeout) const;
   core::net::Request post_of(const Node& node, const std::string& path, std::string body) const;
   std::vector<std::string> key_texts(std::size_t first, std::size_t most) const;
@@ -119,7 +116,7 @@ class DutyLoop {
   std::size_t polls_open_ = 0;
   bool working_ = false;
   bool stopped_ = false;
-  probe::RootTask work_;
+  core::RootTask work_;
   std::uint64_t failed_requests_ = 0;
 
   mutable std::mutex mutex_;

@@ -67,7 +67,7 @@ core::net::Request DutyLoop::post_of(const Node& node, const std::string& path, 
   return request;
 }
 
-DutyLoop::Task<int> DutyLoop::read(Node& node, core::net::Request request, AnswerReader& reader) {
+core::Task<int> DutyLoop::read(Node& node, core::net::Request request, AnswerReader& reader) {
   request.on_body = [&reader](std::string_view piece) { return reader.feed(piece); };
   HttpExchange exchange(http_, std::move(request));
   const auto response = co_await exchange;
@@ -81,12 +81,12 @@ DutyLoop::Task<int> DutyLoop::read(Node& node, core::net::Request request, Answe
   co_return reader.finish() ? 200 : 0;
 }
 
-probe::RootTask DutyLoop::poll(Node& node) {
+core::RootTask DutyLoop::poll(Node& node) {
   node.reason = co_await look_at(node);
   polled();
 }
 
-DutyLoop::Task<std::string> DutyLoop::look_at(Node& node) {
+core::Task<std::string> DutyLoop::look_at(Node& node) {
   if (!node.spec) {
     std::string problem = co_await learn(node);
     if (!problem.empty()) co_return problem;
@@ -106,7 +106,7 @@ DutyLoop::Task<std::string> DutyLoop::look_at(Node& node) {
   co_return grade_head(node, *syncing, *head);
 }
 
-DutyLoop::Task<std::string> DutyLoop::learn(Node& node) {
+core::Task<std::string> DutyLoop::learn(Node& node) {
   HttpExchange genesis_exchange(http_, request_of(node, "/eth/v1/beacon/genesis", kShort));
   const auto genesis_answer = co_await genesis_exchange;
   const auto genesis = json_of(genesis_answer);
@@ -144,7 +144,7 @@ std::string DutyLoop::grade_head(Node& node, const Json& syncing, const Json& he
   return {};
 }
 
-DutyLoop::Task<bool> DutyLoop::fetch(Node& node, Root root, Block& into) {
+core::Task<bool> DutyLoop::fetch(Node& node, Root root, Block& into) {
   const std::string id = to_string(root);
   const std::string forms[] = {"/eth/v1/beacon/blinded_blocks/" + id, "/eth/v2/beacon/blocks/" + id};
   for (; node.block_form < std::size(forms); ++node.block_form) {
@@ -163,7 +163,7 @@ DutyLoop::Task<bool> DutyLoop::fetch(Node& node, Root root, Block& into) {
   co_return there;
 }
 
-DutyLoop::Task<bool> DutyLoop::fetch_parts(Node& node, std::string id, Block& into) {
+core::Task<bool> DutyLoop::fetch_parts(Node& node, std::string id, Block& into) {
   HttpExchange header_exchange(http_, request_of(node, "/eth/v1/beacon/headers/" + id, kShort));
   const auto header_answer = co_await header_exchange;
   const auto header = json_of(header_answer);
@@ -201,7 +201,7 @@ std::vector<std::string> DutyLoop::index_texts(std::size_t first, std::size_t mo
   return texts;
 }
 
-DutyLoop::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
+core::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
   std::vector<ValidatorRecord> records;
   for (std::size_t at = 0; !node.validators_by_get && at < keys_->keys.size(); at += kKeysPerPost) {
     ValidatorsReader reader([this](const PublicKey& key) { return keys_->find(key) != nullptr; });
@@ -230,7 +230,7 @@ DutyLoop::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
   co_return true;
 }
 
-DutyLoop::Task<bool> DutyLoop::ask_committees(Node& node, std::uint64_t epoch) {
+core::Task<bool> DutyLoop::ask_committees(Node& node, std::uint64_t epoch) {
   CommitteesReader reader(ledger_->spec(), epoch, ledger_->indices());
   auto request = request_of(node, fmt::format("/eth/v1/beacon/states/head/committees?epoch={}", epoch), kLong);
   if (co_await read(node, std::move(request), reader) != 200) co_return false;
@@ -238,7 +238,7 @@ DutyLoop::Task<bool> DutyLoop::ask_committees(Node& node, std::uint64_t epoch) {
   co_return true;
 }
 
-DutyLoop::Task<bool> DutyLoop::ask_proposers(Node& node, std::uint64_t epoch) {
+core::Task<bool> DutyLoop::ask_proposers(Node& node, std::uint64_t epoch) {
   ProposersReader reader(ledger_->spec(), epoch);
   auto request = request_of(node, fmt::format("/eth/v1/validator/duties/proposer/{}", epoch), kLong);
   if (co_await read(node, std::move(request), reader) != 200) co_return false;
@@ -248,7 +248,7 @@ DutyLoop::Task<bool> DutyLoop::ask_proposers(Node& node, std::uint64_t epoch) {
   co_return true;
 }
 
-DutyLoop::Task<bool> DutyLoop::ask_sync_seats(Node& node, std::uint64_t epoch) {
+core::Task<bool> DutyLoop::ask_sync_seats(Node& node, std::uint64_t epoch) {
   std::vector<SyncSeat> seats;
   for (std::size_t at = 0; at < ledger_->indices().pairs().size(); at += kIndicesPerPost) {
     const std::string body = json_list(index_texts(at, kIndicesPerPost));
@@ -261,7 +261,7 @@ DutyLoop::Task<bool> DutyLoop::ask_sync_seats(Node& node, std::uint64_t epoch) {
   co_return true;
 }
 
-DutyLoop::Task<bool> DutyLoop::ask_rewards(Node& node, std::uint64_t epoch) {
+core::Task<bool> DutyLoop::ask_rewards(Node& node, std::uint64_t epoch) {
   RewardAnswer whole;
   for (std::size_t at = 0; at < ledger_->indices().pairs().size(); at += kIndicesPerPost) {
     const std::string body = json_list(index_texts(at, kIndicesPerPost));

@@ -92,7 +92,7 @@ core::net::Request EventStream::request(const std::string& path, core::Duration 
   return std::move(question.request);
 }
 
-probe::RootTask EventStream::run() {
+core::RootTask EventStream::run() {
   while (true) {
     std::string problem;
     if (!spec_) problem = co_await learn();
@@ -107,7 +107,7 @@ probe::RootTask EventStream::run() {
   }
 }
 
-EventStream::Task<std::string> EventStream::learn() {
+core::Task<std::string> EventStream::learn() {
   HttpExchange genesis_exchange(http_, request("/eth/v1/beacon/genesis", kShort));
   const auto genesis_answer = co_await genesis_exchange;
   if (!genesis_answer || genesis_answer->status != 200) co_return failure_of(genesis_answer);
@@ -126,7 +126,7 @@ EventStream::Task<std::string> EventStream::learn() {
   co_return std::string();
 }
 
-EventStream::Task<std::string> EventStream::listen() {
+core::Task<std::string> EventStream::listen() {
   // The parameter is given again for each topic: of a list with commas one client says nothing at all.
   std::string path = "/eth/v1/events";
   for (std::size_t i = 0; i < kTopicSets[topic_set_]; ++i)

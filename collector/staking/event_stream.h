@@ -10,13 +10,13 @@
 #include <string_view>
 #include <vector>
 
-#include "collector/probe/task.h"
 #include "collector/staking/duty_facts.h"
 #include "collector/staking/duty_requests.h"
 #include "collector/staking/event_parser.h"
 #include "collector/staking/network.h"
 #include "collector/staking/staking_config.h"
 #include "core/net/http_client.h"
+#include "core/task.h"
 #include "core/time/clock.h"
 #include "core/time/scheduler.h"
 
@@ -57,12 +57,9 @@ class EventStream {
   void start();
 
  private:
-  template <class T>
-  using Task = probe::Task<T>;
-
-  probe::RootTask run();
-  Task<std::string> learn();
-  Task<std::string> listen();
+  core::RootTask run();
+  core::Task<std::string> learn();
+  core::Task<std::string> listen();
   core::net::Request request(const std::string& path, core::Duration timeout) const;
   void watch();
   void take(std::string_view name, std::string_view data);
@@ -101,7 +98,7 @@ class EventStream {
   std::optional<std::int64_t> block_delay_ms_;
   std::optional<std::uint64_t> finalized_epoch_;
   std::optional<std::uint64_t> reorg_depth_;
-  probe::RootTask run_;
+  core::RootTask run_;
 };
 
 }  // namespace collector::staking

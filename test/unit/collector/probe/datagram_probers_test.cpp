@@ -7,7 +7,7 @@
 
 #include "collector/probe/dns_message.h"
 #include "collector/probe/ntp_message.h"
-#include "collector/probe/task.h"
+#include "core/task.h"
 #include "loopback_servers.h"
 #include "probe_fixture.h"
 #include "test/support/background_process.h"
@@ -43,13 +43,13 @@ class DatagramProbersTest : public ProbeTest {
   Outcome<std::vector<Address>> lookup(Resolver& resolver, const std::string& name, Families families,
                                        core::Duration limit = std::chrono::seconds(5)) {
     std::optional<Outcome<std::vector<Address>>> found;
-    RootTask task = look_up(resolver, name, families, clock_.steady_now() + limit, found);
+    core::RootTask task = look_up(resolver, name, families, clock_.steady_now() + limit, found);
     loop_.post([&] { task.start(); });
     loop_.run();
     return *found;
   }
-  RootTask look_up(Resolver& resolver, std::string name, Families families, core::SteadyTime deadline,
-                   std::optional<Outcome<std::vector<Address>>>& found) {
+  core::RootTask look_up(Resolver& resolver, std::string name, Families families, core::SteadyTime deadline,
+                         std::optional<Outcome<std::vector<Address>>>& found) {
     auto result = co_await resolver.lookup(std::move(name), families, deadline);
     found = std::move(result);
     loop_.stop();

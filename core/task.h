@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-namespace collector::probe {
+namespace core {
 
 // A piece of work that can wait: begins when it is awaited (or start()ed), and goes on in whoever awaited it.
 // Destroying one that waits ends it there, with all that it awaits.
@@ -108,4 +108,4 @@ class [[nodiscard]] RootTask {
   std::coroutine_handle<promise_type> handle_;
 };
 
-}  // namespace collector::probe
+}  // namespace core
