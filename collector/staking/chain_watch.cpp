@@ -30,13 +30,20 @@ core::ring::Labels labels_of(const BeaconNodeConfig& node, const StakingConfig& 
 
 ChainWatch::ChainWatch(Context context)
     : context_(std::move(context)),
-      duties_(context_.http, context_.scheduler, context_.clock, [this](std::string text) {
-        if (duty_target_ != nullptr) duty_target_->publish(std::move(text));
-      }) {}
+      duties_(context_.http, context_.scheduler, context_.clock,
+              [this](std::string text) { duty_book_.publish(std::move(text)); }),
+      heads_(context_.http, context_.scheduler, context_.clock,
+             {.round = [this](const HeadRound& round) { duties_.take(round); },
+              .publish = [this](std::string text) { head_book_.publish(std::move(text)); }}) {}
 
 void ChainWatch::configure(const StakingConfig& config, std::shared_ptr<Network> network, const std::string& observer) {
   const std::string& who = config.observer.empty() ? observer : config.observer;
-  configure_duties(config, network, who);
+  const auto asked = std::ranges::count_if(config.beacon_nodes, [](const auto& node) { return !node.url.empty(); });
+  const bool has_duties = asked > 0 && config.keys != nullptr && !config.keys->keys.empty();
+  configure_book(duty_book_, has_duties, kDutiesJob, config, who);
+  configure_book(head_book_, asked > 1, kHeadsJob, config, who);
+  duties_.configure(config, network);
+  heads_.configure(has_duties || asked > 1 ? config.beacon_nodes : std::vector<BeaconNodeConfig>(), network);
   std::map<std::string, Stream> before = std::exchange(streams_, {});
   for (const BeaconNodeConfig& node : config.beacon_nodes) {
     if (node.url.empty() || !node.events) continue;
@@ -58,26 +65,22 @@ void ChainWatch::configure(const StakingConfig& config, std::shared_ptr<Network>
   for (const auto& [name, stream] : streams_) event_targets_.push_back(stream.target);
 }
 
-void ChainWatch::configure_duties(const StakingConfig& config, const std::shared_ptr<Network>& network,
-                                  const std::string& observer) {
-  const bool asked = std::ranges::any_of(config.beacon_nodes, [](const auto& node) { return !node.url.empty(); });
-  const bool wanted = asked && config.keys != nullptr && !config.keys->keys.empty();
-  const core::ring::Labels labels = labels_of(kDutiesJob, observer, config, observer);
-  std::shared_ptr<TextTarget> target = duty_target_;
-  if (target != nullptr && (!wanted || labels != duty_labels_)) {
+void ChainWatch::configure_book(Book& book, bool wanted, std::string_view job, const StakingConfig& config,
+                                const std::string& observer) {
+  const core::ring::Labels labels = labels_of(job, observer, config, observer);
+  std::shared_ptr<TextTarget> target = book.target;
+  if (target != nullptr && (!wanted || labels != book.labels)) {
     target->end();
     target = nullptr;
   }
   if (wanted && target == nullptr) {
-    target = std::make_shared<TextTarget>(context_.clock, context_.shard, labels, "duties://" + observer, kInterval,
-                                          context_.on_arrival);
-    duty_labels_ = labels;
+    // duties://, heads://
+    const std::string url = fmt::format("{}://{}", job.substr(job.find('_') + 1), observer);
+    target = std::make_shared<TextTarget>(context_.clock, context_.shard, labels, url, kInterval, context_.on_arrival);
+    book.labels = labels;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    duty_target_ = std::move(target);
-  }
-  duties_.configure(config, network);
+  const std::lock_guard lock(mutex_);
+  book.target = std::move(target);
 }
 
 ChainWatch::Stream ChainWatch::make_stream(const BeaconNodeConfig& node, const core::ring::Labels& labels,
@@ -98,6 +101,7 @@ ChainWatch::Stream ChainWatch::make_stream(const BeaconNodeConfig& node, const c
 }
 
 void ChainWatch::stop() {
+  heads_.stop();
   duties_.stop();
   for (auto& [name, stream] : streams_) stream.stream.reset();
 }
@@ -105,7 +109,9 @@ void ChainWatch::stop() {
 std::vector<std::shared_ptr<TextTarget>> ChainWatch::targets() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<TextTarget>> targets = event_targets_;
-  if (duty_target_ != nullptr) targets.push_back(duty_target_);
+  for (const Book* const book : {&duty_book_, &head_book_}) {
+    if (book->target != nullptr) targets.push_back(book->target);
+  }
   return targets;
 }
 

@@ -11,13 +11,14 @@
 #include "collector/scrape/scrape_pools.h"
 #include "collector/staking/duty_loop.h"
 #include "collector/staking/event_stream.h"
+#include "collector/staking/head_loop.h"
 #include "collector/staking/staking_config.h"
 #include "collector/staking/text_target.h"
 
 namespace collector::staking {
 
-// What is watched of the chain itself: the duties of the configured validators, and the events of the beacon nodes.
-// Each is a target, whose samples come when they are found out.
+// What is watched of the chain itself: the duties of the configured validators, the events of the beacon nodes, and
+// whether several of those have the same chain. Each is a target, whose samples come when they are found out.
 //
 // Thread safety: confined to the scheduler's thread, except status(), metadata() and duties(): any thread.
 class ChainWatch {
@@ -53,19 +54,28 @@ class ChainWatch {
     std::unique_ptr<EventStream> stream;
   };
 
-  void configure_duties(const StakingConfig& config, const std::shared_ptr<Network>& network,
-                        const std::string& observer);
+  // A target that is told what is found out all over the chain; none if it is not `wanted`.
+  struct Book {
+    core::ring::Labels labels;
+    std::shared_ptr<TextTarget> target;  // written under mutex_
+    void publish(std::string text) const {
+      if (target != nullptr) target->publish(std::move(text));
+    }
+  };
+  void configure_book(Book& book, bool wanted, std::string_view job, const StakingConfig& config,
+                      const std::string& observer);
   Stream make_stream(const BeaconNodeConfig& node, const core::ring::Labels& labels,
                      const std::shared_ptr<Network>& network);
   std::vector<std::shared_ptr<TextTarget>> targets() const;
 
   Context context_;
-  core::ring::Labels duty_labels_;
+  Book duty_book_;
+  Book head_book_;
   DutyLoop duties_;
+  HeadLoop heads_;
   std::map<std::string, Stream> streams_;  // by the node's name
 
   mutable std::mutex mutex_;
-  std::shared_ptr<TextTarget> duty_target_;                 // written under mutex_
   std::vector<std::shared_ptr<TextTarget>> event_targets_;  // guarded by mutex_
 };
 

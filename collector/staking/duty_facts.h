@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -42,6 +43,8 @@ struct DutySpec {
   std::uint64_t first_slot(std::uint64_t epoch) const { return epoch * clock.slots_per_epoch(); }
   std::uint64_t last_slot(std::uint64_t epoch) const { return first_slot(epoch + 1) - 1; }
   std::uint64_t epoch_of(std::uint64_t slot) const { return slot / clock.slots_per_epoch(); }
+  // A slot is settled when so many slots of the chain lie above it.
+  std::uint64_t settle_slots() const { return std::max<std::uint64_t>(1, clock.slots_per_epoch() / 8); }
   // A vote that is included later than this is not rewarded for its source (altair,
   // get_attestation_participation_flag).
   std::uint64_t source_delay_max() const;

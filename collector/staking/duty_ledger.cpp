@@ -24,8 +24,8 @@ void erase_before(Map& map, std::uint64_t first) {
 }  // namespace
 
 std::string_view to_string(Blindness blindness) {
-  static constexpr std::array<std::string_view, 6> kNames = {"none",          "no_beacon_node", "no_blocks",
-                                                             "no_committees", "misfit",         "not_yet"};
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "none", "no_beacon_node", "split_view", "no_blocks", "no_committees", "misfit", "not_yet"};
   return kNames[static_cast<std::size_t>(blindness)];
 }
 
@@ -185,6 +185,16 @@ void DutyLedger::note_slashing(std::uint64_t validator, std::string_view how, st
   ++count(set_of(*watched), DutyCount::kSlashed);
 }
 
+void DutyLedger::note_disagreement(std::string text, std::uint64_t wall_slot, std::int64_t now_ms) {
+  DutyEvent event;
+  event.time_ms = now_ms;
+  event.epoch = spec_.epoch_of(wall_slot);
+  event.slot = wall_slot;
+  event.kind = "roots_differ";
+  event.reason = std::move(text);
+  events_.add(std::move(event));
+}
+
 void DutyLedger::forget_old() {
   if (!next_epoch_) return;
   const std::uint64_t first = *next_epoch_ > kEpochsKept ? *next_epoch_ - kEpochsKept : 0;
@@ -201,7 +211,7 @@ void DutyLedger::forget_old() {
 }
 
 Blindness DutyLedger::blindness() const {
-  if (!reachable_) return Blindness::kNoNode;
+  if (reach_ != Blindness::kNone) return reach_;
   return epoch_blindness_ == Blindness::kNotYet ? Blindness::kNone : epoch_blindness_;
 }
 

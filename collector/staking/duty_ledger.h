@@ -45,7 +45,7 @@ inline constexpr std::size_t kDutyCounts = 18;
 using DutyCounts = std::array<double, kDutyCounts>;
 
 // Why the duties cannot be judged. The names are a contract: rules match on them.
-enum class Blindness : std::uint8_t { kNone, kNoNode, kNoBlocks, kNoCommittees, kMisfit, kNotYet };
+enum class Blindness : std::uint8_t { kNone, kNoNode, kSplitView, kNoBlocks, kNoCommittees, kMisfit, kNotYet };
 std::string_view to_string(Blindness blindness);
 
 // The books of the watched validators' duties: takes what beacon nodes say, and judges from it, as a pure function of
@@ -61,7 +61,7 @@ class DutyLedger {
   DutyLedger(DutySpec spec, std::shared_ptr<const WatchedKeys> keys);
 
   const DutySpec& spec() const { return spec_; }
-  std::uint64_t settle_slots() const { return std::max<std::uint64_t>(1, spec_.clock.slots_per_epoch() / 8); }
+  std::uint64_t settle_slots() const { return spec_.settle_slots(); }
 
   // What is to be asked.
   std::optional<std::uint64_t> records_epoch() const { return records_epoch_; }
@@ -101,14 +101,18 @@ class DutyLedger {
   void note_arrival(std::uint64_t slot, std::int64_t into_slot_ms);
   void note_slashing(std::uint64_t validator, std::string_view how, std::int64_t now_ms);
 
+  void note_disagreement(std::string text, std::uint64_t wall_slot, std::int64_t now_ms);
+
   // Judges what can be judged, a slot's work at a time; false once there is nothing left to do.
   bool settle(std::uint64_t wall_slot, std::int64_t now_ms);
+  // Nothing after `slot` is judged for now: it is not known to be of the right chain.
+  void set_confirmed(std::optional<std::uint64_t> slot) { confirmed_slot_ = slot; }
   // An epoch that is further behind is nobody's to judge any more.
   static constexpr std::uint64_t kEpochsBehindMax = 3;
   // The epochs before are nobody's any more: nothing was watched then.
   void begin_at(std::uint64_t wall_slot);
-  // What the last look at the nodes came to.
-  void set_reachable(bool reachable) { reachable_ = reachable; }
+  // Why the nodes told nothing when they were looked at last; kNone: they did.
+  void set_reach(Blindness why) { reach_ = why; }
 
   Blindness blindness() const;
   // The series, as Prometheus text.
@@ -200,7 +204,8 @@ class DutyLedger {
   std::optional<Closing> closing_;
   std::optional<std::uint64_t> judged_epoch_;
   Blindness epoch_blindness_ = Blindness::kNotYet;
-  bool reachable_ = false;
+  Blindness reach_ = Blindness::kNoNode;
+  std::optional<std::uint64_t> confirmed_slot_;  // none: no bound
 
   std::vector<DutyCounts> counts_;
   std::uint64_t reorgs_after_verdict_ = 0;

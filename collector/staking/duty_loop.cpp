@@ -11,10 +11,6 @@
 namespace collector::staking {
 namespace {
 
-// Until a node told its clock.
-constexpr core::Duration kRetryEvery = std::chrono::seconds(5);
-// When in a slot the nodes are asked, in hundredths: its block is there by then, and its votes are not yet wanted.
-constexpr std::int64_t kPhase = 75;
 constexpr std::size_t kControlSize = 48;
 // Validators that are asked about one by one are those that seem to have missed.
 constexpr std::size_t kLivenessMax = 2'000;
@@ -29,10 +25,8 @@ DutyLoop::~DutyLoop() { stop(); }
 
 void DutyLoop::stop() {
   stopped_ = true;
-  scheduler_.cancel(timer_);
   scheduler_.cancel(work_timer_);
   work_ = {};
-  for (const auto& node : nodes_) node->poll = {};
 }
 
 void DutyLoop::configure(const StakingConfig& config, std::shared_ptr<Network> network) {
@@ -50,7 +44,6 @@ void DutyLoop::configure(const StakingConfig& config, std::shared_ptr<Network> n
   fetched_.clear();
   proposers_asked_in_.reset();
   working_ = false;
-  polls_open_ = 0;
   for (const BeaconNodeConfig& node : config.beacon_nodes) {
     if (node.url.empty()) continue;
     nodes_.push_back(std::make_unique<Node>());
@@ -63,7 +56,6 @@ void DutyLoop::configure(const StakingConfig& config, std::shared_ptr<Network> n
   if (!watching()) return;
   stopped_ = false;
   show();
-  timer_ = scheduler_.schedule_after(clock_, core::Duration::zero(), [this] { tick(); });
 }
 
 std::optional<std::uint64_t> DutyLoop::wall_slot() const {
@@ -72,46 +64,41 @@ std::optional<std::uint64_t> DutyLoop::wall_slot() const {
   return slot ? std::optional(slot->value) : std::nullopt;
 }
 
-void DutyLoop::schedule_next() {
-  core::Duration wait = kRetryEvery;
-  if (ledger_ != nullptr) {
-    const SlotClock& slots = ledger_->spec().clock;
-    const std::int64_t now = clock_.unix_ms();
-    const std::int64_t phase = slots.slot_ms() * kPhase / 100;
-    const std::int64_t since = now - slots.genesis_ms() - phase;
-    // Of a clock that is before genesis the next look is the first slot's.
-    const std::int64_t left = since < 0 ? -since : slots.slot_ms() - since % slots.slot_ms();
-    constexpr std::int64_t kWaitMsMax = 3'600'000;
-    wait = core::Millis(std::min(left, kWaitMsMax));
+void DutyLoop::take(const HeadRound& round) {
+  if (stopped_ || !watching()) return;
+  if (ledger_ == nullptr && round.spec) begin_books(*round.spec);
+  if (ledger_ != nullptr && !round.disagreement.empty()) {
+    ledger_->note_disagreement(round.disagreement, wall_slot().value_or(0), clock_.unix_ms());
   }
-  timer_ = scheduler_.schedule_after(clock_, wait, [this] { tick(); });
-}
-
-void DutyLoop::tick() {
-  if (stopped_) return;
-  schedule_next();
   // What takes longer than a slot is waited for, not added to.
-  if (working_ || polls_open_ > 0) return show();
-  polls_open_ = nodes_.size();
-  for (const auto& node : nodes_) {
-    node->poll = poll(*node);
-    node->poll.start();
-  }
-}
-
-void DutyLoop::polled() {
-  if (--polls_open_ > 0) return;
+  if (working_) return show();
   usable_.clear();
   for (const auto& node : nodes_) {
+    const auto told = std::ranges::find(round.nodes, node->config.name, &HeadRound::Node::name);
+    if (told == round.nodes.end()) continue;
+    node->reason = told->reason;
+    node->head = told->head;
+    node->head_slot = told->head_slot;
     if (node->reason.empty()) usable_.push_back(node.get());
   }
   std::ranges::stable_sort(usable_, std::ranges::greater(), &Node::head_slot);
+  reach_ = !usable_.empty() ? Blindness::kNone : round.split ? Blindness::kSplitView : Blindness::kNoNode;
+  if (ledger_ != nullptr) ledger_->set_confirmed(judged_until(round));
   working_ = true;
-  // A turn of its own: this one belongs to the last node's poll.
+  // A turn of its own: what began this may go on.
   work_timer_ = scheduler_.schedule_after(clock_, core::Duration::zero(), [this] {
     work_ = work();
     work_.start();
   });
+}
+
+// What only one node has seen is judged later, unless the others stay behind; of nodes that contradict each other
+// nothing is.
+std::optional<std::uint64_t> DutyLoop::judged_until(const HeadRound& round) const {
+  if (usable_.empty()) return round.split ? std::optional<std::uint64_t>(0) : std::nullopt;
+  const bool others_stay_behind =
+      round.confirmed_slot && *round.confirmed_slot + 3 * ledger_->settle_slots() < usable_.front()->head_slot;
+  return others_stay_behind ? std::nullopt : round.confirmed_slot;
 }
 
 core::RootTask DutyLoop::work() {
@@ -120,7 +107,8 @@ core::RootTask DutyLoop::work() {
   if (slot && !usable_.empty()) {
     told = co_await carry_out(*slot);
   }
-  if (ledger_ != nullptr) ledger_->set_reachable(told);
+  if (ledger_ != nullptr)
+    ledger_->set_reach(told ? Blindness::kNone : reach_ == Blindness::kNone ? Blindness::kNoNode : reach_);
   if (slot) {
     while (ledger_->settle(*slot, clock_.unix_ms())) {
       Pause turn(scheduler_, clock_);
@@ -236,8 +224,6 @@ core::Task<bool> DutyLoop::follow(Node& node, std::uint64_t slot) {
 void DutyLoop::begin_books(const DutySpec& spec) {
   ledger_ = std::make_unique<DutyLedger>(spec, keys_);
   if (const auto slot = wall_slot()) ledger_->begin_at(*slot);
-  scheduler_.cancel(timer_);
-  schedule_next();
 }
 
 void DutyLoop::note_block(std::uint64_t slot, core::WallTime arrived) {

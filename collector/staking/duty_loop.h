@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "collector/staking/duty_ledger.h"
+#include "collector/staking/head_loop.h"
 #include "collector/staking/network.h"
 #include "collector/staking/staking_config.h"
 #include "collector/staking/verdict.h"
@@ -21,16 +22,16 @@
 
 namespace collector::staking {
 
-// Asks the beacon nodes what the watched validators' duties are and what the chain has of them, once a slot, and keeps
-// the books of it. Of several nodes the one with the newest head is asked first, and the others if it does not know;
-// one that is syncing, optimistic, far behind or of another network is not asked at all. If none can tell, the duties
-// are unknown.
+// Asks the beacon nodes what the watched validators' duties are and what the chain has of them, once for each round of
+// a HeadLoop, and keeps the books of it. Of several nodes the one with the newest head is asked first, and the others
+// if it does not know; one that the round has a reason against is not asked at all. If none can tell, or they
+// contradict each other and nobody is a majority, the duties are unknown.
 //
 // Thread safety: confined to the scheduler's thread, except snapshot(): any thread.
-// Invariants: one tick is under way at most; each of its requests has a deadline.
+// Invariants: one round is worked on at most; each of its requests has a deadline.
 class DutyLoop {
  public:
-  // `publish` takes the series, as Prometheus text, once a tick. REQUIRES: all outlive this.
+  // `publish` takes the series, as Prometheus text, once a round. REQUIRES: all outlive this.
   DutyLoop(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock,
            std::function<void(std::string)> publish);
   ~DutyLoop();
@@ -40,6 +41,8 @@ class DutyLoop {
   // Begins anew if what is watched, or who is asked, is another than before.
   void configure(const StakingConfig& config, std::shared_ptr<Network> network);
   void stop();
+  // REQUIRES: the nodes of `round` are those that were configured.
+  void take(const HeadRound& round);
   bool watching() const { return keys_ != nullptr && !nodes_.empty(); }
 
   // What event streams say.
@@ -52,23 +55,13 @@ class DutyLoop {
   // How far a node may be asked.
   struct Node {
     BeaconNodeConfig config;
-    std::optional<DutySpec> spec;      // read, and of the right network
     std::string reason = "not_asked";  // why it is not used; empty: it is
     Root head{};
     std::uint64_t head_slot = 0;
     bool validators_by_get = false;  // it does not take lists of keys in a body
     std::size_t block_form = 0;      // of the ways to ask for a block, the first that it has
-    core::RootTask poll;
   };
   using Job = core::Task<bool> (DutyLoop::*)(Node&, std::uint64_t);
-
-  void tick();
-  void schedule_next();
-  void polled();
-  core::RootTask poll(Node& node);
-  core::Task<std::string> look_at(Node& node);
-  core::Task<std::string> learn(Node& node);
-  std::string grade_head(Node& node, const Json& syncing, const Json& head) const;
 
   core::RootTask work();
   core::Task<bool> carry_out(std::uint64_t slot);
@@ -85,12 +78,12 @@ class DutyLoop {
 
   // Reads an answer as it comes; the status, or 0 if there is no whole and right one.
   core::Task<int> read(Node& node, core::net::Request request, AnswerReader& reader);
-  core::net::Request request_of(const Node& node, const std::string& path, core::Duration timeout) const;
   core::net::Request post_of(const Node& node, const std::string& path, std::string body) const;
   std::vector<std::string> key_texts(std::size_t first, std::size_t most) const;
   std::vector<std::string> index_texts(std::size_t first, std::size_t most) const;
 
   std::optional<std::uint64_t> wall_slot() const;
+  std::optional<std::uint64_t> judged_until(const HeadRound& round) const;
   void begin_books(const DutySpec& spec);
   void show();
   std::string blind_text() const;
@@ -105,17 +98,16 @@ class DutyLoop {
   std::shared_ptr<const WatchedKeys> keys_;
   std::shared_ptr<Network> network_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::vector<Node*> usable_;  // of this tick, the best first
+  std::vector<Node*> usable_;  // of this round, the best first
   std::unique_ptr<DutyLedger> ledger_;
   std::map<Root, Block> fetched_;                    // on the way to blocks that are known
   std::optional<std::uint64_t> proposers_asked_in_;  // the epoch in which both lists were asked for
   std::vector<std::uint32_t> not_included_;          // for ask_liveness()
 
-  core::TimerId timer_ = 0;
   core::TimerId work_timer_ = 0;
-  std::size_t polls_open_ = 0;
   bool working_ = false;
-  bool stopped_ = false;
+  Blindness reach_ = Blindness::kNoNode;  // of this round, before anybody was asked
+  bool stopped_ = true;
   core::RootTask work_;
   std::uint64_t failed_requests_ = 0;
 

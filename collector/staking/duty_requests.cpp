@@ -12,8 +12,7 @@
 namespace collector::staking {
 namespace {
 
-// Heads and the like are there at once; what loads a state may take long.
-constexpr core::Duration kShort = std::chrono::seconds(2);
+// What loads a state may take long.
 constexpr core::Duration kLong = std::chrono::seconds(60);
 // Of answers that are read whole: a specification, a head.
 constexpr std::uint64_t kSmallBodyMax = 1 << 20;
@@ -28,6 +27,8 @@ bool is_not_offered(int status) {
          status == 501;
 }
 
+}  // namespace
+
 tl::expected<Json, std::string> json_of(const core::Result<core::net::Response>& response) {
   if (!response) return tl::unexpected(std::string(row_of(reason_of(response.error())).name));
   if (response->status != 200) return tl::unexpected(std::string(row_of(reason_of_status(response->status)).name));
@@ -35,8 +36,6 @@ tl::expected<Json, std::string> json_of(const core::Result<core::net::Response>&
   if (!json) return tl::unexpected(std::string(row_of(Reason::kNotJson).name));
   return std::move(*json);
 }
-
-}  // namespace
 
 std::string json_list(const std::vector<std::string>& items) {
   std::string text = "[";
@@ -49,18 +48,18 @@ std::string json_list(const std::vector<std::string>& items) {
   return text + "]";
 }
 
-core::net::Request DutyLoop::request_of(const Node& node, const std::string& path, core::Duration timeout) const {
+core::net::Request get_request(const BeaconNodeConfig& node, const std::string& path, core::Duration timeout) {
   Question question;
-  question.request.url = join_url(node.config.url, path);
+  question.request.url = join_url(node.url, path);
   question.request.headers.emplace_back("Accept", "application/json");
   question.request.timeout = timeout;
   question.request.body_limit = kSmallBodyMax;
-  if (node.config.http_config) authorise(question, *node.config.http_config);
+  if (node.http_config) authorise(question, *node.http_config);
   return std::move(question.request);
 }
 
 core::net::Request DutyLoop::post_of(const Node& node, const std::string& path, std::string body) const {
-  core::net::Request request = request_of(node, path, kLong);
+  core::net::Request request = get_request(node.config, path, kLong);
   request.method = "POST";
   request.headers.emplace_back("Content-Type", "application/json");
   request.body = std::move(body);
@@ -81,75 +80,12 @@ core::Task<int> DutyLoop::read(Node& node, core::net::Request request, AnswerRea
   co_return reader.finish() ? 200 : 0;
 }
 
-core::RootTask DutyLoop::poll(Node& node) {
-  node.reason = co_await look_at(node);
-  polled();
-}
-
-core::Task<std::string> DutyLoop::look_at(Node& node) {
-  if (!node.spec) {
-    std::string problem = co_await learn(node);
-    if (!problem.empty()) co_return problem;
-  }
-  HttpExchange syncing_exchange(http_, request_of(node, "/eth/v1/node/syncing", kShort));
-  const auto syncing_answer = co_await syncing_exchange;
-  const auto syncing = json_of(syncing_answer);
-  if (!syncing) {
-    // Who answers next time may be somebody else.
-    node.spec.reset();
-    co_return syncing.error();
-  }
-  HttpExchange head_exchange(http_, request_of(node, "/eth/v1/beacon/headers/head", kShort));
-  const auto head_answer = co_await head_exchange;
-  const auto head = json_of(head_answer);
-  if (!head) co_return head.error();
-  co_return grade_head(node, *syncing, *head);
-}
-
-core::Task<std::string> DutyLoop::learn(Node& node) {
-  HttpExchange genesis_exchange(http_, request_of(node, "/eth/v1/beacon/genesis", kShort));
-  const auto genesis_answer = co_await genesis_exchange;
-  const auto genesis = json_of(genesis_answer);
-  if (!genesis) co_return genesis.error();
-  const auto root = genesis->text("data/genesis_validators_root");
-  if (!root || normal_root(*root).empty()) co_return std::string(row_of(Reason::kNetworkUnverified).name);
-  if (network_->check(*root) == Network::Match::kOther) co_return std::string(row_of(Reason::kWrongNetwork).name);
-  HttpExchange spec_exchange(http_, request_of(node, "/eth/v1/config/spec", kShort));
-  const auto spec_answer = co_await spec_exchange;
-  const auto text = json_of(spec_answer);
-  if (!text) co_return text.error();
-  const auto spec = DutySpec::make(*text, *genesis);
-  // Two nodes of one chain with different clocks: one of them is wrong, and the first was believed.
-  if (!spec || (ledger_ != nullptr && spec->clock != ledger_->spec().clock)) co_return std::string("bad_spec");
-  node.spec = *spec;
-  if (ledger_ == nullptr) begin_books(*spec);
-  co_return std::string();
-}
-
-std::string DutyLoop::grade_head(Node& node, const Json& syncing, const Json& head) const {
-  const auto is_syncing = syncing.flag("data/is_syncing");
-  const auto root_text = head.text("data/root");
-  const auto root = root_text ? parse_root(*root_text) : std::nullopt;
-  const auto slot = head.number("data/header/message/slot");
-  if (!is_syncing || !root || !slot) return std::string(row_of(Reason::kBadAnswer).name);
-  if (*is_syncing) return "syncing";
-  if (syncing.flag("data/is_optimistic").value_or(false)) return "optimistic";
-  const auto now = node.spec->clock.slot_at(clock_.wall_now());
-  if (!now) return "before_genesis";
-  // Its clock, or this host's, is wrong: then no slot can be judged.
-  if (*slot > now->value + 1) return "clock_suspect";
-  if (*slot + node.spec->clock.slots_per_epoch() < now->value) return "behind";
-  node.head = *root;
-  node.head_slot = *slot;
-  return {};
-}
-
 core::Task<bool> DutyLoop::fetch(Node& node, Root root, Block& into) {
   const std::string id = to_string(root);
   const std::string forms[] = {"/eth/v1/beacon/blinded_blocks/" + id, "/eth/v2/beacon/blocks/" + id};
   for (; node.block_form < std::size(forms); ++node.block_form) {
     BlockReader reader;
-    const int status = co_await read(node, request_of(node, forms[node.block_form], kLong), reader);
+    const int status = co_await read(node, get_request(node.config, forms[node.block_form], kLong), reader);
     if (status == 200) {
       into = std::move(reader.block);
       co_return true;
@@ -164,7 +100,7 @@ core::Task<bool> DutyLoop::fetch(Node& node, Root root, Block& into) {
 }
 
 core::Task<bool> DutyLoop::fetch_parts(Node& node, std::string id, Block& into) {
-  HttpExchange header_exchange(http_, request_of(node, "/eth/v1/beacon/headers/" + id, kShort));
+  HttpExchange header_exchange(http_, get_request(node.config, "/eth/v1/beacon/headers/" + id, kShortAnswer));
   const auto header_answer = co_await header_exchange;
   const auto header = json_of(header_answer);
   if (!header) co_return false;
@@ -177,7 +113,7 @@ core::Task<bool> DutyLoop::fetch_parts(Node& node, std::string id, Block& into) 
   into.proposer = *proposer;
   into.parent = *parent;
   BlockAttestationsReader reader;
-  auto request = request_of(node, fmt::format("/eth/v2/beacon/blocks/{}/attestations", id), kLong);
+  auto request = get_request(node.config, fmt::format("/eth/v2/beacon/blocks/{}/attestations", id), kLong);
   if (co_await read(node, std::move(request), reader) != 200) co_return false;
   into.attestations = std::move(reader.attestations);
   into.body_known = true;
@@ -220,7 +156,7 @@ core::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
     ValidatorsReader reader([this](const PublicKey& key) { return keys_->find(key) != nullptr; });
     const std::string path =
         fmt::format("/eth/v1/beacon/states/head/validators?id={}", fmt::join(key_texts(at, kKeysPerGet), ","));
-    if (co_await read(node, request_of(node, path, kLong), reader) != 200) {
+    if (co_await read(node, get_request(node.config, path, kLong), reader) != 200) {
       node.validators_by_get = false;
       co_return false;
     }
@@ -232,7 +168,7 @@ core::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
 
 core::Task<bool> DutyLoop::ask_committees(Node& node, std::uint64_t epoch) {
   CommitteesReader reader(ledger_->spec(), epoch, ledger_->indices());
-  auto request = request_of(node, fmt::format("/eth/v1/beacon/states/head/committees?epoch={}", epoch), kLong);
+  auto request = get_request(node.config, fmt::format("/eth/v1/beacon/states/head/committees?epoch={}", epoch), kLong);
   if (co_await read(node, std::move(request), reader) != 200) co_return false;
   ledger_->set_committees(std::move(reader.committees));
   co_return true;
@@ -240,7 +176,7 @@ core::Task<bool> DutyLoop::ask_committees(Node& node, std::uint64_t epoch) {
 
 core::Task<bool> DutyLoop::ask_proposers(Node& node, std::uint64_t epoch) {
   ProposersReader reader(ledger_->spec(), epoch);
-  auto request = request_of(node, fmt::format("/eth/v1/validator/duties/proposer/{}", epoch), kLong);
+  auto request = get_request(node.config, fmt::format("/eth/v1/validator/duties/proposer/{}", epoch), kLong);
   if (co_await read(node, std::move(request), reader) != 200) co_return false;
   // Of genesis nobody is the proposer: one slot may lack. An empty list is no list.
   if (reader.duties.size() + 1 < ledger_->spec().clock.slots_per_epoch()) co_return false;

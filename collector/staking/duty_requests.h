@@ -7,6 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include <tl/expected.hpp>
+
+#include "collector/staking/json.h"
+#include "collector/staking/staking_config.h"
 #include "core/net/http_client.h"
 #include "core/time/clock.h"
 #include "core/time/scheduler.h"
@@ -79,6 +83,15 @@ class Pause {
   const core::Duration wait_;
   core::TimerId timer_ = 0;
 };
+
+// How long an answer may take that is there at once: a head and the like.
+inline constexpr core::Duration kShortAnswer = std::chrono::seconds(2);
+
+// A question to a beacon node, as its configuration authorises it.
+core::net::Request get_request(const BeaconNodeConfig& node, const std::string& path, core::Duration timeout);
+
+// The JSON of an answer with status 200, or the name of the reason why there is none.
+tl::expected<Json, std::string> json_of(const core::Result<core::net::Response>& response);
 
 // ["a","b"]: numbers and keys, which need no escapes.
 std::string json_list(const std::vector<std::string>& items);

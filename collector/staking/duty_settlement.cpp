@@ -16,7 +16,8 @@ std::string seconds_text(std::int64_t ms) { return fmt::format("{:.1f} s", stati
 
 std::optional<std::uint64_t> DutyLedger::settled() const {
   if (chain_.empty() || chain_.head().slot < settle_slots()) return std::nullopt;
-  return chain_.head().slot - settle_slots();
+  const std::uint64_t last = chain_.head().slot - settle_slots();
+  return confirmed_slot_ ? std::min(last, *confirmed_slot_) : last;
 }
 
 bool DutyLedger::settle(std::uint64_t wall_slot, std::int64_t now_ms) {

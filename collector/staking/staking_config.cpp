@@ -201,7 +201,8 @@ void add_scraped(std::vector<discovery::StaticConfig>& groups, const char* job, 
 }  // namespace
 
 bool is_job_of_staking(std::string_view name) {
-  return name == kObservationJob || name == kMetricsJob || name == kDutiesJob || name == kEventsJob;
+  return name == kObservationJob || name == kMetricsJob || name == kDutiesJob || name == kEventsJob ||
+         name == kHeadsJob;
 }
 
 std::string address_of(const std::string& url) {

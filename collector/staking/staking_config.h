@@ -105,6 +105,7 @@ inline constexpr std::string_view kMetricsJob = "staking_metrics";
 // Not scraped: these come from a ChainWatch.
 inline constexpr std::string_view kDutiesJob = "staking_duties";
 inline constexpr std::string_view kEventsJob = "staking_events";
+inline constexpr std::string_view kHeadsJob = "staking_heads";
 bool is_job_of_staking(std::string_view name);
 
 // Host and port of a URL, as the label instance has them.

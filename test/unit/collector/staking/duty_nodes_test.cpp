@@ -161,13 +161,17 @@ TEST_F(DutyNodesTest, ARestartInTheMiddleOfAnEpochGoesOnFromTheBlocks) {
   run_through(114);
   std::string other;
   DutyLoop again(nodes, clock, clock, [&other](std::string series) { other = std::move(series); });
+  HeadLoop its_heads(nodes, clock, clock,
+                     {.round = [&again](const HeadRound& round) { again.take(round); }, .publish = {}});
   StakingConfig config;
   config.network.from_beacon_node = true;
   config.beacon_nodes.emplace_back();
   config.beacon_nodes.back().name = "a";
   config.beacon_nodes.back().url = "http://a";
   config.keys = keys_of({{1, "g"}});
-  again.configure(config, std::make_shared<Network>(config.network));
+  const auto shared = std::make_shared<Network>(config.network);
+  again.configure(config, shared);
+  its_heads.configure(config.beacon_nodes, shared);
   run_through(120);
   // It began in epoch 14, and judged 13, of which it saw no slot.
   const std::string labels = R"({scope="watched",group="g"})";
@@ -175,7 +179,7 @@ TEST_F(DutyNodesTest, ARestartInTheMiddleOfAnEpochGoesOnFromTheBlocks) {
   EXPECT_EQ(Seen(other)["watchkeeper_duties_missed_attestations_total" + labels], "1");
   // With another list of keys the books begin anew.
   config.keys = keys_of({{2, "h"}});
-  again.configure(config, std::make_shared<Network>(config.network));
+  again.configure(config, shared);
   run_through(121);
   EXPECT_EQ(Seen(other)["watchkeeper_duties_attestations_total" + labels], "none");
   again.stop();

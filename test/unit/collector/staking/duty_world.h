@@ -37,7 +37,9 @@ class DutyWorld : public StakingWorld {
       config.beacon_nodes.back().url = "http://" + host;
     }
     config.keys = keys_of(groups);
-    loop.configure(config, std::make_shared<Network>(config.network));
+    const auto shared = std::make_shared<Network>(config.network);
+    loop.configure(config, shared);
+    heads.configure(config.beacon_nodes, shared);
   }
   // To the end of a slot.
   void run_through(std::uint64_t slot) {
@@ -50,6 +52,13 @@ class DutyWorld : public StakingWorld {
     return value(name, "scope=\"watched\",group=\"" + group + "\"");
   }
   std::string network(const std::string& name) const { return value(name, "scope=\"network\""); }
+  std::string roots(const std::string& series) const { return Seen(heads_text)["watchkeeper_beacon_roots_" + series]; }
+  std::string standing(const std::string& host) const {
+    for (const char* const each : {"alone", "agrees", "outvoted", "tied"}) {
+      if (roots(fmt::format("standing{{target=\"{}\",standing=\"{}\"}}", host, each)) == "1") return each;
+    }
+    return "none";
+  }
   std::string plain(const std::string& name) const { return Seen(text)["watchkeeper_duties_" + name]; }
   std::vector<DutyEvent> events(std::string_view kind) const {
     std::vector<DutyEvent> found;
@@ -61,7 +70,13 @@ class DutyWorld : public StakingWorld {
 
   MadeChain chain{clock};
   std::string text;
+  std::string heads_text;
   DutyLoop loop{nodes, clock, clock, [this](std::string series) { text = std::move(series); }};
+  HeadLoop heads{nodes,
+                 clock,
+                 clock,
+                 {.round = [this](const HeadRound& round) { loop.take(round); },
+                  .publish = [this](std::string series) { heads_text = std::move(series); }}};
 };
 
 }  // namespace collector::staking

@@ -260,6 +260,11 @@ class MadeChain {
       if (!slot || (!only_votes && !whole_blocks)) return refused(404);
       return data(only_votes ? attestations(*slot) : block(*slot));
     }
+    if (path == "/eth/v1/beacon/states/head/finality_checkpoints") {
+      const std::uint64_t epoch = head / kSlotsPerEpoch < 2 ? 0 : head / kSlotsPerEpoch - 2;
+      const std::string checkpoint = root(last_block(epoch * kSlotsPerEpoch));
+      return data({{"finalized", {{"epoch", quoted(epoch)}, {"root", checkpoint}}}});
+    }
     if (starts("/eth/v1/validator/duties/proposer/")) {
       const auto epoch = last_number(path);
       if (!epoch || *epoch > current + 1) return refused(400);
