@@ -18,7 +18,7 @@ class IoLoop;
 
 namespace collector::probe {
 
-class FileThread;
+class SideThread;
 class Resolver;
 
 // What probers stand on. Everything outlives the probes.
@@ -27,7 +27,8 @@ struct Services {
   const core::Clock& clock;
   core::net::HttpClient& http;
   Resolver& resolver;
-  FileThread& files;
+  SideThread& files;
+  SideThread& judges;
 };
 
 // One probe under way: one attempt, to one address, until one deadline.

@@ -3,7 +3,7 @@
 
 #include "collector/probe/attempt.h"
 #include "collector/probe/certificate_files.h"
-#include "collector/probe/file_thread.h"
+#include "collector/probe/side_thread.h"
 
 namespace collector::probe {
 namespace {

@@ -7,6 +7,7 @@
 #include "collector/probe/header_name.h"
 #include "collector/probe/http_exchange.h"
 #include "collector/probe/http_probe.h"
+#include "collector/probe/side_thread.h"
 #include "collector/probe/url_reference.h"
 
 namespace collector::probe {
@@ -188,6 +189,36 @@ core::Task<Outcome<std::string>> dial_address(Attempt& attempt, const HttpModule
   co_return address->to_string();
 }
 
+// Rules on a large body, or on what a packed one may unpack to, take longer than the loop can spare: away from it.
+core::Task<bool> judge(Attempt& attempt, const HttpModule& module, FinalAnswer& answer) {
+  constexpr std::size_t kBytesAtOnce = 64 << 10;
+  constexpr std::size_t kUnpackedMost = 1032;  // times: deflate can do no more (zlib, "Technical Details")
+  const std::size_t bytes = answer.seen.body.size() * (module.compression.empty() ? 1 : kUnpackedMost);
+  if ((!module.judges_body() && module.compression.empty()) || bytes <= kBytesAtOnce) {
+    judge_http(attempt.report, module, answer);
+    co_return true;
+  }
+  struct Case {
+    Report report;
+    HttpModule module;
+    FinalAnswer answer;
+  };
+  // All of it its own: the probe, and the configuration, may be gone before it is judged.
+  const auto own = std::make_shared<Case>(Case{attempt.report, module, std::move(answer)});
+  std::function<Report()> work = [own] {
+    judge_http(own->report, own->module, own->answer);
+    return std::move(own->report);
+  };
+  auto judged = attempt.services.judges.run<Report>(attempt.deadline, std::move(work));
+  auto report = co_await judged;
+  if (report) {
+    attempt.report = std::move(*report);
+  } else {
+    attempt.report.fail(Reason::kOverloaded, "the rules could not be run on the body in time");
+  }
+  co_return true;
+}
+
 void set_defaults(Report& report) {
   for (const char* const name :
        {"probe_http_status_code", "probe_http_content_length", "probe_http_uncompressed_body_length",
@@ -248,7 +279,7 @@ core::Task<bool> run_http(Attempt& attempt, const HttpModule& module, Url url, s
     attempt.trace("redirected to {}", core::net::redact_url(hop.url.to_string()));
   }
   if (answer.seen.first_byte) report.add_phase(kPhases, "transfer", answer.seen.timings.transfer);
-  judge_http(report, module, answer);
+  co_await judge(attempt, module, answer);
   co_return true;
 }
 

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "collector/probe/attempt.h"
-#include "collector/probe/file_thread.h"
+#include "collector/probe/side_thread.h"
 #include "core/check.h"
 #include "core/net/http_client.h"
 
@@ -41,6 +41,10 @@ Prober prober_of(ProberKind kind) {
   return probe_http;
 }
 
+constexpr int kFilesPendingMax = 64;
+// Bodies of up to kRuledBodyMax that wait to be judged: what they take of memory.
+constexpr int kBodiesPendingMax = 16;
+
 core::net::HttpClientOptions client_options(const ProbeRunnerOptions& options) {
   core::net::HttpClientOptions client;
   client.user_agent = options.user_agent;
@@ -65,8 +69,9 @@ struct ProbeRunner::State : std::enable_shared_from_this<State> {
         options(std::move(its_options)),
         http(core::net::make_http_client(loop, clock, client_options(options))),
         resolver(loop, clock, options.resolver),
-        files(loop, clock),
-        services{loop, clock, *http, resolver, files} {
+        files(loop, clock, "probe-files", kFilesPendingMax),
+        judges(loop, clock, "probe-rules", kBodiesPendingMax),
+        services{loop, clock, *http, resolver, files, judges} {
     stats.in_flight_max = options.in_flight_max;
   }
 
@@ -92,7 +97,8 @@ struct ProbeRunner::State : std::enable_shared_from_this<State> {
   const ProbeRunnerOptions options;
   std::unique_ptr<core::net::HttpClient> http;
   Resolver resolver;
-  FileThread files;
+  SideThread files;
+  SideThread judges;
   Services services;
   ProbeStats stats;
   std::atomic<ProbeId> next_id{1};

@@ -114,7 +114,7 @@ inline constexpr ReasonRow kReasons[] = {
      "This process has no file descriptors or buffers left."},
     {Reason::kForbidden, "forbidden", Blame::kObserver,
      "The kernel does not let this process do it (ICMP without permission, a local firewall)."},
-    {Reason::kOverloaded, "overloaded", Blame::kObserver, "Too many probes were under way."},
+    {Reason::kOverloaded, "overloaded", Blame::kObserver, "Too many probes were under way, or bodies to be judged."},
     {Reason::kBadTarget, "bad_target", Blame::kObserver, "The target is not written as the prober needs it."},
     {Reason::kLocalFile, "local_file", Blame::kObserver, "A file that the module names cannot be used."},
     {Reason::kInternal, "internal", Blame::kObserver, "A failure of the prober itself."},

@@ -49,6 +49,28 @@ TEST_F(HttpProberTest, APassHasEveryMetric) {
   EXPECT_TRUE(absent(result, "probe_ssl_earliest_cert_expiry"));
 }
 
+TEST_F(HttpProberTest, LargeBodiesAreJudgedAsTheSmallOnes) {
+  const std::string filling(1 << 20, 'x');
+  const std::string json = R"({"peers": 3, "filling": ")" + filling + R"("})";
+  struct Case {
+    std::string rule;
+    std::string reason;
+  };
+  for (const Case& each :
+       std::vector<Case>{{"fail_if_body_matches_regexp: ['peers']", "body_mismatch"},
+                         {"fail_if_body_matches_regexp: ['nothing']", "none"},
+                         {"fail_if_body_json_not_matches_cel: body.peers == 3", "none"},
+                         {"fail_if_body_json_matches_cel: body.peers == 3", "body_mismatch"},
+                         {"valid_status_codes: [500], fail_if_body_matches_regexp: ['nothing']", "http_status"}}) {
+    const RawServer server = answering(ok(json));
+    const auto result = probe("{prober: http, http: {" + each.rule + "}}", server.url("/"));
+    EXPECT_EQ(reason(result), each.reason) << each.rule;
+    EXPECT_EQ(value(result, "probe_http_uncompressed_body_length"), static_cast<double>(json.size()));
+    EXPECT_EQ(value(result, "probe_http_status_code"), 200);
+    EXPECT_EQ(result->report.evidence.status, 200);
+  }
+}
+
 TEST_F(HttpProberTest, SendsWhatItIsTold) {
   std::string request;
   const RawServer server([&](RawServer::Peer& peer) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "core/net/io_loop.h"
@@ -13,17 +14,16 @@
 
 namespace collector::probe {
 
-// Work on files that may wait for a disk, away from the loop's thread: one after the other. A probe waits for it until
-// its deadline and no longer, though the work goes on; while too much of it hangs, further work is refused.
+// Work that the loop's thread must not wait for - files on a disk that may hang, rules on a large body - one after the
+// other on a thread of its own. A probe waits for it until its deadline and no longer, though the work goes on; while
+// too much of it waits, further work is refused.
 //
 // Thread safety: confined to the loop's thread.
-class FileThread {
+class SideThread {
  public:
-  static constexpr int kPendingMax = 64;
-
-  // REQUIRES: both outlive this.
-  FileThread(core::net::IoLoop& loop, const core::Clock& clock)
-      : loop_(loop), clock_(clock), thread_(clock, "probe-files") {}
+  // More than `pending_max` pieces of work are refused. REQUIRES: loop and clock outlive this.
+  SideThread(core::net::IoLoop& loop, const core::Clock& clock, std::string name, int pending_max)
+      : loop_(loop), pending_max_(pending_max), thread_(clock, std::move(name)) {}
 
   template <class T>
   class Work;
@@ -37,15 +37,15 @@ class FileThread {
 
  private:
   core::net::IoLoop& loop_;
-  const core::Clock& clock_;
+  const int pending_max_;
   std::shared_ptr<std::atomic<int>> pending_ = std::make_shared<std::atomic<int>>(0);
   core::SerialThread thread_;
 };
 
 template <class T>
-class FileThread::Work {
+class SideThread::Work {
  public:
-  Work(FileThread& thread, core::SteadyTime deadline, std::function<T()> work)
+  Work(SideThread& thread, core::SteadyTime deadline, std::function<T()> work)
       : thread_(thread), deadline_(deadline), work_(std::move(work)) {}
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
@@ -54,7 +54,7 @@ class FileThread::Work {
     thread_.loop_.cancel(wait_->timer);
   }
 
-  bool await_ready() const noexcept { return thread_.pending_->load() >= kPendingMax; }
+  bool await_ready() const noexcept { return thread_.pending_->load() >= thread_.pending_max_; }
   void await_suspend(std::coroutine_handle<> waiting) {
     wait_->waiting = waiting;
     wait_->timer = thread_.loop_.schedule_at(deadline_, [wait = wait_] { wait->resume(); });
@@ -81,7 +81,7 @@ class FileThread::Work {
     }
   };
 
-  FileThread& thread_;
+  SideThread& thread_;
   core::SteadyTime deadline_;
   std::function<T()> work_;
   std::shared_ptr<Wait> wait_ = std::make_shared<Wait>();
