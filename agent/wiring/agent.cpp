@@ -259,7 +259,8 @@ std::string Agent::metrics() const {
                        .backup = components_->backups().stats(),
                        .remedy = components_->remediator().stats(),
                        .requests = server_->counts(),
-                       .prepared = query_cache_.counts()});
+                       .prepared = query_cache_.counts(),
+                       .duty_store_failures = components_->duty_store_failures()});
   return text.str();
 }
 

@@ -123,7 +123,9 @@ Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config,
   if (!ring) return fail(ring.error());
   std::unique_ptr<Components> components(new Components(config, clock, std::move(*ring)));
   if (auto opened = components->open_stores(config, data, external_url); !opened) return fail(opened.error());
-  components->make_pools();
+  auto duties = components->keep_duties();
+  if (!duties) return fail(duties.error());
+  components->make_pools(std::move(*duties));
   components->make_discoveries();
   return components;
 }
@@ -159,10 +161,30 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
   if (!remotes) return fail(remotes.error());
   remotes_ = std::move(*remotes);
 
+  auto duties = collector::staking::DutyStore::open(data.file("duties.db"));
+  if (!duties) return fail(duties.error());
+  duty_store_ = std::make_unique<collector::staking::DutyStore>(std::move(*duties));
+
   return open_remediator(config, data);
 }
 
-void Components::make_pools() {
+// The shard's thread takes the books in before the series that say the same.
+Result<collector::staking::DutyLoop::Keeping> Components::keep_duties() {
+  auto books = duty_store_->load();
+  if (!books) return fail(books.error());
+  const auto keep = [this](collector::staking::DutyBooks now) {
+    return chain_shard_->post([this, now = std::move(now)](core::ring::Appender&) {
+      const auto saved = duty_store_->save(now);
+      if (saved) return;
+      // relaxed: a count that nothing hangs on.
+      duty_store_failures_.fetch_add(1, std::memory_order_relaxed);
+      spdlog::error("duties: the books could not be kept: {}", saved.error().message);
+    });
+  };
+  return collector::staking::DutyLoop::Keeping{std::move(*books), keep};
+}
+
+void Components::make_pools(collector::staking::DutyLoop::Keeping duties) {
   std::vector<std::unique_ptr<collector::scrape::Shard>> shards;
   const std::size_t count = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxShards);
   for (std::size_t i = 0; i < count; ++i) shards.push_back(collector::scrape::make_thread_shard(*ring_));
@@ -186,8 +208,8 @@ void Components::make_pools() {
       clock_, loop_, *observers_, std::move(observer_shards), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
   chain_shard_ = collector::scrape::make_thread_shard(*ring_);
-  chain_watch_ = std::make_unique<collector::staking::ChainWatch>(
-      collector::staking::ChainWatch::Context{*http_, loop_, clock_, *chain_shard_, arrival_hook(), make_jitter()});
+  chain_watch_ = std::make_unique<collector::staking::ChainWatch>(collector::staking::ChainWatch::Context{
+      *http_, loop_, clock_, *chain_shard_, arrival_hook(), make_jitter(), std::move(duties)});
   probe_pools_ = std::make_unique<collector::probe::ProbePools>(
       clock_, loop_, *prober_, collector::scrape::make_thread_shard(*ring_), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});

@@ -28,6 +28,7 @@
 #include "collector/scrape/expected_series.h"
 #include "collector/scrape/scrape_pools.h"
 #include "collector/staking/chain_watch.h"
+#include "collector/staking/duty_store.h"
 #include "collector/staking/observer_client.h"
 #include "core/net/dns_client.h"
 #include "core/net/http_client.h"
@@ -77,6 +78,7 @@ class Components {
   const collector::scrape::ExpectedSeries& expected() const { return *expected_; }
   std::vector<collector::discovery::DiscoveryStatus> discoveries() const { return discoveries_->status(); }
   std::shared_ptr<const collector::staking::DutySnapshot> duties() const { return chain_watch_->duties(); }
+  std::uint64_t duty_store_failures() const { return duty_store_failures_.load(std::memory_order_relaxed); }
   const rules::RuleRunner& rules() const { return *rules_; }
   const rules::promql::EngineOptions& engine_options() const { return engine_.options(); }
   const actions::notify::Notifier& notifier() const { return *notifier_; }
@@ -99,7 +101,8 @@ class Components {
   core::Result<void> open_remediator(const LoadedConfig& config, const DataDir& data);
   // Runs `task` after what was asked for before.
   core::Result<void> queue_backup_task(const std::string& name, std::function<void()> task);
-  void make_pools();
+  void make_pools(collector::staking::DutyLoop::Keeping duties);
+  core::Result<collector::staking::DutyLoop::Keeping> keep_duties();
   std::vector<collector::remote_write::FamilyText> family_texts() const;
   std::function<void(const collector::scrape::Arrival&)> arrival_hook();
   void make_discoveries();
@@ -143,6 +146,8 @@ class Components {
   std::unique_ptr<collector::discovery::DiscoverySet> discoveries_;
   std::unique_ptr<collector::staking::ObserverClient> observers_;
   std::unique_ptr<collector::scrape::ScrapePools> observer_pools_;  // whose scrapes are answered by observers_
+  std::unique_ptr<collector::staking::DutyStore> duty_store_;       // used by the shard's thread, once it runs
+  std::atomic<std::uint64_t> duty_store_failures_{0};
   std::unique_ptr<collector::scrape::Shard> chain_shard_;
   std::unique_ptr<collector::staking::ChainWatch> chain_watch_;
   std::unique_ptr<collector::probe::ProbePools> probe_pools_;

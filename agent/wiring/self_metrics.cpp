@@ -380,6 +380,8 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_queries(text, agent.query_gate().counts());
   append_prepared(text, counters.prepared);
   append_requests(text, counters.requests);
+  text.counter("watchkeeper_duty_store_failures_total", "Times that the books of duties could not be stored.",
+               as_double(counters.duty_store_failures));
   append_process_metrics(text);
 }
 

@@ -24,6 +24,7 @@ struct SelfCounters {
   const actions::remedy::RemedyStats& remedy;
   RequestCounts requests;
   rules::promql::QueryCache::Counts prepared;
+  std::uint64_t duty_store_failures;
 };
 
 // Of these, the part about remediations.

@@ -30,8 +30,9 @@ core::ring::Labels labels_of(const BeaconNodeConfig& node, const StakingConfig& 
 
 ChainWatch::ChainWatch(Context context)
     : context_(std::move(context)),
-      duties_(context_.http, context_.scheduler, context_.clock,
-              [this](std::string text) { duty_book_.publish(std::move(text)); }),
+      duties_(
+          context_.http, context_.scheduler, context_.clock,
+          [this](std::string text) { duty_book_.publish(std::move(text)); }, std::move(context_.keeping)),
       heads_(context_.http, context_.scheduler, context_.clock,
              {.round = [this](const HeadRound& round) { duties_.take(round); },
               .publish = [this](std::string text) { head_book_.publish(std::move(text)); }}) {}

@@ -30,6 +30,7 @@ class ChainWatch {
     scrape::Shard& shard;
     std::function<void(const scrape::Arrival&)> on_arrival;
     std::function<double()> jitter;  // in [0, 1)
+    DutyLoop::Keeping keeping = {};
   };
 
   // REQUIRES: what `context` refers to outlives this.

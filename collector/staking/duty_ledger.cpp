@@ -86,7 +86,8 @@ void DutyLedger::take_record(std::uint32_t watched, const ValidatorRecord& recor
                              std::int64_t now_ms) {
   Validator& validator = validators_[watched];
   const ValidatorStatus status = record.status(epoch);
-  const bool known = validator.record.has_value();
+  const bool known = validator.record.has_value() || validator.seen_before;
+  validators_changed_ = validators_changed_ || !validator.record || status != validator.status;
   validator.record = record;
   if (known && status != validator.status) {
     DutyEvent event = event_of(watched, "status", epoch, now_ms);
@@ -95,9 +96,9 @@ void DutyLedger::take_record(std::uint32_t watched, const ValidatorRecord& recor
     events_.add(std::move(event));
   }
   validator.status = status;
-  if (record.slashed && known) note_slashing(record.index, "validator record", now_ms);
+  if (record.slashed && known) tell_slashing(watched, "validator record", now_ms);
   validator.slashing_told = validator.slashing_told || record.slashed;
-  if (!is_active(status)) validator.misses = 0;
+  if (!is_active(status)) validator.misses = 0;  // and its status changed
 }
 
 void DutyLedger::set_records(std::uint64_t epoch, std::span<const ValidatorRecord> records, std::int64_t now_ms) {
@@ -176,13 +177,16 @@ void DutyLedger::note_arrival(std::uint64_t slot, std::int64_t into_slot_ms) {
 }
 
 void DutyLedger::note_slashing(std::uint64_t validator, std::string_view how, std::int64_t now_ms) {
-  const auto watched = indices_.find(validator);
-  if (!watched || validators_[*watched].slashing_told) return;
-  validators_[*watched].slashing_told = true;
-  DutyEvent event = event_of(*watched, "slashed", records_epoch_.value_or(0), now_ms);
+  if (const auto watched = indices_.find(validator)) tell_slashing(*watched, how, now_ms);
+}
+
+void DutyLedger::tell_slashing(std::uint32_t watched, std::string_view how, std::int64_t now_ms) {
+  if (validators_[watched].slashing_told) return;
+  validators_[watched].slashing_told = validators_changed_ = true;
+  DutyEvent event = event_of(watched, "slashed", records_epoch_.value_or(0), now_ms);
   event.reason = fmt::format("seen in: {}", how);
   events_.add(std::move(event));
-  ++count(set_of(*watched), DutyCount::kSlashed);
+  ++count(set_of(watched), DutyCount::kSlashed);
 }
 
 void DutyLedger::note_disagreement(std::string text, std::uint64_t wall_slot, std::int64_t now_ms) {

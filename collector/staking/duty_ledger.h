@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,34 +14,11 @@
 #include "collector/staking/attestation_judge.h"
 #include "collector/staking/beacon_answers.h"
 #include "collector/staking/canonical_chain.h"
+#include "collector/staking/duty_books.h"
 #include "collector/staking/duty_events.h"
 #include "collector/staking/duty_facts.h"
 
 namespace collector::staking {
-
-// What is counted of the watched validators of one label set, and of the network.
-enum class DutyCount : std::uint8_t {
-  kAttestations,
-  kMissed,
-  kLate,
-  kLateSource,
-  kWrongHead,
-  kWrongTarget,
-  kUnknown,
-  kWeighted,
-  kMissedWeighted,
-  kProposals,
-  kMissedProposals,
-  kOrphanedProposals,
-  kSyncMessages,
-  kMissedSyncMessages,
-  kIdealRewards,
-  kRewards,
-  kPenalties,
-  kSlashed,
-};
-inline constexpr std::size_t kDutyCounts = 18;
-using DutyCounts = std::array<double, kDutyCounts>;
 
 // Why the duties cannot be judged. The names are a contract: rules match on them.
 enum class Blindness : std::uint8_t { kNone, kNoNode, kSplitView, kNoBlocks, kNoCommittees, kMisfit, kNotYet };
@@ -111,6 +87,15 @@ class DutyLedger {
   static constexpr std::uint64_t kEpochsBehindMax = 3;
   // The epochs before are nobody's any more: nothing was watched then.
   void begin_at(std::uint64_t wall_slot);
+  // Goes on with the books of before, where they are of this chain; after begin_at(), before anything else. Of epochs
+  // that went by meanwhile everything is unknown, or told by rewards; after more than these only the counts go on.
+  void restore(const DutyBooks& books, std::uint64_t wall_slot);
+  static constexpr std::uint64_t kEpochsAwayMax = 225;  // a day on mainnet
+  // What restore() takes, whole; and the same for who has kept the last ones, without validators that did not change.
+  DutyBooks books() const;
+  DutyBooks take_books();
+  // The last ones that were taken were not kept.
+  void put_back_books() { validators_changed_ = true; }
   // Why the nodes told nothing when they were looked at last; kNone: they did.
   void set_reach(Blindness why) { reach_ = why; }
 
@@ -140,6 +125,7 @@ class DutyLedger {
     ValidatorStatus status = ValidatorStatus::kUnknown;
     std::uint32_t misses = 0;  // one after the other
     bool slashing_told = false;
+    bool seen_before = false;  // by the books that go on
   };
   struct LivenessNote {
     bool controlled = false;  // enough of the control is live: a "not live" means something
@@ -167,6 +153,7 @@ class DutyLedger {
   std::optional<std::uint64_t> settled() const;
   std::vector<SetSums> sums(std::int64_t now_ms) const;
   DutyEvent event_of(std::uint32_t watched, std::string_view kind, std::uint64_t epoch, std::int64_t now_ms) const;
+  void tell_slashing(std::uint32_t watched, std::string_view how, std::int64_t now_ms);
   void take_record(std::uint32_t watched, const ValidatorRecord& record, std::uint64_t epoch, std::int64_t now_ms);
 
   bool settle_slot(std::uint64_t slot, std::uint64_t last, std::int64_t now_ms);
@@ -185,6 +172,7 @@ class DutyLedger {
   DutySpec spec_;
   std::shared_ptr<const WatchedKeys> keys_;
   std::vector<Validator> validators_;  // as keys_
+  bool validators_changed_ = false;    // since take_books()
   WatchedIndices indices_;
   std::optional<std::uint64_t> records_epoch_;
   std::map<std::uint64_t, std::vector<std::uint64_t>> effective_;  // gwei in the states of an epoch, as keys_

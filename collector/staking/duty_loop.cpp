@@ -18,8 +18,8 @@ constexpr std::size_t kLivenessMax = 2'000;
 }  // namespace
 
 DutyLoop::DutyLoop(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock,
-                   std::function<void(std::string)> publish)
-    : http_(http), scheduler_(scheduler), clock_(clock), publish_(std::move(publish)) {}
+                   std::function<void(std::string)> publish, Keeping keeping)
+    : http_(http), scheduler_(scheduler), clock_(clock), publish_(std::move(publish)), keeping_(std::move(keeping)) {}
 
 DutyLoop::~DutyLoop() { stop(); }
 
@@ -40,6 +40,7 @@ void DutyLoop::configure(const StakingConfig& config, std::shared_ptr<Network> n
   network_ = std::move(network);
   nodes_.clear();
   usable_.clear();
+  if (ledger_ != nullptr) keeping_.books = ledger_->books();
   ledger_.reset();
   fetched_.clear();
   proposers_asked_in_.reset();
@@ -116,7 +117,14 @@ core::RootTask DutyLoop::work() {
     }
   }
   working_ = false;
+  keep_books();
   show();
+}
+
+// Before the series say so: what was shown once is not shown smaller after a restart.
+void DutyLoop::keep_books() {
+  if (ledger_ == nullptr || !keeping_.keep) return;
+  if (!keeping_.keep(ledger_->take_books())) ledger_->put_back_books();
 }
 
 core::Task<bool> DutyLoop::try_nodes(Job job, std::uint64_t argument) {
@@ -149,8 +157,10 @@ core::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
   // A key that became active in this epoch has a seat in it: first who is there, then where they sit.
   const bool records_are_new = ledger_->records_epoch() == epoch || in_epoch >= half;
   if (records_are_new && !ledger_->has_committees(epoch)) (void)co_await try_nodes(&DutyLoop::ask_committees, epoch);
-  if (epoch > 0 && !ledger_->has_committees(epoch - 1) && ledger_->wants_committees(epoch - 1)) {
-    (void)co_await try_nodes(&DutyLoop::ask_committees, epoch - 1);
+  // After a restart perhaps of an epoch more, which few nodes tell.
+  for (const std::uint64_t back : {1, 2}) {
+    if (epoch < back || ledger_->has_committees(epoch - back) || !ledger_->wants_committees(epoch - back)) continue;
+    (void)co_await try_nodes(&DutyLoop::ask_committees, epoch - back);
   }
   if (spec.epochs_per_sync_period > 0) {
     const std::uint64_t period = epoch / spec.epochs_per_sync_period;
@@ -223,7 +233,10 @@ core::Task<bool> DutyLoop::follow(Node& node, std::uint64_t slot) {
 
 void DutyLoop::begin_books(const DutySpec& spec) {
   ledger_ = std::make_unique<DutyLedger>(spec, keys_);
-  if (const auto slot = wall_slot()) ledger_->begin_at(*slot);
+  const auto slot = wall_slot();
+  if (!slot) return;
+  ledger_->begin_at(*slot);
+  if (keeping_.books) ledger_->restore(*std::exchange(keeping_.books, std::nullopt), *slot);
 }
 
 void DutyLoop::note_block(std::uint64_t slot, core::WallTime arrived) {

@@ -31,14 +31,19 @@ namespace collector::staking {
 // Invariants: one round is worked on at most; each of its requests has a deadline.
 class DutyLoop {
  public:
+  // What outlives a restart of the agent.
+  struct Keeping {
+    std::optional<DutyBooks> books;       // that were kept before
+    std::function<bool(DutyBooks)> keep;  // once a round; false: it could not be
+  };
   // `publish` takes the series, as Prometheus text, once a round. REQUIRES: all outlive this.
   DutyLoop(core::net::HttpClient& http, core::Scheduler& scheduler, const core::Clock& clock,
-           std::function<void(std::string)> publish);
+           std::function<void(std::string)> publish, Keeping keeping = {});
   ~DutyLoop();
   DutyLoop(const DutyLoop&) = delete;
   DutyLoop& operator=(const DutyLoop&) = delete;
 
-  // Begins anew if what is watched, or who is asked, is another than before.
+  // Begins anew if what is watched, or who is asked, is another than before; what was counted goes on.
   void configure(const StakingConfig& config, std::shared_ptr<Network> network);
   void stop();
   // REQUIRES: the nodes of `round` are those that were configured.
@@ -86,6 +91,7 @@ class DutyLoop {
   std::optional<std::uint64_t> judged_until(const HeadRound& round) const;
   void begin_books(const DutySpec& spec);
   void show();
+  void keep_books();
   std::string blind_text() const;
   std::string node_text() const;
 
@@ -93,6 +99,7 @@ class DutyLoop {
   core::Scheduler& scheduler_;
   const core::Clock& clock_;
   std::function<void(std::string)> publish_;
+  Keeping keeping_;
 
   StakingConfig config_;
   std::shared_ptr<const WatchedKeys> keys_;

@@ -168,7 +168,11 @@ core::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
 
 core::Task<bool> DutyLoop::ask_committees(Node& node, std::uint64_t epoch) {
   CommitteesReader reader(ledger_->spec(), epoch, ledger_->indices());
-  auto request = get_request(node.config, fmt::format("/eth/v1/beacon/states/head/committees?epoch={}", epoch), kLong);
+  // A state tells of its own epoch, the one before and the next.
+  const bool by_head = epoch + 1 >= ledger_->spec().epoch_of(node.head_slot);
+  const std::string state = by_head ? "head" : std::to_string(ledger_->spec().first_slot(epoch + 1));
+  auto request =
+      get_request(node.config, fmt::format("/eth/v1/beacon/states/{}/committees?epoch={}", state, epoch), kLong);
   if (co_await read(node, std::move(request), reader) != 200) co_return false;
   ledger_->set_committees(std::move(reader.committees));
   co_return true;

@@ -41,6 +41,7 @@ constexpr CountRow kCountRows[] = {
     {DutyCount::kSlashed, Scopes::kWatched, "slashed_total", "Validators seen slashed while they were watched."},
 };
 static_assert(std::size(kCountRows) == kDutyCounts);
+static_assert(std::ranges::is_sorted(kCountRows, {}, &CountRow::count), "to_string() takes them by number");
 
 // Of the validators that missed, those whose indices are shown for alerts.
 constexpr std::size_t kShownMax = 20;
@@ -133,6 +134,8 @@ void append_sums(SeriesText& text, const std::vector<DutyLedger::SetSums>& sums)
 }
 
 }  // namespace
+
+std::string_view to_string(DutyCount count) { return kCountRows[static_cast<std::size_t>(count)].name; }
 
 std::vector<DutyLedger::SetSums> DutyLedger::sums(std::int64_t now_ms) const {
   std::vector<SetSums> sums(keys_->label_sets.size());

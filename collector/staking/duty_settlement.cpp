@@ -26,7 +26,8 @@ bool DutyLedger::settle(std::uint64_t wall_slot, std::int64_t now_ms) {
   const std::uint64_t wall_epoch = spec_.epoch_of(wall_slot);
   // After a long time in which nobody could tell, epochs are over of which the nodes tell no more.
   while (!closing_ && *next_epoch_ + kEpochsBehindMax < wall_epoch) close_blind(*next_epoch_, Blindness::kNoBlocks);
-  for (auto at = blind_epochs_.begin(); at != blind_epochs_.end();) {
+  // Who was active in them, the records tell.
+  for (auto at = blind_epochs_.begin(); records_epoch_ && at != blind_epochs_.end();) {
     if (*at + kEpochsBehindMax >= wall_epoch) {
       ++at;
       continue;
@@ -201,7 +202,9 @@ void DutyLedger::count_verdict(const AttestationVerdict& verdict, std::uint64_t 
   ++count(labels, DutyCount::kAttestations);
   count(labels, DutyCount::kWeighted) += weight(verdict.watched);
   if (verdict.source_late) ++count(labels, DutyCount::kLateSource);
-  if (verdict.grade != AttestationGrade::kMissed) validator.misses = 0;
+  const bool missed = verdict.grade == AttestationGrade::kMissed;
+  validators_changed_ = validators_changed_ || missed || validator.misses > 0;
+  if (!missed) validator.misses = 0;
   std::string_view kind;
   switch (verdict.grade) {
     case AttestationGrade::kMissed:

@@ -131,7 +131,7 @@ TEST_F(DutyNodesTest, HeadersAndVotesWillDo) {
 }
 
 TEST_F(DutyNodesTest, WithoutCommitteesTheRewardsDecide) {
-  chain.not_offered = {"GET /eth/v1/beacon/states/head/committees"};
+  chain.not_offered = {"GET /eth/v1/beacon/states/"};
   chain.votes[{*chain.duty(1, 13), 1}] = {.cast = false};
   watch({{1, "g"}, {2, "g"}});
   run_through(112);
@@ -145,7 +145,7 @@ TEST_F(DutyNodesTest, WithoutCommitteesTheRewardsDecide) {
 }
 
 TEST_F(DutyNodesTest, WithoutAnyWitnessNothingIsMissed) {
-  chain.not_offered = {"GET /eth/v1/beacon/states/head/committees", "POST /eth/v1/beacon/rewards"};
+  chain.not_offered = {"GET /eth/v1/beacon/states/", "POST /eth/v1/beacon/rewards"};
   chain.votes[{*chain.duty(1, 13), 1}] = {.cast = false};
   watch({{1, "g"}, {2, "g"}});
   run_through(160);

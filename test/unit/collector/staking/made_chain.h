@@ -32,12 +32,15 @@ struct MadeVote {
 class MadeChain {
  public:
   static constexpr std::uint64_t kSlotsPerEpoch = 8;
-  static constexpr std::int64_t kSlotMs = 12'000;
   static constexpr std::uint64_t kCommittees = 2;  // a slot
   static constexpr std::uint64_t kSyncSize = 16;
 
-  explicit MadeChain(core::SimulatedClock& clock, std::uint64_t validators = 64)
-      : clock_(clock), validators_(validators), genesis_s_(core::to_unix_ms(clock.wall_now()) / 1000 - 100 * 12) {}
+  // In its slot 100.
+  explicit MadeChain(const core::Clock& clock, std::uint64_t validators = 64, std::int64_t slot_ms = 12'000)
+      : clock_(clock),
+        validators_(validators),
+        slot_ms_(slot_ms),
+        genesis_s_((core::to_unix_ms(clock.wall_now()) - 100 * slot_ms) / 1000) {}
 
   // What goes wrong.
   std::map<std::pair<std::uint64_t, std::uint64_t>, MadeVote> votes;  // by slot and validator
@@ -55,10 +58,10 @@ class MadeChain {
   std::map<std::string, int> asked;  // by method and path without what varies
 
   std::uint64_t now_slot() const {
-    return static_cast<std::uint64_t>((core::to_unix_ms(clock_.wall_now()) - genesis_s_ * 1000) / kSlotMs);
+    return static_cast<std::uint64_t>((core::to_unix_ms(clock_.wall_now()) - genesis_s_ * 1000) / slot_ms_);
   }
   std::int64_t slot_ms(std::uint64_t slot) const {
-    return genesis_s_ * 1000 + static_cast<std::int64_t>(slot) * kSlotMs;
+    return genesis_s_ * 1000 + static_cast<std::int64_t>(slot) * slot_ms_;
   }
   static PublicKey key(std::uint64_t validator) {
     PublicKey key{};
@@ -130,13 +133,10 @@ class MadeChain {
     return request.method == "POST" ? post(path, request.body, head) : get(path, target, head);
   }
 
-  static nlohmann::json specification() {
-    return {{"SECONDS_PER_SLOT", "12"},
-            {"SLOTS_PER_EPOCH", "8"},
-            {"EPOCHS_PER_SYNC_COMMITTEE_PERIOD", "4"},
-            {"SYNC_COMMITTEE_SIZE", std::to_string(kSyncSize)},
-            {"MIN_ACTIVATION_BALANCE", "32000000000"},
-            {"BLOB_SCHEDULE", nlohmann::json::array()}};
+  nlohmann::json specification() const {
+    return {{"SLOT_DURATION_MS", std::to_string(slot_ms_)}, {"SLOTS_PER_EPOCH", "8"},
+            {"EPOCHS_PER_SYNC_COMMITTEE_PERIOD", "4"},      {"SYNC_COMMITTEE_SIZE", std::to_string(kSyncSize)},
+            {"MIN_ACTIVATION_BALANCE", "32000000000"},      {"BLOB_SCHEDULE", nlohmann::json::array()}};
   }
 
  private:
@@ -274,9 +274,13 @@ class MadeChain {
       }
       return data(list);
     }
-    if (path == "/eth/v1/beacon/states/head/committees") {
+    if (starts("/eth/v1/beacon/states/") && path.ends_with("/committees")) {
+      const std::string state = path.substr(22, path.rfind('/') - 22);
+      const auto slot = state == "head" ? std::optional(now_slot()) : parse_number(state);
+      if (!slot || *slot > head) return refused(404);
+      const std::uint64_t of = *slot / kSlotsPerEpoch;
       const auto epoch = parse_number(std::string_view(target).substr(target.find("epoch=") + 6));
-      if (!epoch || *epoch > current + 1 || *epoch + 1 < current) return refused(400);
+      if (!epoch || *epoch > of + 1 || *epoch + 1 < of) return refused(400);
       return data(committees(*epoch));
     }
     if (path == "/eth/v1/beacon/states/head/validators") {
@@ -393,8 +397,9 @@ class MadeChain {
             {"signature", "0x00"}};
   }
 
-  core::SimulatedClock& clock_;
+  const core::Clock& clock_;
   const std::uint64_t validators_;
+  const std::int64_t slot_ms_;
   const std::int64_t genesis_s_;
 };
 
