@@ -104,9 +104,13 @@ Address Address::v6(const in6_addr& bytes) {
 }
 
 std::string Address::to_string() const {
+  if (!v6_) {
+    // inet_ntop() goes through sprintf(), and this is done for every probe.
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(&v4_);
+    return fmt::format("{}.{}.{}.{}", bytes[0], bytes[1], bytes[2], bytes[3]);
+  }
   std::array<char, INET6_ADDRSTRLEN> text{};
-  ::inet_ntop(family(), v6_ ? static_cast<const void*>(&v6_bytes_) : static_cast<const void*>(&v4_), text.data(),
-              text.size());
+  ::inet_ntop(AF_INET6, &v6_bytes_, text.data(), text.size());
   return scope_ == 0 ? std::string(text.data()) : fmt::format("{}%{}", text.data(), scope_);
 }
 

@@ -284,12 +284,11 @@ core::Task<bool> run_http(Attempt& attempt, const HttpModule& module, Url url, s
 }
 
 core::Task<bool> probe_http(Attempt& attempt) {
-  std::string target = attempt.target;
-  const bool has_scheme = core::net::parse_url(target).has_value() || target.starts_with("http://") ||
-                          target.starts_with("https://") || target.starts_with("HTTP://") ||
-                          target.starts_with("HTTPS://");
-  if (!has_scheme) target.insert(0, "http://");
+  const std::string& target = attempt.target;
+  const bool has_scheme = target.starts_with("http://") || target.starts_with("https://") ||
+                          target.starts_with("HTTP://") || target.starts_with("HTTPS://");
   auto url = core::net::parse_url(target);
+  if (!url && !has_scheme) url = core::net::parse_url("http://" + target);
   if (!url) {
     set_defaults(attempt.report);
     attempt.report.fail(Reason::kBadTarget, url.error().message);

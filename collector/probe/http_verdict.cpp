@@ -36,6 +36,7 @@ double content_length(const Observation& seen) {
 
 // The three forms of RFC 9110, section 5.6.7.
 std::optional<double> http_date(const std::string& text) {
+  if (text.empty()) return std::nullopt;
   for (const char* const form : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
     std::tm parts{};
     const char* const end = ::strptime(text.c_str(), form, &parts);

@@ -143,6 +143,11 @@ bool ProbeRunner::has_module(const std::string& name) const { return modules()->
 ProbeId ProbeRunner::run(ProbeQuery query, std::function<void(ProbeResultPtr)> done) {
   // relaxed: the ids need only differ.
   const ProbeId id = state_->next_id.fetch_add(1, std::memory_order_relaxed);
+  if (state_->loop.on_loop_thread()) {
+    // At once: a turn of the loop costs system calls. Its end is told in a later one all the same.
+    if (!state_->closed) state_->begin(id, std::move(query), std::move(done));
+    return id;
+  }
   {
     const std::lock_guard lock(state_->mutex);
     state_->waiting.emplace(id, std::pair(std::move(query), std::move(done)));

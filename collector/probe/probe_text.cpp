@@ -31,6 +31,10 @@ void append_value(std::string& out, double value) {
     out += "NaN";
   } else if (std::isinf(value)) {
     out += value > 0 ? "+Inf" : "-Inf";
+  } else if (constexpr double kWholeMax = 1e15; value == std::trunc(value) && std::abs(value) < kWholeMax) {
+    // The same text as that of a float, for less; that has a minus zero too, which no probe finds.
+    const fmt::format_int text(static_cast<std::int64_t>(value));
+    out.append(text.data(), text.size());
   } else {
     fmt::format_to(std::back_inserter(out), "{}", value);
   }
@@ -53,15 +57,20 @@ void append_sample(std::string& out, const Metric& metric) {
   out += '\n';
 }
 
-const MetricRow& row_of(std::string_view name) {
-  const auto* const row = std::ranges::lower_bound(kMetrics, name, {}, &MetricRow::name);
-  CHECK(row != std::end(kMetrics) && row->name == name, "every metric of a probe is in the table");
-  return *row;
+// As the rows of the table.
+std::vector<std::string> heads() {
+  std::vector<std::string> texts;
+  for (const MetricRow& row : kMetrics) {
+    texts.push_back(fmt::format("# HELP {0} {1}\n# TYPE {0} gauge\n", row.name, row.help));
+  }
+  return texts;
 }
 
-void append_head(std::string& out, std::string_view name) {
-  ((((out += "# HELP ") += name) += ' ') += row_of(name).help) += "\n# TYPE ";
-  (out += name) += " gauge\n";
+const std::string& head_of(std::string_view name) {
+  static const std::vector<std::string> kHeads = heads();
+  const auto* const row = std::ranges::lower_bound(kMetrics, name, {}, &MetricRow::name);
+  CHECK(row != std::end(kMetrics) && row->name == name, "every metric of a probe is in the table");
+  return kHeads[static_cast<std::size_t>(row - std::begin(kMetrics))];
 }
 
 // The metrics that every probe has, whatever its prober.
@@ -127,7 +136,7 @@ std::string metrics_text(const ProbeResult& result, Audience audience) {
   out.reserve(8192);
   std::string_view last;
   for (const Metric* metric : metrics) {
-    if (metric->name != last) append_head(out, metric->name);
+    if (metric->name != last) out += head_of(metric->name);
     last = metric->name;
     append_sample(out, *metric);
   }

@@ -91,7 +91,7 @@ Error CurlTransfer::connect_failure() const {
   long number = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &number);
   const std::string reason = number != 0 ? errno_text(number) : std::string(curl_easy_strerror(CURLE_COULDNT_CONNECT));
-  return described(Errc::kUnavailable, fmt::format("dial tcp {}: connect: {}", dialled_, reason));
+  return described(Errc::kUnavailable, fmt::format("dial tcp {}: connect: {}", dialled(), reason));
 }
 
 Error CurlTransfer::tls_failure(CURLcode code) const {
@@ -143,7 +143,7 @@ Error CurlTransfer::receive_failure(CURLcode code) const {
   if (headers_done_) {
     if (code == CURLE_PARTIAL_FILE) return {Errc::kUnavailable, "unexpected EOF"};
     if (text.find("chunked") != std::string_view::npos) return {Errc::kUnavailable, "malformed chunked encoding"};
-    if (number != 0) return error(Errc::kUnavailable, "read tcp {}: {}", dialled_, errno_text(number));
+    if (number != 0) return error(Errc::kUnavailable, "read tcp {}: {}", dialled(), errno_text(number));
     return {Errc::kUnavailable, std::string(text)};
   }
   switch (code) {
@@ -159,7 +159,7 @@ Error CurlTransfer::receive_failure(CURLcode code) const {
     case CURLE_SEND_ERROR:
       if (number != 0) {
         return described(Errc::kUnavailable, fmt::format("{} tcp {}: {}", code == CURLE_RECV_ERROR ? "read" : "write",
-                                                         dialled_, errno_text(number)));
+                                                         dialled(), errno_text(number)));
       }
       [[fallthrough]];
     default:

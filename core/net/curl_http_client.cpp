@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -64,8 +65,8 @@ struct WatchedSocket {
 // Invariants: a transfer is in exactly one of waiting_, active_ and finished_, until its callback begins.
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
-  Exchange(IoLoop& loop, HttpClientOptions options)
-      : loop_(loop), options_(std::move(options)), multi_(curl_multi_init()), timer_(loop.context()) {
+  Exchange(IoLoop& loop, const Clock& clock, HttpClientOptions options)
+      : loop_(loop), clock_(clock), options_(std::move(options)), multi_(curl_multi_init()), timer_(loop.context()) {
     CHECK(multi_ != nullptr, "libcurl has memory for a multi handle");
     curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Exchange::on_socket);
     curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
@@ -94,18 +95,23 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   static int on_socket(CURL* easy, curl_socket_t file, int wanted, void* self, void* watch);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
 
-  void start(TransferId id);
+  void start_waiting(TransferId id);
+  void start(TransferId id, Waiting waiting);
   void drop(TransferId id);
   void watch(curl_socket_t file, int wanted);
   void wait(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket);
   void ready(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket, int events);
   void set_timer(long timeout_ms);
+  void arm();
+  void rang();
   void work(curl_socket_t file, int events);
   void collect();
   void deliver();
+  void deliver_later();
   void recycle(CurlTransfer& transfer);
 
   IoLoop& loop_;
+  const Clock& clock_;
   const HttpClientOptions options_;
   std::atomic<TransferId> next_id_{1};
   std::mutex mutex_;
@@ -113,21 +119,30 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   CURLM* multi_;
   asio::steady_timer timer_;
+  std::optional<SteadyTime> due_;        // when libcurl wants to be called
+  std::optional<SteadyTime> armed_for_;  // of timer_, which may ring before that
   std::map<curl_socket_t, std::shared_ptr<WatchedSocket>> sockets_;
   std::unordered_map<TransferId, std::unique_ptr<CurlTransfer>> active_;
   std::deque<Finished> finished_;
   std::vector<CurlEasy> spare_;
+  bool starting_ = false;  // a transfer is being added, and worked on right after
 };
 
 TransferId Exchange::send(Request request, std::function<void(Result<Response>)> done) {
   // relaxed: the ids need only differ.
   const TransferId id = next_id_.fetch_add(1, std::memory_order_relaxed);
+  Waiting waiting{std::move(request), std::move(done)};
+  if (loop_.on_loop_thread()) {
+    // At once: each turn of the loop costs system calls.
+    start(id, std::move(waiting));
+    return id;
+  }
   {
     const std::lock_guard lock(mutex_);
-    waiting_.emplace(id, Waiting{std::move(request), std::move(done)});
+    waiting_.emplace(id, std::move(waiting));
   }
   loop_.post([weak = weak_from_this(), id] {
-    if (const auto self = weak.lock()) self->start(id);
+    if (const auto self = weak.lock()) self->start_waiting(id);
   });
   return id;
 }
@@ -170,8 +185,7 @@ void Exchange::close() {
   spare_.clear();
 }
 
-void Exchange::start(TransferId id) {
-  if (multi_ == nullptr) return;
+void Exchange::start_waiting(TransferId id) {
   Waiting waiting;
   {
     const std::lock_guard lock(mutex_);
@@ -179,6 +193,11 @@ void Exchange::start(TransferId id) {
     if (found.empty()) return;
     waiting = std::move(found.mapped());
   }
+  start(id, std::move(waiting));
+}
+
+void Exchange::start(TransferId id, Waiting waiting) {
+  if (multi_ == nullptr) return;
   CurlEasy easy;
   if (spare_.empty()) {
     easy.reset(curl_easy_init());
@@ -197,12 +216,26 @@ void Exchange::start(TransferId id) {
   }
   if (!prepared) {
     finished_.push_back({std::move(transfer), fail(prepared.error())});
-    return deliver();
+    return deliver_later();
   }
   curl_easy_setopt(transfer->easy(), CURLOPT_PRIVATE, transfer.get());
   CURL* handle = transfer->easy();
   active_.emplace(id, std::move(transfer));
-  curl_multi_add_handle(multi_, handle);  // asks for a timer at once, and so begins
+  starting_ = true;
+  curl_multi_add_handle(multi_, handle);  // asks for a timer at once: that is now
+  starting_ = false;
+  int running = 0;
+  curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  collect();
+  deliver_later();
+}
+
+// For who must not be called back by the call that he is in.
+void Exchange::deliver_later() {
+  if (finished_.empty()) return;
+  asio::post(loop_.context(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->deliver();
+  });
 }
 
 void Exchange::recycle(CurlTransfer& transfer) {
@@ -267,22 +300,40 @@ int Exchange::on_timer(CURLM*, long timeout_ms, void* self) {
 
 void Exchange::set_timer(long timeout_ms) {
   if (timeout_ms < 0) {
-    timer_.cancel();
+    due_.reset();
     return;
   }
+  if (timeout_ms == 0 && starting_) return;
   if (timeout_ms == 0) {
-    // Each transfer begins so; a timer would cost system calls. libcurl forbids to work on inside this call.
-    timer_.cancel();
+    due_.reset();
+    // A timer would cost system calls. libcurl forbids to work on inside this call.
     asio::post(loop_.context(), [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->work(CURL_SOCKET_TIMEOUT, 0);
     });
     return;
   }
-  timer_.expires_after(Millis(timeout_ms));
+  due_ = clock_.steady_now() + Millis(timeout_ms);
+  arm();
+}
+
+// Transfers mostly end long before their deadlines: a timer that is set for an earlier time stays, and looks then what
+// has become of it. To set it anew for each would cost more than the few that ring in vain.
+void Exchange::arm() {
+  if (armed_for_ && *armed_for_ <= *due_) return;
+  armed_for_ = due_;
+  timer_.expires_after(*due_ - clock_.steady_now());
   timer_.async_wait([weak = weak_from_this()](error_code error) {
     if (error) return;
-    if (const auto self = weak.lock()) self->work(CURL_SOCKET_TIMEOUT, 0);
+    if (const auto self = weak.lock()) self->rang();
   });
+}
+
+void Exchange::rang() {
+  armed_for_.reset();
+  if (!due_) return;
+  if (clock_.steady_now() < *due_) return arm();
+  due_.reset();
+  work(CURL_SOCKET_TIMEOUT, 0);
 }
 
 void Exchange::work(curl_socket_t file, int events) {
@@ -325,8 +376,8 @@ void Exchange::deliver() {
 // The client's face; its end is the end of every transfer.
 class CurlHttpClient final : public HttpClient {
  public:
-  CurlHttpClient(IoLoop& loop, HttpClientOptions options)
-      : exchange_(std::make_shared<Exchange>(loop, std::move(options))) {}
+  CurlHttpClient(IoLoop& loop, const Clock& clock, HttpClientOptions options)
+      : exchange_(std::make_shared<Exchange>(loop, clock, std::move(options))) {}
   ~CurlHttpClient() override { exchange_->close(); }
 
   TransferId send(Request request, std::function<void(Result<Response>)> done) override {
@@ -340,9 +391,9 @@ class CurlHttpClient final : public HttpClient {
 
 }  // namespace
 
-std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock&, HttpClientOptions options) {
+std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock& clock, HttpClientOptions options) {
   start_libcurl_once();
-  return std::make_unique<CurlHttpClient>(loop, std::move(options));
+  return std::make_unique<CurlHttpClient>(loop, clock, std::move(options));
 }
 
 }  // namespace core::net

@@ -63,23 +63,6 @@ long version_option(const Request& request) {
   return request.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 }
 
-std::string address_text(const sockaddr& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (address.sa_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &address, sizeof v4);
-    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
-  }
-  if (address.sa_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &address, sizeof v6);
-    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-    return fmt::format("[{}]:{}", text.data(), ntohs(v6.sin6_port));
-  }
-  return {};
-}
-
 }  // namespace
 
 std::string_view find_header(const Headers& headers, std::string_view name) {
@@ -284,9 +267,26 @@ Result<void> CurlTransfer::prepare_credentials() {
   return {};
 }
 
+std::string CurlTransfer::dialled() const {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (dialled_.ss_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, &dialled_, sizeof v4);
+    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
+    return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
+  }
+  if (dialled_.ss_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &dialled_, sizeof v6);
+    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    return fmt::format("[{}]:{}", text.data(), ntohs(v6.sin6_port));
+  }
+  return {};
+}
+
 curl_socket_t CurlTransfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<CurlTransfer*>(self);
-  transfer.dialled_ = address_text(address->addr);
+  std::memcpy(&transfer.dialled_, &address->addr, std::min<std::size_t>(address->addrlen, sizeof transfer.dialled_));
   const curl_socket_t opened = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   transfer.open_error_ = opened < 0 ? errno : 0;
   return opened;
@@ -430,7 +430,8 @@ Timings CurlTransfer::timings() const {
 Result<Response> CurlTransfer::finish(CURLcode code) {
   if (request_.observation != nullptr) {
     observe(code);
-    if (stop_ == Stop::kRedirect) return std::move(response_);
+    // All that is wanted of it is in the observation.
+    if (stop_ == Stop::kRedirect || code == CURLE_OK) return std::move(response_);
   }
   const bool is_all = stop_ == Stop::kCut || (headers_done_ && wants_status_only());
   if (code != CURLE_OK && !is_all) return fail(failure(code));

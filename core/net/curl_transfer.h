@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -81,6 +83,7 @@ class CurlTransfer {
   bool observe_body(std::string_view piece);
   void observe(CURLcode code);
 
+  std::string dialled() const;  // as ip:port
   Error failure(CURLcode code) const;
   Error connect_failure() const;
   Error tls_failure(CURLcode code) const;
@@ -105,9 +108,9 @@ class CurlTransfer {
   std::unique_ptr<Decompressor> decompressor_;
   std::shared_ptr<ByteHold> hold_;
   Stop stop_ = Stop::kNone;
-  std::string dialled_;        // ip:port of the last connection attempt
-  int open_error_ = 0;         // why there was no socket for it
-  std::string verified_name_;  // of an observed request: what the certificate must name
+  sockaddr_storage dialled_{};  // the last connection attempt
+  int open_error_ = 0;          // why there was no socket for it
+  std::string verified_name_;   // of an observed request: what the certificate must name
 };
 
 }  // namespace core::net
