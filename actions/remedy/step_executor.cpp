@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/process/unit_wait.h"
 #include "core/time/duration.h"
 
 namespace actions::remedy {
@@ -19,9 +20,6 @@ using core::process::Exit;
 using core::process::UnitStatus;
 
 constexpr std::uint64_t kAnswerBytesMax = 1 << 20;
-constexpr auto kUnitPoll = std::chrono::milliseconds(200);
-// One call of systemd; it answers at once, or something is wrong with it.
-constexpr auto kCallTimeout = std::chrono::seconds(10);
 
 std::string tail(std::string text) {
   if (text.size() > kOutputTail) text.erase(0, text.size() - kOutputTail);
@@ -196,16 +194,7 @@ StepFinished StepExecutor::carry_out(const StartStep&, const HttpStep& step, std
 }
 
 Result<UnitStatus> StepExecutor::settled(const SystemdStep& step, std::stop_token stop) const {
-  const core::SteadyTime deadline = with_.clock.steady_now() + step.timeout;
-  for (;;) {
-    Result<UnitStatus> unit = with_.services.status(step.unit, kCallTimeout);
-    if (!unit || !unit->has_job) return unit;
-    if (with_.clock.steady_now() >= deadline) {
-      return fail(Errc::kTimeout, "{} is still {} after {}", step.unit, unit->active_state,
-                  core::format_duration(step.timeout));
-    }
-    if (!wait_for(kUnitPoll, stop)) return fail(Errc::kCancelled, "the agent ended");
-  }
+  return core::process::wait_until_settled(with_.services, with_.clock, step.unit, step.timeout, stop);
 }
 
 StepFinished StepExecutor::carry_out(const StartStep&, const SystemdStep& step, std::stop_token stop) {
@@ -213,7 +202,8 @@ StepFinished StepExecutor::carry_out(const StartStep&, const SystemdStep& step, 
   const UnitVerb verb = step.action == UnitAction::kStart  ? UnitVerb::kStart
                         : step.action == UnitAction::kStop ? UnitVerb::kStop
                                                            : UnitVerb::kRestart;
-  if (auto asked = with_.services.ask(verb, step.unit, kCallTimeout); !asked) return failed(asked.error().message);
+  if (auto asked = with_.services.ask(verb, step.unit, core::process::kUnitCallTimeout); !asked)
+    return failed(asked.error().message);
   const Result<UnitStatus> unit = settled(step, stop);
   if (!unit) return unit.error().code == Errc::kCancelled ? stopped() : failed(unit.error().message);
   const bool wanted = step.action == UnitAction::kStop

@@ -3,6 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,9 @@ constexpr const char* kService = "org.freedesktop.systemd1";
 constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr const char* kUnit = "org.freedesktop.systemd1.Unit";
+
+// systemd.unit(5): what is stopped along with a unit. The last one came with systemd 249.
+constexpr const char* kStopsWith[] = {"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo"};
 
 struct BusCloser {
   void operator()(sd_bus* bus) const { sd_bus_close_unref(bus); }
@@ -50,18 +54,9 @@ class SystemdControl final : public ServiceControl {
   Result<UnitStatus> status(const std::string& unit, Duration timeout) override {
     const Result<Bus> bus = connect(timeout);
     if (!bus) return fail(bus.error());
-    CallError error;
-    sd_bus_message* loaded = nullptr;
-    const int called =
-        sd_bus_call_method(bus->get(), kService, kPath, kManager, "LoadUnit", &error.value, &loaded, "s", unit.c_str());
-    const Message answer(loaded);
-    const char* path = nullptr;
-    if (called < 0) return fail(error_of(unit, called, error.value));
-    if (const int read = sd_bus_message_read(loaded, "o", &path); read < 0) return fail(error_of(unit, read, {}));
-    // systemd gives an object for any well-formed name; whether there is such a unit is in its load state.
-    const auto load_state = text(bus->get(), path, "LoadState", unit);
-    if (!load_state) return fail(load_state.error());
-    if (*load_state == "not-found") return core::fail(Errc::kNotFound, "{}: there is no such unit", unit);
+    const Result<std::string> loaded = load(bus->get(), unit);
+    if (!loaded) return fail(loaded.error());
+    const char* const path = loaded->c_str();
     UnitStatus status;
     const auto active = text(bus->get(), path, "ActiveState", unit);
     if (!active) return fail(active.error());
@@ -96,7 +91,60 @@ class SystemdControl final : public ServiceControl {
     return {};
   }
 
+  Result<void> kill(const std::string& unit, int signal, Duration timeout) override {
+    const Result<Bus> bus = connect(timeout);
+    if (!bus) return fail(bus.error());
+    CallError error;
+    sd_bus_message* reply = nullptr;
+    const int called = sd_bus_call_method(bus->get(), kService, kPath, kManager, "KillUnit", &error.value, &reply,
+                                          "ssi", unit.c_str(), "main", signal);
+    const Message answer(reply);
+    if (called < 0) return fail(error_of(unit, called, error.value));
+    return {};
+  }
+
+  Result<std::vector<std::string>> stops_with(const std::string& unit, Duration timeout) override {
+    const Result<Bus> bus = connect(timeout);
+    if (!bus) return fail(bus.error());
+    const Result<std::string> path = load(bus->get(), unit);
+    if (!path) return fail(path.error());
+    std::vector<std::string> all;
+    for (const char* const property : kStopsWith) {
+      CallError error;
+      char** names = nullptr;
+      const int done =
+          sd_bus_get_property_strv(bus->get(), kService, path->c_str(), kUnit, property, &error.value, &names);
+      if (done < 0) {
+        if (sd_bus_error_has_name(&error.value, SD_BUS_ERROR_UNKNOWN_PROPERTY) > 0) continue;
+        return fail(error_of(unit, done, error.value));
+      }
+      for (char** name = names; name != nullptr && *name != nullptr; ++name) {
+        if (std::ranges::find(all, *name) == all.end()) all.emplace_back(*name);
+        std::free(*name);
+      }
+      std::free(names);
+    }
+    return all;
+  }
+
  private:
+  // The unit's object.
+  static Result<std::string> load(sd_bus* bus, const std::string& unit) {
+    CallError error;
+    sd_bus_message* loaded = nullptr;
+    const int called =
+        sd_bus_call_method(bus, kService, kPath, kManager, "LoadUnit", &error.value, &loaded, "s", unit.c_str());
+    const Message answer(loaded);
+    const char* path = nullptr;
+    if (called < 0) return fail(error_of(unit, called, error.value));
+    if (const int read = sd_bus_message_read(loaded, "o", &path); read < 0) return fail(error_of(unit, read, {}));
+    // systemd gives an object for any well-formed name; whether there is such a unit is in its load state.
+    const auto load_state = text(bus, path, "LoadState", unit);
+    if (!load_state) return fail(load_state.error());
+    if (*load_state == "not-found") return core::fail(Errc::kNotFound, "{}: there is no such unit", unit);
+    return std::string(path);
+  }
+
   Result<Bus> connect(Duration timeout) const {
     sd_bus* opened = nullptr;
     int done = 0;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 #include "core/time/clock.h"
@@ -32,6 +33,11 @@ class ServiceControl {
   // Returns when the manager has taken the job on; status() tells when it is done. Another job for the unit that
   // contradicts this one is replaced, as by systemctl.
   virtual Result<void> ask(UnitVerb verb, const std::string& unit, Duration timeout) = 0;
+  // Sends the signal to the unit's main process; kFailed if it has none.
+  virtual Result<void> kill(const std::string& unit, int signal, Duration timeout) = 0;
+  // The units that stop when this one does: those that require it, are bound to it or are a part of it, whether or not
+  // they run now. Not what stops with these in turn.
+  virtual Result<std::vector<std::string>> stops_with(const std::string& unit, Duration timeout) = 0;
 };
 
 // systemd over D-Bus. `address`: of the bus; empty: the system's. Each call has a connection of its own, so that a bus
