@@ -95,6 +95,16 @@ void AlertmanagerFeed::finish(const std::string& url, const Verdict& verdict, In
   queue.resume_at = now.steady + verdict.pause.value_or(std::min(delay, kBackoffMax));
 }
 
+std::vector<receivers::Alert> AlertmanagerFeed::in_flight(const std::string& url) const {
+  std::vector<receivers::Alert> alerts;
+  const auto found = queues_.find(url);
+  if (found == queues_.end() || found->second->in_flight == 0) return alerts;
+  for (const auto& [fingerprint, waiting] : found->second->waiting) {
+    if (waiting.first.in_flight) alerts.push_back(waiting.first.alert.alert);
+  }
+  return alerts;
+}
+
 // Forgets what was in flight and has not changed meanwhile.
 void AlertmanagerFeed::give_up_batch(Queue& queue) {
   for (auto it = queue.waiting.begin(); it != queue.waiting.end();) {

@@ -50,6 +50,8 @@ class AlertmanagerFeed {
   // The next batch to send, in flight from here until finish(); nothing if none may be sent now.
   std::optional<Batch> next(Instant now);
   void finish(const std::string& url, const receivers::Verdict& verdict, Instant now);
+  // What its batch under way has.
+  std::vector<receivers::Alert> in_flight(const std::string& url) const;
   std::optional<core::SteadyTime> next_wakeup() const;
 
   std::vector<FeedStatus> status() const;

@@ -271,6 +271,7 @@ void Notifier::send_message(const Outbox::Attempt& attempt, Instant at, Changes&
   Transfer& transfer = under_way_[id];
   transfer.integration = *attempt.integration;
   transfer.url = request->url;
+  if (dependencies_.delivered) transfer.alerts = attempt.notification->alerts;
   transfer.transfer = dependencies_.http.send(
       std::move(*request), [weak = std::weak_ptr(self_), strand = &dependencies_.strand, id](Result<Response> answer) {
         strand->post([weak, id, answer = std::move(answer)] {
@@ -285,24 +286,34 @@ void Notifier::on_answer(std::int64_t id, const Result<Response>& answer) {
   const Instant at = now();
   Changes changes;
   const auto receiver = setup_.delivery.integrations.find(transfer.mapped().integration);
+  Verdict verdict;
   if (!answer) {
-    finish(id, verdict_of_failure(answer.error(), transfer.mapped().url), at, changes);
+    verdict = verdict_of_failure(answer.error(), transfer.mapped().url);
   } else if (receiver != setup_.delivery.integrations.end()) {
-    finish(id, receiver->second->judge(*answer, at.wall), at, changes);
+    verdict = receiver->second->judge(*answer, at.wall);
   } else {
     // The integration was renamed or removed meanwhile; a plain reading of the status is right for each of them.
-    finish(id, receivers::judge_status(*answer, at.wall), at, changes);
+    verdict = receivers::judge_status(*answer, at.wall);
   }
+  finish(id, verdict, at, changes);
   write(std::move(changes), at);
+  tell_delivered(transfer.mapped().integration, verdict, transfer.mapped().alerts);
   work();
 }
 
 void Notifier::on_alertmanager_answer(const std::string& url, const Result<Response>& answer) {
   feeds_under_way_.erase(url);
   const Instant at = now();
-  feed_.finish(url, answer ? receivers::judge_alertmanager(*answer, at.wall) : verdict_of_failure(answer.error(), ""),
-               at);
+  const Verdict verdict =
+      answer ? receivers::judge_alertmanager(*answer, at.wall) : verdict_of_failure(answer.error(), "");
+  if (dependencies_.delivered) tell_delivered(url, verdict, feed_.in_flight(url));
+  feed_.finish(url, verdict, at);
   work();
+}
+
+void Notifier::tell_delivered(const std::string& receiver, const Verdict& verdict,
+                              std::span<const receivers::Alert> alerts) const {
+  if (dependencies_.delivered && verdict.kind == Verdict::Kind::kDelivered) dependencies_.delivered(receiver, alerts);
 }
 
 void Notifier::finish(std::int64_t id, const Verdict& verdict, Instant at, Changes& changes) {

@@ -74,6 +74,9 @@ class Notifier final : public rules::AlertSink {
     core::Scheduler& strand;
     core::net::HttpClient& http;
     std::function<double()> jitter;  // in [0, 1); called on the strand
+    // A receiver, or an Alertmanager by its URL, has taken a message with these alerts; called on the strand. None:
+    // nobody wants to know.
+    std::function<void(const std::string& receiver, std::span<const receivers::Alert> alerts)> delivered = {};
   };
   struct Options {
     std::string database_path;
@@ -117,6 +120,8 @@ class Notifier final : public rules::AlertSink {
   void on_answer(std::int64_t id, const core::Result<core::net::Response>& answer);
   void on_alertmanager_answer(const std::string& url, const core::Result<core::net::Response>& answer);
   void finish(std::int64_t id, const receivers::Verdict& verdict, Instant at, Changes& changes);
+  void tell_delivered(const std::string& receiver, const receivers::Verdict& verdict,
+                      std::span<const receivers::Alert> alerts) const;
   void write(Changes changes, Instant at);
   void schedule_wakeup();
   void publish_status(Instant at);
@@ -135,6 +140,7 @@ class Notifier final : public rules::AlertSink {
     core::net::TransferId transfer = 0;
     std::string integration;
     std::string url;
+    std::vector<receivers::Alert> alerts;  // for Dependencies::delivered
   };
   std::map<std::int64_t, Transfer> under_way_;
   std::map<std::string, core::net::TransferId> feeds_under_way_;
