@@ -24,6 +24,10 @@
 #include "rules/alert/rule_status.h"
 #include "rules/promql/engine.h"
 
+namespace actions::drill {
+class DrillRunner;
+}
+
 namespace agent {
 
 // How the agent itself is doing.
@@ -80,6 +84,8 @@ class AgentView {
   virtual std::map<std::string, actions::remedy::Pause> pauses() const = 0;
   // The evidence of a run, one JSON document; kNotFound while there is none.
   virtual core::Result<std::string> evidence(const std::string& run) const = 0;
+  // Which decide themselves whether they may begin.
+  virtual actions::drill::DrillRunner& drills() const = 0;
   // The text of /metrics.
   virtual std::string metrics() const = 0;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/api/endpoints.h"
 
+#include "agent/api/drill_api.h"
 #include "agent/api/duties_api.h"
 #include "agent/api/envelope.h"
 #include "agent/api/page_file.h"
@@ -158,6 +159,7 @@ Router make_router(AgentView& agent, RemoteChanges remote) {
   add_query_routes(router, agent);
   add_state_routes(router, agent);
   add_change_routes(router, agent);
+  add_drill_routes(router, agent);
   return router;
 }
 

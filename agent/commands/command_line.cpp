@@ -35,6 +35,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_alerts_command(app, status);
   add_remedy_commands(app, status);
   add_backup_commands(app, status);
+  add_drill_commands(app, status);
   add_docs_commands(app, status);
   add_version_command(app, status);
   add_not_yet_commands(app, status);

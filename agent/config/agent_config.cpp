@@ -204,6 +204,12 @@ const Table<AgentConfig>& AgentConfig::fields() {
                {.help = "Conditions that several remediations need, by name."})
         .field("remediation_storm", &AgentConfig::remediation_storm,
                {.help = "When so much happens at once that nothing is started any more."})
+        .field("drillable", &AgentConfig::drillable,
+               {.help = "Components that drills may hurt, and what of them they may touch.",
+                .example = example::kDrillable})
+        .field("drills", &AgentConfig::drills,
+               {.help = "Failures that are injected on purpose, and what must be seen of them.",
+                .example = example::kDrills})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
     for (const char* const later :
@@ -236,6 +242,21 @@ actions::remedy::Policy AgentConfig::policy() const {
           .gates = remediation_gates,
           .storm = remediation_storm,
           .intervals = {}};
+}
+
+actions::drill::DrillPlan AgentConfig::drill_plan() const {
+  actions::drill::DrillPlan plan{.drills = drills, .drillable = drillable, .signers = {}, .policy = nullptr};
+  const auto add = [&](const std::string& name, const std::vector<std::string>& urls) {
+    plan.signers.insert(name);
+    for (const std::string& url : urls) {
+      if (!url.empty()) plan.signers.insert(collector::staking::address_of(url));
+    }
+  };
+  for (const auto& each : staking.validator_clients) {
+    add(each.name, {each.metrics, each.keymanager ? each.keymanager->url : std::string()});
+  }
+  for (const auto& each : staking.signers) add(each.name, {each.metrics, each.url});
+  return plan;
 }
 
 }  // namespace agent

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "actions/backup/backup_config.h"
+#include "actions/drill/drill_config.h"
 #include "actions/notify/alerting_config.h"
 #include "actions/notify/config.h"
 #include "actions/notify/flap_damper.h"
@@ -102,6 +103,8 @@ struct AgentConfig {
   std::vector<actions::remedy::BudgetConfig> remediation_budgets;
   std::vector<actions::remedy::GateConfig> remediation_gates;
   actions::remedy::StormConfig remediation_storm;
+  std::vector<actions::drill::DrillableConfig> drillable;
+  std::vector<actions::drill::DrillConfig> drills;
   ApiConfig api;
   LogConfig log;
 
@@ -111,6 +114,8 @@ struct AgentConfig {
   std::vector<actions::notify::TimeIntervalConfig> all_time_intervals() const;
   // The parts that say what is done; its intervals are not resolved.
   actions::remedy::Policy policy() const;
+  // What drills are run by; its policy is not resolved.
+  actions::drill::DrillPlan drill_plan() const;
 
   static const core::config::Table<AgentConfig>& fields();
 };

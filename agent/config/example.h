@@ -137,4 +137,20 @@ inline constexpr std::string_view kRemediations = R"(#remediations:
 #    verify: {expr: 'changes(chain_head_block[1m]) > 0', within: 10m}
 )";
 
+inline constexpr std::string_view kDrillable = R"(#drillable:
+#  - name: geth-a
+#    labels: {instance: "127.0.0.1:6060"}  # of its alerts
+#    units: [geth.service]
+)";
+
+inline constexpr std::string_view kDrills = R"(#drills:
+#  - name: geth-stops
+#    component: geth-a
+#    inject: {systemd: {unit: geth.service, action: stop}}
+#    expect:
+#      alert: {match: ['alertname="GethSeriesMissing"'], within: 2m}
+#      notified: 3m
+#    max_duration: 10m
+)";
+
 }  // namespace agent::example

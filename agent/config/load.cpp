@@ -145,6 +145,15 @@ Result<void> resolve_policy(LoadedConfig& loaded, const Node& root) {
   return {};
 }
 
+// REQUIRES: the policy is there.
+Result<void> resolve_drills(LoadedConfig& loaded, const Node& root) {
+  auto plan = std::make_shared<actions::drill::DrillPlan>(loaded.settings.drill_plan());
+  plan->policy = loaded.policy;
+  if (auto checked = actions::drill::check_drills(*plan, root); !checked) return checked;
+  loaded.drills = std::move(plan);
+  return {};
+}
+
 // What each job's `expect` says, its selectors read.
 Result<std::vector<collector::scrape::Expectation>> read_expectations(const PlacedJobs& placed) {
   std::vector<collector::scrape::Expectation> expectations;
@@ -197,6 +206,7 @@ tl::expected<LoadedConfigPtr, ConfigErrors> load_node(const Node& root, const st
   }
   if (auto checked = check_across(loaded->settings, root); !checked) return refused(checked.error());
   if (auto resolved = resolve_policy(*loaded, root); !resolved) return refused(resolved.error());
+  if (auto resolved = resolve_drills(*loaded, root); !resolved) return refused(resolved.error());
   loaded->external_labels = loaded->settings.global.scrape.expanded_external_labels();
   if (ConfigErrors errors = load_rules(*loaded, root); !errors.empty()) return tl::unexpected(std::move(errors));
   loaded->text = core::config::print_yaml(root, AgentConfig::fields().description());

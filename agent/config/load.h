@@ -29,6 +29,7 @@ struct LoadedConfig {
   std::vector<collector::scrape::ScrapeConfig> probe_jobs;   // of probes, the same way
   std::vector<rules::RuleGroupSpec> rule_groups;
   actions::remedy::PolicyPtr policy;  // what is done about alerts
+  actions::drill::DrillPlanPtr drills;
   core::ring::Labels external_labels;
   std::vector<std::string> warnings;  // not wrong, but to be looked at: a pattern without a file
 };

@@ -233,6 +233,7 @@ AgentStatus Agent::status() const {
   if (const auto why = components_->remediator().snapshot()->degraded; !why.empty()) {
     status.degraded.push_back("remediations: " + why);
   }
+  if (const auto why = components_->drills().snapshot()->degraded; !why.empty()) status.degraded.push_back(why);
   if (const auto why = components_->ring().problem(); !why.empty()) status.degraded.push_back("ring: " + why);
   const std::lock_guard lock(mutex_);
   status.reload_successful = reload_error_.empty();
@@ -258,6 +259,7 @@ std::string Agent::metrics() const {
                        .flaps = components_->flap_damper().counters(),
                        .backup = components_->backups().stats(),
                        .remedy = components_->remediator().stats(),
+                       .drills = components_->drills().stats(),
                        .requests = server_->counts(),
                        .prepared = query_cache_.counts(),
                        .duty_store_failures = components_->duty_store_failures()});

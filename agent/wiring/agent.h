@@ -66,6 +66,7 @@ class Agent final : public AgentView {
   std::map<std::string, actions::remedy::Pause> pauses() const override {
     return components_->remediator().snapshot()->pauses;
   }
+  actions::drill::DrillRunner& drills() const override { return components_->drills(); }
   core::Result<std::string> evidence(const std::string& run) const override {
     return components_->evidence().read(run);
   }

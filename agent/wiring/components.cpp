@@ -7,10 +7,8 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <cstdlib>
 #include <future>
-#include <mutex>
 #include <random>
 
 #include "agent/api/status_api.h"
@@ -26,8 +24,6 @@ using core::Result;
 constexpr std::size_t kMaxShards = 4;
 constexpr std::size_t kRuleThreads = 2;
 constexpr int kBackupsAskedMax = 16;
-// How long a stop waits for receivers to answer; what is not answered is sent again after the next start.
-constexpr core::Duration kFarewell = std::chrono::seconds(5);
 
 // How often memory is given back while series come.
 constexpr core::Duration kGiveBackEvery = std::chrono::seconds(30);
@@ -145,7 +141,11 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
 
   auto notifier = actions::notify::Notifier::open(
       notifier_settings(config, external_url), {.database_path = data.file("notifications.db"), .outbox = {}},
-      {.clock = clock_, .strand = strand_, .http = *http_, .jitter = make_jitter()});
+      {.clock = clock_,
+       .strand = strand_,
+       .http = *http_,
+       .jitter = make_jitter(),
+       .delivered = [this](const std::string& receiver, auto alerts) { drills_->on_delivered(receiver, alerts); }});
   if (!notifier) return fail(notifier.error());
   notifier_ = std::move(*notifier);
   flap_damper_ = std::make_unique<actions::notify::FlapDamper>(clock_, strand_, *notifier_);
@@ -165,7 +165,8 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
   if (!duties) return fail(duties.error());
   duty_store_ = std::make_unique<collector::staking::DutyStore>(std::move(*duties));
 
-  return open_remediator(config, data);
+  if (auto opened = open_remediator(config, data); !opened) return opened;
+  return open_drills(config, data);
 }
 
 // The shard's thread takes the books in before the series that say the same.
@@ -356,13 +357,14 @@ Result<void> Components::start(const LoadedConfig& config, const std::string& ex
   loop_thread_ = std::thread([this] { loop_.run(); });
   rules_ = std::make_unique<rules::RuleRunner>(
       engine_, *ring_, clock_, *alert_store_,
-      std::vector<rules::AlertSink*>{&alert_log_, flap_damper_.get(), remediator_.get()},
+      std::vector<rules::AlertSink*>{&alert_log_, drills_.get(), &*marked_alerts_, remediator_.get()},
       rules::RuleRunnerOptions{.threads = kRuleThreads});
   if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
   apply_jobs(config);
   remotes_->apply(config.settings.remote_write, config.external_labels);
   on_loop([this] { expected_->start(); });
   rules_->start();
+  drills_->start();
   loop_.post([this] { give_memory_back(); });
   backup_loop_ = std::make_unique<actions::backup::BackupLoop>(*backups_);
   return {};
@@ -395,6 +397,7 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
     return take_back(done.error());
   }
   // From here on nothing can refuse.
+  drills_->configure(config.drills);
   backups_->configure(config.settings.backups);
   flap_damper_->configure(config.settings.rules.notification_delay);
   apply_jobs(config);
@@ -444,44 +447,6 @@ Result<void> Components::ask_for_verification(const std::string& name, actions::
       spdlog::info("backup {}: {} succeeded", name, what);
     }
   });
-}
-
-void Components::stop() {
-  if (!stopping_.request_stop()) return;
-  const bool running = loop_thread_.joinable();
-  if (running) {
-    on_loop([this] {
-      discoveries_->stop();
-      expected_->stop();
-      chain_watch_->stop();
-      observer_pools_->stop();
-      probe_pools_->stop();
-      pools_->stop();
-      if (const auto measured = host()) measured->stop();
-    });
-  }
-  if (rules_ != nullptr) rules_->stop();
-  backup_requests_.stop();
-  backup_loop_.reset();
-  remediator_.reset();
-  if (running && notifier_ != nullptr) {
-    notifier_->hold();
-    remotes_->hold();
-    const core::SteadyTime deadline = clock_.steady_now() + kFarewell;
-    std::mutex mutex;
-    std::condition_variable never;
-    std::unique_lock lock(mutex);
-    while ((notifier_->status().in_flight > 0 || remotes_->busy()) && clock_.steady_now() < deadline) {
-      never.wait_for(lock, std::chrono::milliseconds(20));
-    }
-  }
-  if (running) {
-    loop_.stop();
-    loop_thread_.join();
-  }
-  strand_.stop();
-  remote_strand_.stop();
-  if (remotes_ != nullptr) remotes_->close();
 }
 
 }  // namespace agent

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "actions/backup/backup_set.h"
+#include "actions/drill/drill_runner.h"
 #include "actions/notify/flap_damper.h"
 #include "actions/notify/notifier.h"
 #include "actions/remedy/announcer.h"
@@ -86,6 +87,7 @@ class Components {
   actions::remedy::Remediator& remediator() { return *remediator_; }
   const actions::remedy::Remediator& remediator() const { return *remediator_; }
   const EvidenceStore& evidence() const { return *evidence_; }
+  actions::drill::DrillRunner& drills() const { return *drills_; }
   const actions::backup::BackupSet& backups() const { return *backups_; }
 
   // Takes a backup on a thread of its own, one after another. kNotFound; kLimitExceeded while too many wait.
@@ -99,6 +101,8 @@ class Components {
 
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
   core::Result<void> open_remediator(const LoadedConfig& config, const DataDir& data);
+  core::Result<void> open_drills(const LoadedConfig& config, const DataDir& data);
+  actions::drill::Situation situation() const;
   // Runs `task` after what was asked for before.
   core::Result<void> queue_backup_task(const std::string& name, std::function<void()> task);
   void make_pools(collector::staking::DutyLoop::Keeping duties);
@@ -138,8 +142,13 @@ class Components {
   std::unique_ptr<actions::notify::Notifier> notifier_;
   std::unique_ptr<actions::notify::FlapDamper> flap_damper_;
   std::optional<EvidenceStore> evidence_;
-  std::optional<actions::remedy::Announcer> announcer_;  // after notifier_: it tells that
+  actions::drill::DrillMarks drill_marks_;
+  std::optional<actions::drill::MarkingSink> marked_alerts_;     // on the way to flap_damper_
+  std::optional<actions::drill::MarkingSink> marked_decisions_;  // of remediations, on the way to notifier_
+  std::optional<actions::remedy::Announcer> announcer_;          // after notifier_: it tells that
   std::unique_ptr<actions::remedy::Remediator> remediator_;
+  std::optional<actions::drill::FaultInjector> injector_;
+  std::unique_ptr<actions::drill::DrillRunner> drills_;
   std::unique_ptr<rules::RuleRunner> rules_;
   std::unique_ptr<collector::scrape::ScrapePools> pools_;
   std::unique_ptr<collector::remote_write::RemoteWriter> remotes_;

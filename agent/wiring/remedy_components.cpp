@@ -32,7 +32,8 @@ std::string boot_id() {
 
 Result<void> Components::open_remediator(const LoadedConfig& config, const DataDir& data) {
   services_ = core::process::make_systemd_control();
-  announcer_.emplace(*notifier_, clock_);
+  marked_decisions_.emplace(drill_marks_, *notifier_);
+  announcer_.emplace(*marked_decisions_, clock_);
   lookout_.emplace(reader(), clock_, engine_.options(),
                    [this](const std::string& name) { return age_of_backup(*backups_, name, clock_.wall_now()); });
   steps_.emplace(actions::remedy::StepExecutor::Dependencies{

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actions/backup/backup_set.h"
+#include "actions/drill/drill_runner.h"
 #include "actions/remedy/engine.h"
 #include "agent/api/agent_view.h"
 #include "agent/api/http_server.h"
@@ -22,6 +23,7 @@ struct SelfCounters {
   const actions::notify::FlapCounters& flaps;
   const actions::backup::BackupStats& backup;
   const actions::remedy::RemedyStats& remedy;
+  const actions::drill::DrillStats& drills;
   RequestCounts requests;
   rules::promql::QueryCache::Counts prepared;
   std::uint64_t duty_store_failures;
@@ -29,6 +31,8 @@ struct SelfCounters {
 
 // Of these, the part about remediations.
 void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats);
+// And that about drills.
+void append_drills(MetricText& text, const AgentView& agent, const actions::drill::DrillStats& stats);
 
 // Everything the agent says of itself, as watchkeeper_*.
 void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCounters& counters);
