@@ -41,6 +41,7 @@ const Model = {
     const failing = rules.filter((rule) => rule.health === "err");
     const waiting = runs.filter((run) => run.state === "waiting");
     const details = [];
+    if (state.drills.running) details.push(`A drill runs: ${state.drills.running.drill} (${state.drills.running.phase}).`);
     if (status.degraded.length > 0) details.push(`The watch itself is impaired: ${status.degraded.join("; ")}.`);
     if (!status.configuration.lastReloadSuccessful) {
       details.push("The last reload was refused; the configuration before it is in use.");
@@ -66,6 +67,24 @@ const Model = {
     if (unknown.length > 0) return { look: "unknown", title: "Not everything has answered yet", detail: details.join(" ") };
     if (details.length > 0) return { look: "care", title: "No alert fires, but look here", detail: details.join(" ") };
     return { look: "good", title: `All well: ${Model.count(targets.length, "target answers", "targets answer")}, ${Model.count(rules.length, "rule watches", "rules watch")}, no alert`, detail: "" };
+  },
+
+  // {title, objects, looks}: how many of a run's conditions held, whether one did not, and the look of each verdict.
+  conditions(run) {
+    const held = run.findings.filter((finding) => finding.verdict === "yes").length;
+    const all = Model.count(run.findings.length, "condition", "conditions");
+    const objects = held < run.findings.length;
+    const title = objects ? `${all}: ${run.findings.length - held} did not hold` : `${all}: all held`;
+    return { title, objects, looks: { yes: "good", no: "bad", unknown: "unknown" } };
+  },
+
+  // {look, state} of a drill: of its last run.
+  drill(drill, now) {
+    const last = drill.last;
+    if (!last) return { look: "unknown", state: "never run" };
+    if (last.phase !== "over") return { look: "care", state: last.phase };
+    const ago = Model.span(Model.secondsSince(now, last.created));
+    return { look: { passed: "good", failed: "bad" }[last.result] || "unknown", state: `${last.result} ${ago} ago` };
   },
 
   runLook(state) {

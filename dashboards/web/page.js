@@ -4,6 +4,7 @@
 
 const kRefreshMs = 5000;
 let lastAnswer = null;
+const unfolded = new Map();  // what a person has folded or unfolded stays so when the page is filled anew
 
 // element("div", "item small", "text" or child, ...)
 function element(tag, classes, ...children) {
@@ -78,6 +79,18 @@ function clockText(time) {
   return time ? element("time", "", new Date(time).toLocaleTimeString()) : null;
 }
 
+// What was seen of a run's conditions: why it was, or was not, begun.
+function conditions(run) {
+  if (run.findings.length === 0) return null;
+  const told = Model.conditions(run);
+  const list = run.findings.map((finding) => element("div", "line small", mark(told.looks[finding.verdict] || "unknown", finding.verdict),
+    element("span", "grow figures", finding.name), element("span", "quiet", finding.why)));
+  const made = element("details", "small", element("summary", "", told.title), ...list);
+  made.open = unfolded.get(run.id) ?? told.objects;
+  made.querySelector("summary").addEventListener("click", () => unfolded.set(run.id, !made.open));
+  return made;
+}
+
 function runItem(run) {
   const steps = run.steps.map((step) => {
     const look = { succeeded: "did", failed: "failed", running: "now", interrupted: "unsure" }[step.state] || "";
@@ -91,6 +104,7 @@ function runItem(run) {
   return element("div", "item",
     element("div", "line", mark(Model.runLook(run.state), run.state), element("strong", "grow", run.remediation),
       element("span", "small quiet", `level ${run.level}`)),
+    conditions(run),
     element("ol", "", fired, decided, ...steps),
     asks ? element("div", "line",
       run.state === "waiting" ? button("Approve", "main", () => window.confirm(`Approve ${run.remediation}?`) && change(`remediations/${id}/approve`, { plan: run.plan })) : null,
@@ -122,6 +136,19 @@ function backupItem(backup, now) {
     element("p", "small quiet", `${backup.repository}${good ? `  snapshot ${good.snapshot.slice(0, 8)}` : ""}`));
 }
 
+function drillItem(drill, running, now) {
+  const told = Model.drill(drill, now);
+  const missed = drill.last ? drill.last.expectations.filter((each) => each.state === "missed") : [];
+  const runs = running && running.drill === drill.name;
+  const id = encodeURIComponent(drill.name);
+  return element("div", "item",
+    element("div", "line", mark(told.look, told.state), element("strong", "", drill.name), element("span", "grow", `${drill.fault}, on ${drill.component}`),
+      runs ? button("Cancel", "", () => window.confirm(`End the drill ${drill.name} and restore?`) && change(`drills/${id}/cancel`, {})) : null),
+    drill.last && drill.last.restoreError ? element("p", "small", `NOT RESTORED: ${drill.last.restoreError}`) : null,
+    ...missed.map((each) => element("p", "small", `missed: ${each.what}: ${each.why}`)),
+    drill.lastRefusal ? element("p", "small quiet", `refused ${Model.span(Model.secondsSince(now, drill.lastRefusal.at))} ago: ${drill.lastRefusal.why}`) : null);
+}
+
 function receiverItem(receiver) {
   const broken = receiver.stopped || receiver.consecutiveFailures > 0;
   return element("div", "item",
@@ -138,7 +165,7 @@ function showVerdict(verdict) {
 }
 
 function show(state) {
-  const { status, alerts, targets, runs, backups } = state;
+  const { status, alerts, targets, runs, backups, drills } = state;
   showVerdict(Model.verdict(state));
   showAutomation(status.automation);
   const byState = [...alerts].sort((a, b) => a.state.localeCompare(b.state) || Model.severityRank(a) - Model.severityRank(b));
@@ -148,6 +175,7 @@ function show(state) {
   const byHealth = [...targets].sort((a, b) => order[a.health] - order[b.health]);
   fill("targets", byHealth.map((target) => targetItem(target, status.now)), "No targets are configured.");
   fill("backups", backups.map((backup) => backupItem(backup, status.now)), "No backups are configured.");
+  fill("drills", drills.drills.map((drill) => drillItem(drill, drills.running, status.now)), "No drills are configured.");
   fill("receivers", status.receivers.map(receiverItem), "Nobody is told: there are no receivers.");
   document.getElementById("footer").textContent =
     `Watchkeeper ${status.version}, ${status.configuration.file}, up ${Model.span(Model.secondsSince(status.now, status.started))}, ` +
@@ -156,12 +184,13 @@ function show(state) {
 
 async function refresh() {
   try {
-    const [status, alerts, targets, rules, remediations, backups] = await Promise.all([
+    const [status, alerts, targets, rules, remediations, backups, drills] = await Promise.all([
       data("/api/watchkeeper/v1/status"), data("/api/v1/alerts"), data("/api/v1/targets?state=active"),
-      data("/api/v1/rules?exclude_alerts=true"), data("/api/watchkeeper/v1/remediations"), data("/api/watchkeeper/v1/backups")]);
+      data("/api/v1/rules?exclude_alerts=true"), data("/api/watchkeeper/v1/remediations"), data("/api/watchkeeper/v1/backups"),
+      data("/api/watchkeeper/v1/drills")]);
     lastAnswer = Date.now();
     show({ status, alerts: alerts.alerts, targets: targets.activeTargets, rules: rules.groups.flatMap((group) => group.rules),
-      runs: remediations.runs, backups: backups.backups });
+      runs: remediations.runs, backups: backups.backups, drills });
     document.getElementById("seen").textContent = `as of ${new Date(lastAnswer).toLocaleTimeString()}`;
   } catch (problem) {
     const since = lastAnswer === null ? "It has not answered yet." : `What stands below is from ${new Date(lastAnswer).toLocaleTimeString()}.`;
