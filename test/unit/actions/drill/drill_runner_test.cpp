@@ -215,6 +215,27 @@ TEST_F(DrillRunnerTest, APauseEndsIt) {
   EXPECT_EQ(last()->reason, "automation was paused by ann: stop");
 }
 
+TEST_F(DrillRunnerTest, AnIncidentEndsItAndItsOwnAlertsDoNot) {
+  ASSERT_TRUE(runner_->run("geth-stops", "ann", false));
+  ASSERT_TRUE(reaches(Phase::kWatching));
+  const auto fires = [&](const core::ring::Labels& labels) {
+    const std::scoped_lock lock(mutex_);
+    rules::GroupStatus group = *situation_.rules.front();
+    rules::AlertStatus alert;
+    alert.labels = labels;
+    alert.state = rules::AlertState::kFiring;
+    alert.active_at = clock_.wall_now();
+    group.rules.front().alerts.push_back(alert);
+    situation_.rules = {std::make_shared<const rules::GroupStatus>(std::move(group))};
+  };
+  fires({{"alertname", "TargetDown"}, {"instance", "geth-a"}, {"severity", "critical"}});
+  EXPECT_FALSE(eventually(std::chrono::milliseconds(1200), [&] { return last()->phase != Phase::kWatching; }))
+      << "one of the component";
+  fires({{"alertname", "DiskFull"}, {"instance", "other"}, {"severity", "critical"}});
+  ASSERT_TRUE(reaches(Phase::kOver));
+  EXPECT_THAT(last()->reason, HasSubstr("an incident: {alertname=\"DiskFull\""));
+}
+
 TEST_F(DrillRunnerTest, AConditionToStopEndsIt) {
   plan_.drills[0].stop_if = {"up == 0", "1 == 1"};
   runner_->configure(std::make_shared<const DrillPlan>(plan_));
