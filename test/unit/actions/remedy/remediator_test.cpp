@@ -218,7 +218,8 @@ TEST_F(RemediatorTest, LooksAtConditionsAndTellsWhatItDecided) {
   fire(**remediator);
   const auto states = [&] {
     std::map<std::string, std::string> all;
-    for (const RunPtr& run : (*remediator)->snapshot()->runs) all[run->remediation] = to_string(run->state);
+    const auto snapshot = (*remediator)->snapshot();
+    for (const RunPtr& run : snapshot->runs) all[run->remediation] = to_string(run->state);
     return all;
   };
   const std::map<std::string, std::string> expected = {{"refused", "refused"}, {"verified", "succeeded"}};
