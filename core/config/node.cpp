@@ -418,10 +418,11 @@ Result<Node> Node::parse(std::string_view text, std::string file) {
 Result<Node> Node::parse_file(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string text;
-  if (stream) {
-    text.resize(kTextLimit + 1);
-    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(stream.gcount()));
+  std::array<char, 16384> piece{};
+  // A little more than the limit shows that it is passed.
+  while (stream && text.size() <= kTextLimit) {
+    stream.read(piece.data(), piece.size());
+    text.append(piece.data(), static_cast<std::size_t>(stream.gcount()));
   }
   if (stream.bad() || (stream.fail() && !stream.eof())) return fail(Errc::kNotFound, "{}: cannot be read", path);
   return parse(text, path);

@@ -48,9 +48,10 @@ class SeriesIndex {
 
   // Takes a series out of sight of find(); `busy` says whether its writer may still be writing to its entry.
   void erase(SeriesNumber series, std::function<bool()> busy);
-  // Numbers that may be used again, as `finish(series)` is told for each before that.
+  // Gives back what no reader can be looking at any more: old postings, and numbers of series, as `finish(series)` is
+  // told for each before that.
   void collect(const std::function<void(SeriesNumber)>& finish);
-  bool needs_collecting() const { return !erased_.empty() || !leaving_.empty(); }
+  bool needs_collecting() const { return !erased_.empty() || !leaving_.empty() || !retired_.empty(); }
 
   // After a start. adopt() says whether the series is taken over: false if one with the same labels is there already,
   // which `known` is then set to.

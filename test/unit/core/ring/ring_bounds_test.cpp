@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a mapped ring never exceeds, whatever is thrown at it.
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -105,6 +106,27 @@ TEST_F(RingBounds, ThreeTimesTheSeriesAreRefusedPastTheFirst) {
 }
 
 // How long samples stay must not depend on how often their series changes.
+// Targets come one after another when an agent starts, and each makes postings anew: what is not read any more goes.
+TEST(RingIndexMemory, OfPostingsOnlyTheNewestAreKept) {
+  if (kSanitized) GTEST_SKIP() << "mallinfo2() says nothing of a sanitizer's allocator";
+  constexpr std::uint64_t kSeries = 40'000;
+  const ring_test::RingFolder folder;
+  const auto ring = ring_test::open_or_abort(
+      {.path = folder.file(), .size_bytes = 32ULL << 20, .max_series = 2 * kSeries, .boot_id = "b"});
+  const auto appender = ring->make_appender();
+  const TimelineRef timeline = *appender->open_timeline(1);
+  const std::size_t before = mallinfo2().uordblks;
+  std::int64_t now_ms = 1'700'000'000'000;
+  for (std::uint64_t i = 0; i < kSeries; ++i) {
+    ASSERT_TRUE(appender->upsert(timeline, labels_of("came", i)));
+    if (i % 400 == 399) scrape(*appender, timeline, now_ms += kStepMs, {});
+  }
+  for (int i = 0; i < 4; ++i) scrape(*appender, timeline, now_ms += kStepMs, {});
+  const std::size_t taken = mallinfo2().uordblks - before;
+  // What mapped_ring_bytes_max() allows for beside the writers.
+  EXPECT_LE(taken, kSeries * (19 + 4 + 32)) << taken / kSeries << " bytes a series";
+}
+
 TEST_F(RingBounds, WhatASeldomChangingSeriesHadStaysForHalfARound) {
   constexpr std::int64_t kBeginMs = 1'700'000'000'000;
   Random random(ring_test::test_seed());
