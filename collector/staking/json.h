@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,14 +47,5 @@ class Json {
 std::optional<std::uint64_t> parse_number(std::string_view text);
 // "0x1a"; no more than 64 bits.
 std::optional<std::uint64_t> parse_quantity(std::string_view text);
-
-// The message of an error that says that a text is no JSON, or not all of it.
-inline constexpr std::string_view kNotWholeJson = "not whole JSON";
-
-// Reads {"data": [{<key>: "text", ...}, ...]} without building the document: lists of keys are long. `take` is called
-// for each element's text in turn and may refuse it. kInvalid: not JSON, cut off, another shape, an element without
-// the key, or more than `most` elements.
-core::Result<void> read_listed_texts(std::string_view text, std::string_view key, std::size_t most,
-                                     const std::function<bool(std::string_view)>& take);
 
 }  // namespace collector::staking

@@ -9,23 +9,6 @@ namespace {
 // As many keys as are read, with their derivation paths and the URLs of remote signers, are some 200 bytes each.
 constexpr std::uint64_t kBodyBytesMax = 128 << 20;
 
-using Keys = tl::expected<std::vector<PublicKey>, Reason>;
-
-Keys keys_of(const Answers& answers, std::string_view question, std::string_view key) {
-  const Answer* answer = find(answers, question);
-  if (answer == nullptr) return tl::unexpected(Reason::kOther);
-  if (!answer->response) return tl::unexpected(reason_of(answer->response.error()));
-  if (answer->response->status != 200) return tl::unexpected(reason_of_status(answer->response->status));
-  std::vector<PublicKey> keys;
-  const auto read = read_listed_texts(answer->response->body, key, kKeysMax, [&keys](std::string_view text) {
-    const auto parsed = parse_public_key(text);
-    if (parsed) keys.push_back(*parsed);
-    return parsed.has_value();
-  });
-  if (read) return keys;
-  return tl::unexpected(read.error().message == kNotWholeJson ? Reason::kNotJson : Reason::kBadAnswer);
-}
-
 // What a failure says of the validator client itself: an error of its API or a silence is no proof, from one place,
 // that it is down; a refusal of our token comes from a live one.
 Grade grade_of(Reason keystores) {
@@ -54,25 +37,27 @@ std::optional<std::uint64_t> ListedKeys::elsewhere(const std::string& node, cons
 
 std::vector<Question> KeymanagerObserver::questions(core::SteadyTime) {
   std::vector<Question> result;
-  const auto add = [&](const char* name, const char* path) {
+  const auto add = [&](const char* name, const char* path, const char* field) {
     Question question;
+    const auto reader = std::make_shared<KeyListReader>(field, kBodyBytesMax);
+    readers_[name] = reader;
+    question.request.on_body = [reader](std::string_view piece) { return reader->feed(piece); };
     question.name = name;
     question.request.url = join_url(config_.keymanager->url, path);
     question.request.headers.emplace_back("Accept", "application/json");
-    question.request.body_limit = kBodyBytesMax;
     question.request.tls.ca_file = config_.keymanager->ca_file.path;
     question.request.credentials.token_file = config_.keymanager->token_file.path;
     result.push_back(std::move(question));
   };
-  add("keystores", "/eth/v1/keystores");
-  add("remotekeys", "/eth/v1/remotekeys");
+  add("keystores", "/eth/v1/keystores", "validating_pubkey");
+  add("remotekeys", "/eth/v1/remotekeys", "pubkey");
   return result;
 }
 
 std::string KeymanagerObserver::judge(const Answers& answers, core::SteadyTime) {
   GaugeText text("watchkeeper_keymanager_");
-  auto local = keys_of(answers, "keystores", "validating_pubkey");
-  auto remote = keys_of(answers, "remotekeys", "pubkey");
+  auto local = readers_["keystores"]->finish(find(answers, "keystores"));
+  auto remote = readers_["remotekeys"]->finish(find(answers, "remotekeys"));
   // A client without remote keys has no such endpoint.
   if (!remote && remote.error() == Reason::kNotOffered) remote = std::vector<PublicKey>();
   if (local) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/staking/key_list_reader.h"
 #include "collector/staking/node_observer.h"
 #include "collector/staking/staking_config.h"
 
@@ -54,6 +55,7 @@ class KeymanagerObserver final : public NodeObserver {
   void write_expected(GaugeText& text, const std::vector<PublicKey>& keys) const;
 
   ValidatorClientConfig config_;
+  std::map<std::string, std::shared_ptr<KeyListReader>> readers_;  // of this round
   std::shared_ptr<ListedKeys> listed_;
   std::shared_ptr<const ExpectedKeys> expected_;
 };

@@ -80,49 +80,23 @@ void write_watermark(GaugeText& text, const Answers& answers) {
 
 }  // namespace
 
-core::Result<std::vector<PublicKey>> read_public_keys(std::string_view text) {
-  std::vector<PublicKey> keys;
-  const auto skip_blanks = [&text] { text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size())); };
-  const auto take = [&text, &skip_blanks](char c) {
-    skip_blanks();
-    if (!text.starts_with(c)) return false;
-    text.remove_prefix(1);
-    return true;
-  };
-  const auto bad = [](const char* what) { return core::fail(core::Errc::kInvalid, "{}", what); };
-  if (!take('[')) return bad("expected a list");
-  bool more = !take(']');
-  while (more) {
-    if (!take('"')) return bad("expected a text");
-    const std::size_t end = text.find('"');
-    const auto key = end == std::string_view::npos ? std::nullopt : parse_public_key(text.substr(0, end));
-    if (!key) return bad("expected a public key");
-    if (keys.size() >= kKeysMax) return bad("too many keys");
-    keys.push_back(*key);
-    text.remove_prefix(end + 1);
-    more = take(',');
-    if (!more && !take(']')) return bad(kNotWholeJson.data());
-  }
-  skip_blanks();
-  if (!text.empty()) return bad(kNotWholeJson.data());
-  return keys;
-}
-
 std::vector<Question> SignerObserver::questions(core::SteadyTime) {
   std::vector<Question> result;
-  const auto add = [&](const char* name, const char* path, std::uint64_t limit) {
+  const auto add = [&](const char* name, const char* path) {
     Question question;
     question.name = name;
     question.request.url = join_url(config_.url, path);
-    question.request.body_limit = limit;
+    question.request.body_limit = kBodyBytesMax;
     if (config_.http_config) authorise(question, *config_.http_config);
     question.request.follow_redirects = false;
     result.push_back(std::move(question));
   };
-  add("upcheck", "/upcheck", kBodyBytesMax);
-  add("healthcheck", "/healthcheck", kBodyBytesMax);
-  add("watermark", "/api/v1/eth2/highWatermark", kBodyBytesMax);
-  add("keys", "/api/v1/eth2/publicKeys", kKeysBytesMax);
+  add("upcheck", "/upcheck");
+  add("healthcheck", "/healthcheck");
+  add("watermark", "/api/v1/eth2/highWatermark");
+  add("keys", "/api/v1/eth2/publicKeys");
+  reader_ = std::make_shared<KeyListReader>("", kKeysBytesMax);
+  result.back().request.on_body = [reader = reader_](std::string_view piece) { return reader->feed(piece); };
   return result;
 }
 
@@ -138,10 +112,7 @@ std::string SignerObserver::judge(const Answers& answers, core::SteadyTime) {
 }
 
 void SignerObserver::write_keys(GaugeText& text, const Answers& answers) const {
-  const Answer* answer = find(answers, "keys");
-  const bool answered = answer != nullptr && answer->response && answer->response->status == 200;
-  auto keys = answered ? read_public_keys(answer->response->body)
-                       : core::Result<std::vector<PublicKey>>(core::fail(core::Errc::kUnavailable, "no list"));
+  auto keys = reader_->finish(find(answers, "keys"));
   text.flag("keys_known", "1 if the signer told all of its keys.", keys.has_value());
   if (!keys) return;
   std::ranges::sort(*keys);

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "collector/staking/key_list_reader.h"
 #include "collector/staking/keymanager_observer.h"
 #include "collector/staking/node_observer.h"
 #include "collector/staking/signing_config.h"
@@ -25,10 +26,8 @@ class SignerObserver final : public NodeObserver {
   void write_keys(GaugeText& text, const Answers& answers) const;
 
   SignerConfig config_;
+  std::shared_ptr<KeyListReader> reader_;  // of this round
   std::shared_ptr<const ExpectedKeys> expected_;
 };
-
-// A JSON list of texts, each a public key: ["0x..", ..]. kInvalid for anything else, or more than kKeysMax.
-core::Result<std::vector<PublicKey>> read_public_keys(std::string_view text);
 
 }  // namespace collector::staking
