@@ -20,6 +20,8 @@ constexpr auto kTickIdle = std::chrono::seconds(5);
 constexpr auto kStopLookEvery = std::chrono::seconds(5);
 // A scheduled drill that was refused is tried again after this.
 constexpr core::Duration kTryAgain = std::chrono::minutes(10);
+// Of alerts that a former process marked.
+constexpr core::Duration kMarksLast = std::chrono::hours(24);
 // A commit takes milliseconds; a disk that takes longer is as good as none for whoever waits.
 constexpr auto kAnswerWithin = std::chrono::seconds(10);
 
@@ -56,7 +58,10 @@ Result<std::unique_ptr<DrillRunner>> DrillRunner::open(DrillPlanPtr plan, std::u
                                                        Dependencies dependencies) {
   std::unique_ptr<DrillRunner> runner(new DrillRunner(std::move(plan), std::move(store), std::move(dependencies)));
   if (auto started = runner->engine_.start(); !started) return fail(started.error());
-  for (const RunPtr& run : runner->engine_.history()) runner->with_.marks.restore(*run);
+  for (const RunPtr& run : runner->engine_.history()) {
+    // A record of a run that was cut short does not say when its alerts were over.
+    if (runner->opened_ - run->created < kMarksLast) runner->with_.marks.restore(*run);
+  }
   if (runner->engine_.current()) runner->with_.marks.restore(*runner->engine_.current());
   DrillRunner* const self = runner.get();
   self->carry_out(self->engine_.take_effects());

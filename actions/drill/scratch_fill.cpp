@@ -86,6 +86,9 @@ std::vector<std::string> objections_to_fill(const FillFault& fault, const Drilla
   if (same_file_system(status, data_folder)) {
     objections.push_back(fmt::format("{} is on the file system of the agent's data", folder));
   }
+  if (::access(real.c_str(), W_OK | X_OK) != 0) {
+    objections.push_back(fmt::format("{} cannot be written: {}", folder, std::strerror(errno)));
+  }
   if (fs::exists(fs::symlink_status(real / kFillFile, error))) {
     objections.push_back(fmt::format("{} has a {} already", folder, kFillFile));
   }
