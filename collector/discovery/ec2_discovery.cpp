@@ -138,7 +138,7 @@ class Ec2Discovery final : public Discovery {
     // A round that still goes on is finished first; its timeouts bound it.
     if (std::exchange(busy_, true)) return;
     client_.identity().region([this](Result<std::string> region) {
-      if (!region) return fail(region.error());
+      if (!region) return fail(region.error().with_context("EC2 SD configuration requires a region"));
       group_ = {.source = *region, .targets = {}, .labels = {}};
       around_.region = *region;
       around_.port = config_.port;

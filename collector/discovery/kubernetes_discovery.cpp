@@ -17,7 +17,7 @@ namespace {
 
 using core::Errc;
 using core::Result;
-using kubernetes::Api;
+using core::kubernetes::ApiServer;
 using kubernetes::Event;
 using kubernetes::EventType;
 using kubernetes::Object;
@@ -55,27 +55,13 @@ Result<std::string> expanded(const std::string& text, const Context& context) {
   return result;
 }
 
-Result<Api> find_api(const KubernetesConfig& config, const Context& context, const std::string& service_account) {
+Result<ApiServer> find_api(const KubernetesConfig& config, const Context& context, const std::string& service_account) {
   if (!config.api_server.empty()) {
     std::string url = config.api_server;
     while (url.ends_with('/')) url.pop_back();
-    return Api{std::move(url), config.http};
+    return ApiServer{std::move(url), config.http};
   }
-  const std::string host = context.environment("KUBERNETES_SERVICE_HOST");
-  const std::string port = context.environment("KUBERNETES_SERVICE_PORT");
-  if (host.empty() || port.empty()) {
-    return core::fail(Errc::kFailed,
-                      "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT "
-                      "must be defined");
-  }
-  Api api;
-  api.url = host.find(':') == std::string::npos ? fmt::format("https://{}:{}", host, port)
-                                                : fmt::format("https://[{}]:{}", host, port);
-  core::net::AuthorizationConfig token;
-  token.credentials_file.path = service_account + "/token";
-  api.http.authorization = std::move(token);
-  api.http.tls_config.ca_file.path = service_account + "/ca.crt";
-  return api;
+  return core::kubernetes::in_cluster(context.environment, service_account);
 }
 
 Result<std::set<std::string>> find_namespaces(const KubernetesConfig& config, const std::string& service_account) {
@@ -170,7 +156,7 @@ class KubernetesDiscovery final : public Discovery {
     return {};
   }
 
-  void watch(const Api& api, kubernetes::Resource resource, const std::string& name_space) {
+  void watch(const ApiServer& api, kubernetes::Resource resource, const std::string& name_space) {
     const KubernetesRole kind = resource.kind;
     resource.path = path_of(kind, name_space);
     ++lists_missing_;

@@ -7,6 +7,7 @@
 
 #include "collector/discovery/discovery.h"
 #include "core/config/table.h"
+#include "core/kubernetes/api_server.h"
 #include "core/net/http_client_config.h"
 
 namespace collector::discovery {
@@ -51,13 +52,11 @@ struct KubernetesConfig {
   static const core::config::Table<KubernetesConfig>& fields();
 };
 
-// Where a pod finds what proves who it is: token, ca.crt and namespace.
-inline constexpr const char* kServiceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
-
 // Lists and then watches the objects. Nothing is told before every list is complete; while the API server is away, what
 // was known stays.
-std::unique_ptr<Discovery> make_kubernetes_discovery(const KubernetesConfig& config, const Context& context, Sink& sink,
-                                                     const std::string& service_account = kServiceAccountFolder);
+std::unique_ptr<Discovery> make_kubernetes_discovery(
+    const KubernetesConfig& config, const Context& context, Sink& sink,
+    const std::string& service_account = core::kubernetes::kServiceAccountFolder);
 
 }  // namespace collector::discovery
 

@@ -36,7 +36,7 @@ constexpr int kGone = 410;
 
 }  // namespace
 
-Watch::Watch(const Context& context, Api api, Resource resource, Listener listener)
+Watch::Watch(const Context& context, core::kubernetes::ApiServer api, Resource resource, Listener listener)
     : context_(context),
       api_(std::move(api)),
       resource_(std::move(resource)),

@@ -9,16 +9,10 @@
 
 #include "collector/discovery/discovery.h"
 #include "collector/discovery/kubernetes_objects.h"
+#include "core/kubernetes/api_server.h"
 #include "core/net/http_client.h"
-#include "core/net/http_client_config.h"
 
 namespace collector::discovery::kubernetes {
-
-// How the API server is reached.
-struct Api {
-  std::string url;  // without a slash at the end
-  core::net::HttpClientConfig http;
-};
 
 // What is watched.
 struct Resource {
@@ -41,7 +35,7 @@ class Watch {
     std::function<void(const core::Error&)> failed;
   };
 
-  Watch(const Context& context, Api api, Resource resource, Listener listener);
+  Watch(const Context& context, core::kubernetes::ApiServer api, Resource resource, Listener listener);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
@@ -63,7 +57,7 @@ class Watch {
   core::Error error_of(const core::net::Response& response) const;
 
   const Context& context_;
-  const Api api_;
+  const core::kubernetes::ApiServer api_;
   const Resource resource_;
   const Listener listener_;
   std::minstd_rand random_;  // spreads retries and the lives of watches

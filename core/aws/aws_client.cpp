@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/aws/aws_client.h"
 
+#include <algorithm>
+
 #include "core/net/url.h"
 
 namespace core::aws {
@@ -8,6 +10,11 @@ namespace {
 
 constexpr std::uint64_t kAnswerBytesMax = 64 << 20;
 constexpr Duration kCallTimeout = std::chrono::seconds(60);
+constexpr std::size_t kMessageBytesMax = 500;
+
+// EC2's and Auto Scaling's words for it.
+constexpr std::string_view kLaterCodes[] = {"RequestLimitExceeded", "Throttling",         "ThrottlingException",
+                                            "RequestThrottled",     "ResourceContention", "ScalingActivityInProgress"};
 
 }  // namespace
 
@@ -23,25 +30,52 @@ std::string service_url(const std::string& service, const std::string& region) {
   return fmt::format("https://{}.{}.amazonaws.com{}/", service, region, region.starts_with("cn-") ? ".cn" : "");
 }
 
-Result<XmlElement> read_answer(const Result<net::Response>& response) {
+std::string AwsRefusal::to_string() const { return code.empty() ? message : fmt::format("{}: {}", code, message); }
+
+bool AwsRefusal::says_later() const { return std::ranges::find(kLaterCodes, code) != std::end(kLaterCodes); }
+
+Result<AwsAnswer> read_reply(const Result<net::Response>& response) {
   if (!response) return fail(response.error());
   auto root = parse_xml(response->body);
-  if (response->status == 200) return root;
+  if (response->status == 200) {
+    if (!root) return fail(root.error());
+    return AwsAnswer{std::move(*root), std::nullopt};
+  }
+  AwsRefusal refusal{response->status, "", ""};
   if (root) {
     // EC2 answers Response/Errors/Error, the other services ErrorResponse/Error.
     const XmlElement* error = root->find("Errors/Error");
     if (error == nullptr) error = root->find("Error");
     if (error != nullptr) {
-      return fail(Errc::kUnavailable, "{}: {}", error->text_of("Code"), error->text_of("Message"));
+      refusal.code = error->text_of("Code");
+      const std::string_view message = error->text_of("Message");
+      refusal.message = message.substr(0, std::min(message.find('\n'), kMessageBytesMax));
+      return AwsAnswer{{}, std::move(refusal)};
     }
   }
-  return fail(Errc::kUnavailable, "server returned HTTP status {} {}", response->status, response->reason);
+  refusal.message = fmt::format("server returned HTTP status {} {}", response->status, response->reason);
+  return AwsAnswer{{}, std::move(refusal)};
+}
+
+Result<XmlElement> read_answer(const Result<net::Response>& response) {
+  Result<AwsAnswer> reply = read_reply(response);
+  if (!reply) return fail(reply.error());
+  if (reply->refusal) return fail(Errc::kUnavailable, "{}", reply->refusal->to_string());
+  return std::move(reply->root);
 }
 
 AwsClient::AwsClient(const AwsContext& context, AwsOptions options, std::string service)
     : context_(context), options_(std::move(options)), service_(std::move(service)), identity_(context_, options_) {}
 
 void AwsClient::call(AwsParameters parameters, std::function<void(Result<XmlElement>)> done) {
+  ask(std::move(parameters), [done = std::move(done)](Result<AwsAnswer> answer) {
+    if (!answer) return done(fail(answer.error()));
+    if (answer->refusal) return done(fail(Errc::kUnavailable, "{}", answer->refusal->to_string()));
+    done(std::move(answer->root));
+  });
+}
+
+void AwsClient::ask(AwsParameters parameters, std::function<void(Result<AwsAnswer>)> done) {
   const std::weak_ptr<int> alive = alive_;
   identity_.region(
       [this, alive, parameters = std::move(parameters), done = std::move(done)](Result<std::string> region) {
@@ -56,7 +90,7 @@ void AwsClient::call(AwsParameters parameters, std::function<void(Result<XmlElem
 }
 
 void AwsClient::send(const std::string& region, const AwsKeys& keys, const AwsParameters& parameters,
-                     std::function<void(Result<XmlElement>)> done) {
+                     std::function<void(Result<AwsAnswer>)> done) {
   net::Request request;
   request.method = "POST";
   request.url = options_.endpoint.empty() ? service_url(service_, region) : options_.endpoint;
@@ -74,9 +108,9 @@ void AwsClient::send(const std::string& region, const AwsKeys& keys, const AwsPa
   context_.http.send(std::move(request), [this, alive = std::weak_ptr(alive_),
                                           done = std::move(done)](Result<net::Response> response) {
     if (alive.expired()) return;
-    auto answer = read_answer(response);
+    Result<AwsAnswer> answer = read_reply(response);
     // Keys that were rotated or taken away are looked for anew.
-    if (!answer && response && (response->status == 401 || response->status == 403 || response->status == 400)) {
+    if (answer && answer->refusal && answer->refusal->status >= 400 && answer->refusal->status <= 403) {
       identity_.forget_keys();
     }
     done(std::move(answer));

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +20,9 @@ namespace core::aws {
 // Whose account, and where. What is empty is looked for as AWS's own tools do.
 struct AwsOptions {
   std::string region;
-  std::string endpoint;  // of the service, instead of the region's own
-  std::string profile;   // of the shared files
+  std::string endpoint;                          // of the service, instead of the region's own
+  std::map<std::string, std::string> endpoints;  // the same by service, for one who calls several
+  std::string profile;                           // of the shared files
   std::string access_key;
   std::string secret_key;
   std::string role_arn;  // taken on with the credentials found
@@ -66,6 +69,22 @@ class AwsIdentity {
 
 using AwsParameters = std::vector<std::pair<std::string, std::string>>;
 
+// What a service said no with.
+struct AwsRefusal {
+  int status = 0;       // of HTTP
+  std::string code;     // Throttling, DryRunOperation, ...; empty: it gave none
+  std::string message;  // its first line: what follows may hold the request's headers
+
+  std::string to_string() const;
+  // It did nothing, and may do it later: too many calls, or something else is under way.
+  bool says_later() const;
+};
+
+struct AwsAnswer {
+  XmlElement root;
+  std::optional<AwsRefusal> refusal;
+};
+
 // Calls of the Query protocol (EC2, STS, Auto Scaling): a signed form out, XML in.
 //
 // Thread safety: as AwsIdentity. Destroying it drops what is under way without calling back.
@@ -73,13 +92,15 @@ class AwsClient {
  public:
   AwsClient(const AwsContext& context, AwsOptions options, std::string service);
 
+  // An error: there is no complete answer.
+  void ask(AwsParameters parameters, std::function<void(Result<AwsAnswer>)> done);
   // The root element of the answer. The error of a refusal is "CODE: MESSAGE".
   void call(AwsParameters parameters, std::function<void(Result<XmlElement>)> done);
   AwsIdentity& identity() { return identity_; }
 
  private:
   void send(const std::string& region, const AwsKeys& keys, const AwsParameters& parameters,
-            std::function<void(Result<XmlElement>)> done);
+            std::function<void(Result<AwsAnswer>)> done);
 
   AwsContext context_;
   AwsOptions options_;
@@ -91,6 +112,7 @@ class AwsClient {
 // A form as the Query protocol has it, and the URL of a region's service.
 std::string encode_form(const AwsParameters& parameters);
 std::string service_url(const std::string& service, const std::string& region);
+Result<AwsAnswer> read_reply(const Result<net::Response>& response);
 // The XML of a 200 answer; else what it says is wrong.
 Result<XmlElement> read_answer(const Result<net::Response>& response);
 

@@ -82,7 +82,7 @@ class AwsIdentity::State : public std::enable_shared_from_this<State> {
     if (!region_.empty()) return done(region_);
     metadata("placement/region", [self = shared_from_this(), done](Result<std::string> text) {
       if (!text) {
-        return done(fail(Errc::kFailed, "EC2 SD configuration requires a region: {}", text.error().message));
+        return done(fail(Errc::kFailed, "no AWS region is configured: {}", text.error().message));
       }
       self->region_ = *text;
       done(self->region_);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/kubernetes/api_server.h"
+
+namespace core::kubernetes {
+
+Result<ApiServer> in_cluster(const std::function<std::string(const char*)>& environment,
+                             const std::string& service_account) {
+  const std::string host = environment("KUBERNETES_SERVICE_HOST");
+  const std::string port = environment("KUBERNETES_SERVICE_PORT");
+  if (host.empty() || port.empty()) {
+    return fail(Errc::kFailed,
+                "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT "
+                "must be defined");
+  }
+  ApiServer server;
+  server.url = host.find(':') == std::string::npos ? fmt::format("https://{}:{}", host, port)
+                                                   : fmt::format("https://[{}]:{}", host, port);
+  net::AuthorizationConfig token;
+  token.credentials_file.path = service_account + "/token";
+  server.http.authorization = std::move(token);
+  server.http.tls_config.ca_file.path = service_account + "/ca.crt";
+  return server;
+}
+
+}  // namespace core::kubernetes

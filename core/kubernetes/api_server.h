@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/net/http_client_config.h"
+#include "core/result.h"
+
+namespace core::kubernetes {
+
+// Where a pod finds what proves who it is: token, ca.crt and namespace.
+inline constexpr const char* kServiceAccountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+// How the API server is reached.
+struct ApiServer {
+  std::string url;  // without a slash at the end
+  net::HttpClientConfig http;
+};
+
+// The API server of the cluster that the agent runs in, with its service account; the token is read again for every
+// request, since it is rotated. kFailed outside of a cluster.
+Result<ApiServer> in_cluster(const std::function<std::string(const char*)>& environment,
+                             const std::string& service_account = kServiceAccountFolder);
+
+}  // namespace core::kubernetes
