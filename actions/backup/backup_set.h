@@ -53,13 +53,17 @@ struct BackupStats {
   std::atomic<std::uint64_t> check_failures{0};
 };
 
-// Who takes a backup by its name: the seam for remediation steps.
+// Who takes a backup, or tries its restore, by its name: the seam for remediation steps.
 class BackupTaker {
  public:
   virtual ~BackupTaker() = default;
   // Blocks until it is done. A backup that failed is a Record with its error; kNotFound: there is no such backup;
   // kUnavailable: its start could not be recorded, so it was not taken.
   virtual core::Result<Record> take(const std::string& name, const std::string& trigger, std::stop_token stop) = 0;
+  // Restores the last good snapshot into a scratch folder and looks at it, or checks the repository. Blocks; one that
+  // failed is a Verification with its error; kNotFound: no such backup.
+  virtual core::Result<Verification> verify(const std::string& name, VerificationKind kind, const std::string& trigger,
+                                            std::stop_token stop) = 0;
 };
 
 // The configured backups: takes them, when due or when asked, and knows how fresh each is.
@@ -80,10 +84,8 @@ class BackupSet final : public BackupTaker {
                                                        const core::Clock& clock);
 
   core::Result<Record> take(const std::string& name, const std::string& trigger, std::stop_token stop) override;
-  // Restores the last good snapshot into a scratch folder and looks at it, or checks the repository. Blocks; one that
-  // failed is a Verification with its error; kNotFound: no such backup.
   core::Result<Verification> verify(const std::string& name, VerificationKind kind, const std::string& trigger,
-                                    std::stop_token stop);
+                                    std::stop_token stop) override;
   // Takes what is due now, one after another, then verifies what is due.
   void take_due(std::stop_token stop);
   std::vector<Status> status() const;

@@ -22,6 +22,7 @@ struct VaultRaftConfig {
   core::config::FilePath ca_file;  // empty: the system's authorities
   std::string server_name;         // verified instead of the URL's host
 
+  bool operator==(const VaultRaftConfig&) const = default;
   static const core::config::Table<VaultRaftConfig>& fields();
 };
 
