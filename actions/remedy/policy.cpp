@@ -87,8 +87,10 @@ class References {
 
  private:
   const std::string* unknown_backup(const Step& step) const {
-    const auto* wanted = std::get_if<BackupStep>(&step.action);
-    if (wanted != nullptr && named(backups_, wanted->backup) == nullptr) return &wanted->backup;
+    const auto* taken = std::get_if<BackupStep>(&step.action);
+    const auto* tried = std::get_if<RestoreDrillStep>(&step.action);
+    const std::string* wanted = taken != nullptr ? &taken->backup : tried != nullptr ? &tried->backup : nullptr;
+    if (wanted != nullptr && named(backups_, *wanted) == nullptr) return wanted;
     for (const Step& undo : step.rollback) {
       if (const auto* name = unknown_backup(undo)) return name;
     }

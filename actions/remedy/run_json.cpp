@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actions/remedy/run.h"
+#include "actions/remedy/step_json.h"
 #include "core/time/duration.h"
 
 namespace actions::remedy {
@@ -27,41 +28,7 @@ json labels_json(const core::ring::Labels& labels) {
   return object;
 }
 
-json step_json(const Step& step) {
-  json value = {{"kind", step.kind()},
-                {"description", step.to_string()},
-                {"repeat", to_string(step.repeat())},
-                {"repeatable", step.repeat() == Repeat::kIdempotent}};
-  if (const auto* backup = std::get_if<BackupStep>(&step.action)) value["backup"] = backup->backup;
-  if (const auto* exec = std::get_if<ExecStep>(&step.action)) {
-    value["argv"] = exec->argv;
-    value["timeout_ms"] = exec->timeout.count();
-    value["output_limit_bytes"] = exec->output_limit.bytes;
-    if (!exec->check.empty()) value["check"] = exec->check;
-  }
-  if (const auto* http = std::get_if<HttpStep>(&step.action)) {
-    value["method"] = http->method;
-    value["url"] = http->url;
-    value["headers"] = http->headers;
-    value["body"] = http->body;
-    value["expect_status"] = http->expect_status;
-    value["timeout_ms"] = http->timeout.count();
-    value["bearer_token_file"] = http->bearer_token_file.path;
-    value["ca_file"] = http->ca_file.path;
-  }
-  if (const auto* systemd = std::get_if<SystemdStep>(&step.action)) {
-    value["unit"] = systemd->unit;
-    value["action"] = core::config::Codec<UnitAction>::print(systemd->action);
-    value["timeout_ms"] = systemd->timeout.count();
-  }
-  if (const auto* wait = std::get_if<WaitStep>(&step.action)) value["wait_ms"] = wait->time.count();
-  if (const auto* notify = std::get_if<NotifyStep>(&step.action)) value["text"] = notify->text;
-  if (!step.rollback.empty()) {
-    value["rollback"] = json::array();
-    for (const Step& undo : step.rollback) value["rollback"].push_back(step_json(undo));
-  }
-  return value;
-}
+json step_json(const Step& step) { return json::parse(step_json_text(step)); }
 
 json step_run_json(const StepRun& step) {
   json value = step_json(step.step);
@@ -84,66 +51,11 @@ std::optional<WallTime> time_at(const json& object, const char* key) {
   return *time;
 }
 
-core::Millis millis_at(const json& object, const char* key) { return core::Millis(object.at(key).get<std::int64_t>()); }
-
-HttpStep read_http(const json& object) {
-  HttpStep http;
-  http.method = object.at("method");
-  http.url = object.at("url");
-  http.headers = object.at("headers").get<std::map<std::string, std::string>>();
-  http.body = object.at("body");
-  http.expect_status = object.at("expect_status").get<std::vector<std::uint16_t>>();
-  http.timeout = millis_at(object, "timeout_ms");
-  http.repeatable = object.at("repeatable").get<bool>();
-  http.bearer_token_file.path = object.at("bearer_token_file");
-  http.ca_file.path = object.at("ca_file");
-  return http;
-}
-
-SystemdStep read_systemd(const json& object) {
-  SystemdStep systemd;
-  systemd.unit = object.at("unit");
-  systemd.timeout = millis_at(object, "timeout_ms");
-  const std::string action = object.at("action");
-  for (const auto& each : kUnitActionNames) {
-    if (each.name == action) systemd.action = each.value;
-  }
-  return systemd;
-}
-
-Step read_step(const json& object) {
-  Step step;
-  const std::string kind = object.at("kind");
-  if (kind == "backup") {
-    step.action = BackupStep{object.at("backup")};
-  } else if (kind == "exec") {
-    ExecStep exec;
-    exec.argv = object.at("argv").get<std::vector<std::string>>();
-    exec.timeout = millis_at(object, "timeout_ms");
-    exec.output_limit.bytes = object.at("output_limit_bytes");
-    exec.repeatable = object.at("repeatable");
-    exec.check = object.value("check", std::vector<std::string>());
-    step.action = std::move(exec);
-  } else if (kind == "http") {
-    step.action = read_http(object);
-  } else if (kind == "systemd") {
-    step.action = read_systemd(object);
-  } else if (kind == "wait") {
-    step.action = WaitStep{millis_at(object, "wait_ms")};
-  } else if (kind == "notify") {
-    step.action = NotifyStep{object.at("text")};
-  } else {
-    throw std::invalid_argument("unknown step kind " + kind);
-  }
-  if (const auto rollback = object.find("rollback"); rollback != object.end()) {
-    for (const json& undo : *rollback) step.rollback.push_back(read_step(undo));
-  }
-  return step;
-}
-
 StepRun read_step_run(const json& object) {
   StepRun step;
-  step.step = read_step(object);
+  Result<Step> read = step_from_json_text(object.dump());
+  if (!read) throw std::invalid_argument(read.error().message);
+  step.step = std::move(*read);
   const std::optional<StepState> state = step_state_from(object.at("state").get<std::string>());
   if (!state) throw std::invalid_argument("unknown step state");
   step.state = *state;

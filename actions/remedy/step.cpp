@@ -2,6 +2,9 @@
 #include "actions/remedy/step.h"
 
 #include <algorithm>
+#include <utility>
+
+#include <fmt/ranges.h>
 
 #include "core/time/duration.h"
 #include "rules/template/template.h"
@@ -13,6 +16,18 @@ using core::Errc;
 using core::fail;
 using core::Result;
 using core::ring::Labels;
+
+// In the order of StepAction.
+constexpr std::string_view kKinds[] = {"backup", "exec", "http",       "systemd", "wait",
+                                       "notify", "aws",  "kubernetes", "vault",   "restore-drill"};
+static_assert(std::size(kKinds) == std::variant_size_v<StepAction>);
+
+template <std::size_t... kIndex>
+std::optional<StepAction> action_named(std::string_view kind, std::index_sequence<kIndex...>) {
+  std::optional<StepAction> action;
+  ((kind == kKinds[kIndex] ? static_cast<void>(action.emplace(std::in_place_index<kIndex>)) : void()), ...);
+  return action;
+}
 
 // A word of a template action, with the character before it.
 struct Word {
@@ -93,6 +108,14 @@ Result<std::string> expand_word(const std::string& text, const Labels& alert) {
   return expanded;
 }
 
+template <class Words, class Change>
+Result<void> each_word(const Words& words, const Change& change) {
+  for (auto* word : words) {
+    if (auto done = change(*word, true); !done) return done;
+  }
+  return {};
+}
+
 // Applies `expand` to every text of a step that may be a template; `word` tells which kind it is.
 template <class StepType, class Change>
 Result<void> each_template(StepType& step, const Change& change) {
@@ -113,7 +136,21 @@ Result<void> each_template(StepType& step, const Change& change) {
     return one(systemd->unit, true);
   } else if (auto* notify = std::get_if<NotifyStep>(&step.action)) {
     return one(notify->text, false);
+  } else if (auto* aws = std::get_if<AwsStep>(&step.action)) {
+    return each_word(aws->words(), change);
+  } else if (auto* kubernetes = std::get_if<KubernetesStep>(&step.action)) {
+    return each_word(kubernetes->words(), change);
+  } else if (auto* vault = std::get_if<VaultStep>(&step.action)) {
+    return each_word(vault->words(), change);
   }
+  return {};
+}
+
+// Whether what a label became is what the service takes.
+Result<void> check_rendered(const Step& step) {
+  if (const auto* aws = std::get_if<AwsStep>(&step.action)) return aws->check_words();
+  if (const auto* kubernetes = std::get_if<KubernetesStep>(&step.action)) return kubernetes->check_words();
+  if (const auto* vault = std::get_if<VaultStep>(&step.action)) return vault->check_words();
   return {};
 }
 
@@ -153,14 +190,19 @@ Repeat Step::repeat() const {
     // Starting what runs and stopping what is stopped does nothing; a second restart is a second outage.
     return systemd->action == UnitAction::kRestart ? Repeat::kVerifiable : Repeat::kIdempotent;
   }
+  if (const auto* aws = std::get_if<AwsStep>(&action)) return aws->repeat();
+  if (const auto* kubernetes = std::get_if<KubernetesStep>(&action)) return kubernetes->repeat();
+  if (const auto* vault = std::get_if<VaultStep>(&action)) return vault->repeat();
   return Repeat::kIdempotent;
 }
 
-std::string_view Step::kind() const {
-  static constexpr std::string_view kKinds[] = {"backup", "exec", "http", "systemd", "wait", "notify"};
-  static_assert(std::size(kKinds) == std::variant_size_v<decltype(Step::action)>);
-  return kKinds[action.index()];
+std::string_view Step::kind() const { return kKinds[action.index()]; }
+
+std::optional<StepAction> empty_action(std::string_view kind) {
+  return action_named(kind, std::make_index_sequence<std::size(kKinds)>());
 }
+
+std::string kinds_of_steps() { return fmt::format("{}", fmt::join(kKinds, ", ")); }
 
 std::string Step::to_string() const {
   std::string text(kind());
@@ -171,6 +213,10 @@ std::string Step::to_string() const {
     return text + " " + core::config::Codec<UnitAction>::print(systemd->action) + " " + systemd->unit;
   }
   if (const auto* wait = std::get_if<WaitStep>(&action)) return text + " " + core::format_duration(wait->time);
+  if (const auto* aws = std::get_if<AwsStep>(&action)) return text + " " + aws->to_string();
+  if (const auto* kubernetes = std::get_if<KubernetesStep>(&action)) return text + " " + kubernetes->to_string();
+  if (const auto* vault = std::get_if<VaultStep>(&action)) return text + " " + vault->to_string();
+  if (const auto* drill = std::get_if<RestoreDrillStep>(&action)) return text + " " + drill->backup;
   return text + " " + core::ring::go_quote(std::get<NotifyStep>(action).text);
 }
 
@@ -183,6 +229,7 @@ Result<Step> render(const Step& step, const Labels& alert) {
     return {};
   });
   if (!done) return fail(done.error());
+  if (auto right = check_rendered(rendered); !right) return fail(right.error());
   for (Step& undo : rendered.rollback) {
     Result<Step> each = render(undo, alert);
     if (!each) return each;

@@ -10,6 +10,9 @@
 #include <variant>
 #include <vector>
 
+#include "actions/remedy/aws_step.h"
+#include "actions/remedy/kubernetes_step.h"
+#include "actions/remedy/vault_step.h"
 #include "core/config/codec.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -31,6 +34,12 @@ std::string_view to_string(Repeat repeat);
 struct BackupStep {
   std::string backup = {};
   bool operator==(const BackupStep&) const = default;
+};
+
+// Restores the newest snapshot of that backup into a scratch folder and looks at it. Another one does no harm.
+struct RestoreDrillStep {
+  std::string backup = {};
+  bool operator==(const RestoreDrillStep&) const = default;
 };
 
 // Runs a program, never a shell. It learns of the alert from its arguments, which may be templates, and from its
@@ -90,11 +99,19 @@ struct NotifyStep {
   bool operator==(const NotifyStep&) const = default;
 };
 
+using StepAction = std::variant<BackupStep, ExecStep, HttpStep, SystemdStep, WaitStep, NotifyStep, AwsStep,
+                                KubernetesStep, VaultStep, RestoreDrillStep>;
+
+// The kind's default, by its name in the configuration; none if there is no such kind.
+std::optional<StepAction> empty_action(std::string_view kind);
+// The names of all kinds, for messages: "backup, exec, ...".
+std::string kinds_of_steps();
+
 // One step of a plan: a map with one key, the kind; and perhaps what undoes it.
 //
 // Thread safety: a value.
 struct Step {
-  std::variant<BackupStep, ExecStep, HttpStep, SystemdStep, WaitStep, NotifyStep> action;
+  StepAction action;
   std::vector<Step> rollback;  // in order; they have none of their own
 
   Repeat repeat() const;

@@ -103,12 +103,16 @@ const Table<SystemdStep>& SystemdStep::fields() {
 
 namespace core::config {
 
+using actions::remedy::AwsStep;
 using actions::remedy::BackupStep;
 using actions::remedy::ExecStep;
 using actions::remedy::HttpStep;
+using actions::remedy::KubernetesStep;
 using actions::remedy::NotifyStep;
+using actions::remedy::RestoreDrillStep;
 using actions::remedy::Step;
 using actions::remedy::SystemdStep;
+using actions::remedy::VaultStep;
 using actions::remedy::WaitStep;
 
 namespace {
@@ -133,6 +137,11 @@ Result<Step> read_action(const Entry& entry) {
       return Step{BackupStep{std::move(name)}, {}};
     });
   }
+  if (kind == "restore-drill") {
+    return read_text(value, kind, "the name of a backup").map([](std::string name) {
+      return Step{RestoreDrillStep{std::move(name)}, {}};
+    });
+  }
   if (kind == "notify") {
     return read_text(value, kind, "a text").map([](std::string text) { return Step{NotifyStep{std::move(text)}, {}}; });
   }
@@ -147,13 +156,15 @@ Result<Step> read_action(const Entry& entry) {
   if (kind == "exec") return read_kind<ExecStep>(value);
   if (kind == "http") return read_kind<HttpStep>(value);
   if (kind == "systemd") return read_kind<SystemdStep>(value);
-  for (const std::string_view later : {"kubernetes", "aws", "vault", "restore-drill", "failover"}) {
-    if (kind != later) continue;
-    Error error = entry.key.error("steps of kind \"{}\" are not supported yet; use exec", kind);
+  if (kind == "aws") return read_kind<AwsStep>(value);
+  if (kind == "kubernetes") return read_kind<KubernetesStep>(value);
+  if (kind == "vault") return read_kind<VaultStep>(value);
+  if (kind == "failover") {
+    Error error = entry.key.error("steps of kind \"failover\" are not supported yet; use exec");
     error.code = Errc::kNotSupported;
     return fail(std::move(error));
   }
-  return fail(entry.key.error("unknown step \"{}\": expected backup, exec, http, systemd, wait or notify", kind));
+  return fail(entry.key.error("unknown step \"{}\": expected one of {}", kind, actions::remedy::kinds_of_steps()));
 }
 
 Result<std::vector<Step>> read_rollback(const Node& node) {
@@ -189,10 +200,8 @@ Result<Step> Codec<Step>::read(const Node& node) {
     step = std::move(*action);
   }
   if (strange || !step) {
-    return fail(
-        node.error("expected a step: a map with one key (backup, exec, http, systemd, wait or notify) and "
-                   "perhaps rollback; got {}",
-                   node.describe()));
+    return fail(node.error("expected a step: a map with one key ({}) and perhaps rollback; got {}",
+                           actions::remedy::kinds_of_steps(), node.describe()));
   }
   step->rollback = std::move(rollback);
   if (auto checked = check_templates(*step); !checked) return fail(node.error("{}", checked.error().message));
@@ -201,8 +210,9 @@ Result<Step> Codec<Step>::read(const Node& node) {
 
 TypeDescription Codec<Step>::describe() {
   return {
-      "step (one of backup: NAME, exec: {argv, ...}, http: {url, ...}, systemd: {unit, action}, wait: TIME, "
-      "notify: TEXT; and perhaps rollback: a step or a list of them)",
+      "step (one of backup: NAME, restore-drill: NAME, exec: {argv, ...}, http: {url, ...}, systemd: {unit, action}, "
+      "aws: {action, ...}, kubernetes: {action, ...}, vault: {action, ...}, wait: TIME, notify: TEXT; and perhaps "
+      "rollback: a step or a list of them)",
       {}};
 }
 

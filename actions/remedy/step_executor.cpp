@@ -2,11 +2,13 @@
 #include "actions/remedy/step_executor.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "actions/remedy/aws_step_run.h"
+#include "actions/remedy/kubernetes_step_run.h"
+#include "actions/remedy/vault_step_run.h"
+#include "core/net/send_and_wait.h"
 #include "core/process/unit_wait.h"
 #include "core/time/duration.h"
 
@@ -20,11 +22,6 @@ using core::process::Exit;
 using core::process::UnitStatus;
 
 constexpr std::uint64_t kAnswerBytesMax = 1 << 20;
-
-std::string tail(std::string text) {
-  if (text.size() > kOutputTail) text.erase(0, text.size() - kOutputTail);
-  return text;
-}
 
 // The end of what a step printed: errors last.
 std::string tail_of(const Exit& exit) {
@@ -43,58 +40,24 @@ std::string variable_of(const std::string& label) {
   return name;
 }
 
-StepFinished failed(std::string why) {
-  StepFinished finished;
-  finished.outcome = Outcome::kFailed;
-  finished.result = std::move(why);
-  return finished;
-}
-
-StepFinished stopped() {
-  StepFinished finished;
-  finished.outcome = Outcome::kStopped;
-  finished.result = "the agent ended";
-  return finished;
-}
-
-StepFinished succeeded(std::string what) {
-  StepFinished finished;
-  finished.outcome = Outcome::kSucceeded;
-  finished.result = std::move(what);
-  return finished;
-}
-
-// False if it was ended by the stop request.
-bool wait_for(core::Duration time, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, time, [] { return false; });
-  return !stop.stop_requested();
-}
-
-// An answer that another thread brings.
-class Answered {
- public:
-  void set(Result<core::net::Response> answer) {
-    const std::scoped_lock lock(mutex_);
-    answer_ = std::move(answer);
-    set_.notify_all();
-  }
-  // None if the stop request came first.
-  std::optional<Result<core::net::Response>> wait(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    set_.wait(lock, stop, [&] { return answer_.has_value(); });
-    return answer_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable_any set_;
-  std::optional<Result<core::net::Response>> answer_;
-};
-
 }  // namespace
+
+Task StepExecutor::task_of(const StartStep& start, std::stop_token stop) const {
+  const StepRun& step = start.snapshot->steps[start.step];
+  Task task;
+  task.name = fmt::format("{}/{}", start.run, start.step + 1);
+  task.attempt = step.attempts;
+  task.started = step.started;
+  task.stop = std::move(stop);
+  const std::scoped_lock lock(mutex_);
+  task.protection = protection_;
+  return task;
+}
+
+void StepExecutor::protect(ProtectionPtr protection) {
+  const std::scoped_lock lock(mutex_);
+  protection_ = std::move(protection);
+}
 
 StepFinished StepExecutor::run(const StartStep& start, std::stop_token stop) {
   StepFinished finished = std::visit([&](const auto& step) { return carry_out(start, step, stop); },
@@ -123,6 +86,17 @@ StepSeen StepExecutor::look(const StartStep& start, std::stop_token stop) {
       seen.happened = unit->active_since >= *step.started ? Verdict::kYes : Verdict::kNo;
     }
   }
+  if (const auto* aws = std::get_if<AwsStep>(&step.step.action)) {
+    seen = AwsStepRun(with_.around, *aws, task_of(start, stop)).look();
+  }
+  if (const auto* kubernetes = std::get_if<KubernetesStep>(&step.step.action)) {
+    seen = KubernetesStepRun(with_.around, *kubernetes, task_of(start, stop)).look();
+  }
+  if (const auto* vault = std::get_if<VaultStep>(&step.step.action)) {
+    seen = VaultStepRun(with_.around, *vault, task_of(start, stop)).look();
+  }
+  seen.run = start.run;
+  seen.step = start.step;
   return seen;
 }
 
@@ -174,16 +148,10 @@ StepFinished StepExecutor::carry_out(const StartStep&, const HttpStep& step, std
   request.body_limit = kAnswerBytesMax;
   request.credentials.token_file = step.bearer_token_file.path;
   request.tls.ca_file = step.ca_file.path;
-  const auto answered = std::make_shared<Answered>();
-  const auto transfer = with_.http.send(
-      std::move(request), [answered](Result<core::net::Response> answer) { answered->set(std::move(answer)); });
-  const auto answer = answered->wait(stop);
-  if (!answer) {
-    with_.http.cancel(transfer);
-    return stopped();
-  }
-  if (!*answer) return failed((*answer).error().message);
-  const core::net::Response& response = **answer;
+  const Result<core::net::Response> answer = core::net::send_and_wait(with_.around.http, std::move(request), stop);
+  if (stop.stop_requested() && !answer) return stopped();
+  if (!answer) return failed(answer.error().message);
+  const core::net::Response& response = *answer;
   const bool expected = step.expect_status.empty() ? response.status / 100 == 2
                                                    : std::find(step.expect_status.begin(), step.expect_status.end(),
                                                                response.status) != step.expect_status.end();
@@ -194,7 +162,7 @@ StepFinished StepExecutor::carry_out(const StartStep&, const HttpStep& step, std
 }
 
 Result<UnitStatus> StepExecutor::settled(const SystemdStep& step, std::stop_token stop) const {
-  return core::process::wait_until_settled(with_.services, with_.clock, step.unit, step.timeout, stop);
+  return core::process::wait_until_settled(with_.services, with_.around.clock, step.unit, step.timeout, stop);
 }
 
 StepFinished StepExecutor::carry_out(const StartStep&, const SystemdStep& step, std::stop_token stop) {
@@ -220,6 +188,30 @@ StepFinished StepExecutor::carry_out(const StartStep&, const WaitStep& step, std
 StepFinished StepExecutor::carry_out(const StartStep& start, const NotifyStep& step, std::stop_token) {
   with_.tell(*start.snapshot, step.text);
   return succeeded("handed to the notifier");
+}
+
+StepFinished StepExecutor::carry_out(const StartStep& start, const AwsStep& step, std::stop_token stop) {
+  return AwsStepRun(with_.around, step, task_of(start, stop)).carry_out();
+}
+
+StepFinished StepExecutor::carry_out(const StartStep& start, const KubernetesStep& step, std::stop_token stop) {
+  return KubernetesStepRun(with_.around, step, task_of(start, stop)).carry_out();
+}
+
+StepFinished StepExecutor::carry_out(const StartStep& start, const VaultStep& step, std::stop_token stop) {
+  return VaultStepRun(with_.around, step, task_of(start, stop)).carry_out();
+}
+
+StepFinished StepExecutor::carry_out(const StartStep& start, const RestoreDrillStep& step, std::stop_token stop) {
+  const Result<backup::Verification> drill =
+      with_.backups.verify(step.backup, backup::VerificationKind::kDrill, start.run, stop);
+  if (drill && drill->succeeded) {
+    return succeeded(fmt::format("snapshot {}: {} files, {} bytes restored and looked at", drill->snapshot,
+                                 drill->files, drill->bytes));
+  }
+  StepFinished finished = stop.stop_requested() ? stopped() : failed("");
+  finished.result = drill ? drill->error : drill.error().message;
+  return finished;
 }
 
 }  // namespace actions::remedy

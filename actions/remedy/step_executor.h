@@ -2,14 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <stop_token>
 
 #include "actions/backup/backup_set.h"
 #include "actions/remedy/decision.h"
-#include "core/net/http_client.h"
+#include "actions/remedy/step_surroundings.h"
 #include "core/process/child_process.h"
 #include "core/process/service_control.h"
-#include "core/time/clock.h"
 
 namespace actions::remedy {
 
@@ -30,13 +30,14 @@ class StepExecutor final : public StepRunner {
   struct Dependencies {
     core::process::CommandRunner& commands;
     backup::BackupTaker& backups;
-    core::net::HttpClient& http;
     core::process::ServiceControl& services;
-    const core::Clock& clock;
+    Surroundings around;
     std::function<void(const Run& run, const std::string& text)> tell;  // of notify steps; any thread
   };
 
   explicit StepExecutor(Dependencies dependencies) : with_(std::move(dependencies)) {}
+  // From the next step on. Until it is told, nothing that could be protected is touched.
+  void protect(ProtectionPtr protection);
   StepFinished run(const StartStep& start, std::stop_token stop) override;
   StepSeen look(const StartStep& start, std::stop_token stop) override;
 
@@ -47,6 +48,11 @@ class StepExecutor final : public StepRunner {
   StepFinished carry_out(const StartStep& start, const SystemdStep& step, std::stop_token stop);
   StepFinished carry_out(const StartStep& start, const WaitStep& step, std::stop_token stop);
   StepFinished carry_out(const StartStep& start, const NotifyStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const AwsStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const KubernetesStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const VaultStep& step, std::stop_token stop);
+  StepFinished carry_out(const StartStep& start, const RestoreDrillStep& step, std::stop_token stop);
+  Task task_of(const StartStep& start, std::stop_token stop) const;
 
   core::process::Command command_of(const StartStep& start, const ExecStep& step,
                                     const std::vector<std::string>& argv) const;
@@ -54,6 +60,8 @@ class StepExecutor final : public StepRunner {
   core::Result<core::process::UnitStatus> settled(const SystemdStep& step, std::stop_token stop) const;
 
   Dependencies with_;
+  mutable std::mutex mutex_;
+  ProtectionPtr protection_;  // guarded by mutex_
 };
 
 }  // namespace actions::remedy

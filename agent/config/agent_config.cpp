@@ -210,6 +210,8 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("drills", &AgentConfig::drills,
                {.help = "Failures that are injected on purpose, and what must be seen of them.",
                 .example = example::kDrills})
+        .field("protected", &AgentConfig::protection,
+               {.help = "What no step stops, replaces or evicts, because validators sign there."})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
     for (const char* const later :

@@ -11,6 +11,7 @@
 #include "actions/notify/alerting_config.h"
 #include "actions/notify/config.h"
 #include "actions/notify/flap_damper.h"
+#include "actions/remedy/protection.h"
 #include "actions/remedy/remediation_config.h"
 #include "collector/host/host_config.h"
 #include "collector/probe/module_config.h"
@@ -105,6 +106,7 @@ struct AgentConfig {
   actions::remedy::StormConfig remediation_storm;
   std::vector<actions::drill::DrillableConfig> drillable;
   std::vector<actions::drill::DrillConfig> drills;
+  actions::remedy::ProtectionConfig protection;
   ApiConfig api;
   LogConfig log;
 

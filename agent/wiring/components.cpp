@@ -398,6 +398,7 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
   }
   // From here on nothing can refuse.
   drills_->configure(config.drills);
+  protect(config);
   backups_->configure(config.settings.backups);
   flap_damper_->configure(config.settings.rules.notification_delay);
   apply_jobs(config);

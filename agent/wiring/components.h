@@ -103,6 +103,7 @@ class Components {
   core::Result<void> open_remediator(const LoadedConfig& config, const DataDir& data);
   core::Result<void> open_drills(const LoadedConfig& config, const DataDir& data);
   actions::drill::Situation situation() const;
+  void protect(const LoadedConfig& config);
   // Runs `task` after what was asked for before.
   core::Result<void> queue_backup_task(const std::string& name, std::function<void()> task);
   void make_pools(collector::staking::DutyLoop::Keeping duties);

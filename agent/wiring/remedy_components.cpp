@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The remediation engine and what it stands on.
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 
 #include "agent/wiring/components.h"
@@ -28,7 +29,16 @@ std::string boot_id() {
   return id;
 }
 
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
 }  // namespace
+
+void Components::protect(const LoadedConfig& config) {
+  steps_->protect(std::make_shared<const actions::remedy::ProtectionConfig>(config.settings.protection));
+}
 
 Result<void> Components::open_remediator(const LoadedConfig& config, const DataDir& data) {
   services_ = core::process::make_systemd_control();
@@ -39,10 +49,10 @@ Result<void> Components::open_remediator(const LoadedConfig& config, const DataD
   steps_.emplace(actions::remedy::StepExecutor::Dependencies{
       .commands = commands_,
       .backups = *backups_,
-      .http = *http_,
       .services = *services_,
-      .clock = clock_,
+      .around = {.scheduler = loop_, .http = *http_, .clock = clock_, .environment = variable},
       .tell = [this](const actions::remedy::Run& run, const std::string& text) { announcer_->tell(run, text); }});
+  protect(config);
   const std::string journal_path = data.file("remediations.db");
   evidence_.emplace(EvidenceStore::Dependencies{.folder = data.file("evidence"),
                                                 .journal_path = journal_path,

@@ -37,6 +37,10 @@ class InstantBackups final : public backup::BackupTaker {
     record.error = record.succeeded ? "" : "the disk is gone";
     return record;
   }
+  Result<backup::Verification> verify(const std::string&, backup::VerificationKind, const std::string&,
+                                      std::stop_token) override {
+    return core::fail(Errc::kNotFound, "nothing is restored here");
+  }
 };
 
 // What people were told: "state: summary", and "end of state".
@@ -126,9 +130,11 @@ class RemediatorTest : public ::testing::Test {
   StepExecutor executor_{
       {.commands = commands_,
        .backups = backups_,
-       .http = *http_,
        .services = *services_,
-       .clock = clock_,
+       .around = {.scheduler = loop_,
+                  .http = *http_,
+                  .clock = clock_,
+                  .environment = [](const char*) { return std::string(); }},
        .tell = [this](const remedy::Run& run, const std::string& text) { announcer_.tell(run, text); }}};
   core::WallTime fired_at_ = core::from_unix_ms(1'700'000'000'000);
 };

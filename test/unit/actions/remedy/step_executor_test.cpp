@@ -29,6 +29,16 @@ class NoBackups final : public backup::BackupTaker {
   Result<backup::Record> take(const std::string&, const std::string&, std::stop_token) override {
     return core::fail(Errc::kNotFound, "there are no backups here");
   }
+  Result<backup::Verification> verify(const std::string& name, backup::VerificationKind kind,
+                                      const std::string& trigger, std::stop_token) override {
+    if (name != "geth") return core::fail(Errc::kNotFound, "there is no backup {}", name);
+    EXPECT_EQ(kind, backup::VerificationKind::kDrill);
+    EXPECT_EQ(trigger, "run");
+    drilled.snapshot = "0a1b2c3d";
+    return drilled;
+  }
+
+  backup::Verification drilled;
 };
 
 // A unit and its manager, under systemd's names. Refuses what systemd refuses: other units, other modes.
@@ -159,9 +169,11 @@ class StepExecutorTest : public ::testing::Test {
       executor_.emplace(StepExecutor::Dependencies{
           .commands = commands_,
           .backups = backups_,
-          .http = *http_,
           .services = *services_,
-          .clock = clock_,
+          .around = {.scheduler = loop_,
+                     .http = *http_,
+                     .clock = clock_,
+                     .environment = [](const char*) { return std::string(); }},
           .tell = [this](const remedy::Run&, const std::string& text) { told_.push_back(text); }});
     }
     return *executor_;
@@ -215,6 +227,21 @@ TEST_F(StepExecutorTest, SendsARequestAndJudgesTheAnswer) {
   ended.request_stop();
   EXPECT_EQ(run(Step{http, {}}, ended.get_token()).outcome, Outcome::kStopped);
   server.stop();
+}
+
+TEST_F(StepExecutorTest, TriesARestore) {
+  backups_.drilled.succeeded = true;
+  backups_.drilled.files = 3;
+  backups_.drilled.bytes = 42;
+  const StepFinished tried = run(Step{RestoreDrillStep{"geth"}, {}});
+  EXPECT_EQ(tried.outcome, Outcome::kSucceeded);
+  EXPECT_EQ(tried.result, "snapshot 0a1b2c3d: 3 files, 42 bytes restored and looked at");
+  backups_.drilled.succeeded = false;
+  backups_.drilled.error = "file damaged";
+  const StepFinished damaged = run(Step{RestoreDrillStep{"geth"}, {}});
+  EXPECT_EQ(damaged.outcome, Outcome::kFailed);
+  EXPECT_EQ(damaged.result, "file damaged");
+  EXPECT_EQ(run(Step{RestoreDrillStep{"other"}, {}}).result, "there is no backup other");
 }
 
 TEST_F(StepExecutorTest, WaitsAndTells) {

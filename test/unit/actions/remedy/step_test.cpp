@@ -112,7 +112,38 @@ TEST(RunJson, EveryKindOfStepComesBack) {
   run.findings = {{"require x", "no", "does not hold"}};
   ExecStep exec{.argv = {"x"}};
   exec.check = {"y", "z"};
-  for (Step step : {Step{BackupStep{"k"}, {}}, Step{exec, {exec_step({"undo"})}},
+  AwsStep aws;
+  aws.action = AwsAction::kCompleteLifecycleAction;
+  aws.instance = "i-1";
+  aws.group = "g";
+  aws.volume = "v";
+  aws.hook = "h";
+  aws.result = "ABANDON";
+  aws.launch_template = "lt";
+  aws.state = "stopped";
+  aws.decrement = aws.force = aws.allow_validators = true;
+  aws.timeout = core::Millis(3);
+  aws.account = {"r", "p", "role", "x", "http://e", "http://a", {"/c"}};
+  KubernetesStep kubernetes;
+  kubernetes.action = KubernetesAction::kScale;
+  kubernetes.node = "n";
+  kubernetes.name_space = "ns";
+  kubernetes.pod = "p";
+  kubernetes.workload = "deployment/x";
+  kubernetes.taint = "a:NoExecute";
+  kubernetes.replicas = 4;
+  kubernetes.grace_period = core::Millis(7000);
+  kubernetes.force = kubernetes.delete_emptydir_data = kubernetes.allow_validators = true;
+  kubernetes.timeout = core::Millis(4);
+  kubernetes.cluster = {"https://k", {"/t"}, {"/c"}, "name"};
+  VaultStep vault;
+  vault.action = VaultAction::kRaftSnapshot;
+  vault.name_space = "admin";
+  vault.file = "/f";
+  vault.timeout = core::Millis(5);
+  vault.cluster = {{"https://v"}, {"/t"}, {"/c"}, "name"};
+  for (Step step : {Step{aws, {}}, Step{kubernetes, {}}, Step{vault, {}}, Step{RestoreDrillStep{"k"}, {}},
+                    Step{BackupStep{"k"}, {}}, Step{exec, {exec_step({"undo"})}},
                     Step{HttpStep{.method = "PUT",
                                   .url = "https://x/",
                                   .headers = {{"a", "b"}},
