@@ -43,7 +43,13 @@ bool only_looks(AwsAction action) {
 // elsewhere by now.
 bool disturbs(const AwsStep& step) { return !step.instance.empty() && !only_looks(step.action); }
 
-core::aws::AwsOptions options_of(const AwsAccount& account) {
+std::string text(const XmlElement& element, std::string_view path) { return std::string(element.text_of(path)); }
+
+Sight not_seen(const core::Error& error) { return {Sight::Kind::kNotYet, error.message}; }
+
+}  // namespace
+
+core::aws::AwsOptions aws_options_of(const AwsAccount& account) {
   core::aws::AwsOptions options;
   options.region = account.region;
   options.profile = account.profile;
@@ -55,18 +61,12 @@ core::aws::AwsOptions options_of(const AwsAccount& account) {
   return options;
 }
 
-std::string text(const XmlElement& element, std::string_view path) { return std::string(element.text_of(path)); }
-
-Sight not_seen(const core::Error& error) { return {Sight::Kind::kNotYet, error.message}; }
-
-}  // namespace
-
 AwsStepRun::AwsStepRun(const Surroundings& around, const AwsStep& step, Task task)
     : around_(around),
       step_(step),
       task_(std::move(task)),
       deadline_(around.clock.steady_now() + step.timeout),
-      caller_(around.scheduler, {around.clock, around.http, around.environment}, options_of(step.account)) {}
+      caller_(around.scheduler, {around.clock, around.http, around.environment}, aws_options_of(step.account)) {}
 
 // --- Calls
 

@@ -11,6 +11,8 @@
 
 namespace actions::remedy {
 
+core::aws::AwsOptions aws_options_of(const AwsAccount& account);
+
 // An instance as EC2 and its Auto Scaling group show it.
 struct AwsInstance {
   std::string state;  // pending, running, shutting-down, terminated, stopping, stopped

@@ -60,7 +60,7 @@ class References {
     }
     const std::string& then = remediation.on_failure.then;
     if (!then.empty() && policy_.find(then) == nullptr) return missing("remediation", then);
-    if (remediation.match.empty() && !is_followed(remediation.name)) {
+    if (remediation.match.empty() && !remediation.generated && !is_followed(remediation.name)) {
       return fail(place.error("remediation \"{}\": match is empty: it would act on every alert", remediation.name));
     }
     for (const std::string& expr : remediation.require) {

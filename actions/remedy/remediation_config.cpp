@@ -189,6 +189,7 @@ const Table<RemediationConfig>& RemediationConfig::fields() {
 }
 
 bool RemediationConfig::matches(const core::ring::Labels& alert) const {
+  if (!generated && alert.get("alertname") == kRolloutAlert) return false;
   return !match.empty() &&
          std::all_of(match.begin(), match.end(), [&](const core::ring::Matcher& each) { return each.matches(alert); });
 }

@@ -79,6 +79,10 @@ struct OnFailureConfig {
   static const core::config::Table<OnFailureConfig>& fields();
 };
 
+// The alertname by which a rolling update tells the engine of a host (actions/replace). Only remediations that were
+// made for it match: one for every alert of a host is not meant.
+inline constexpr const char* kRolloutAlert = "WatchkeeperRollout";
+
 // One entry of `remediations:`.
 //
 // Thread safety: a value.
@@ -98,6 +102,8 @@ struct RemediationConfig {
   std::optional<VerifyConfig> verify;
   OnFailureConfig on_failure;
   Telling notify = Telling::kAttention;
+  bool generated = false;          // not an entry of its own: it may match no alert
+  bool spares_validators = false;  // no plan for an alert whose labels speak of a validator client
 
   bool matches(const core::ring::Labels& alert) const;
 

@@ -135,6 +135,13 @@ Result<void> Remediator::resume(const std::string& who, const std::string& remed
   return ask(ResumeAsked{who, remediation});
 }
 
+Result<void> Remediator::raise(const core::ring::Labels& alert, core::WallTime fired_at) {
+  return ask(AlertFired{alert, fired_at});
+}
+Result<void> Remediator::resolve(const core::ring::Labels& alert, core::WallTime fired_at) {
+  return ask(AlertResolved{alert, fired_at});
+}
+
 Result<void> Remediator::configure(PolicyPtr policy) {
   {
     const std::scoped_lock lock(mutex_);

@@ -61,6 +61,10 @@ class Remediator final : public rules::AlertSink {
   core::Result<void> pause(const std::string& reason, const std::string& who, const std::string& remediation = "");
   core::Result<void> resume(const std::string& who, const std::string& remediation = "");
   core::Result<void> configure(PolicyPtr policy);
+  // An alert that no rule evaluates: of one who has the engine do something. It must be told again every few minutes
+  // while it stands, as rules do, and resolved.
+  core::Result<void> raise(const core::ring::Labels& alert, core::WallTime fired_at);
+  core::Result<void> resolve(const core::ring::Labels& alert, core::WallTime fired_at);
 
   std::shared_ptr<const Snapshot> snapshot() const;
   const RemedyStats& stats() const { return stats_; }

@@ -12,6 +12,7 @@
 #include "actions/backup/backup_set.h"
 #include "actions/notify/notifier.h"
 #include "actions/remedy/run.h"
+#include "actions/replace/rollouts.h"
 #include "agent/api/query_gate.h"
 #include "agent/config/load.h"
 #include "collector/discovery/discovery_set.h"
@@ -82,6 +83,7 @@ class AgentView {
   virtual std::vector<actions::remedy::RunPtr> runs() const = 0;  // newest first
   // Kill switches: by remediation, "" for all.
   virtual std::map<std::string, actions::remedy::Pause> pauses() const = 0;
+  virtual std::vector<actions::replace::GroupStatus> replacements() const = 0;
   // The evidence of a run, one JSON document; kNotFound while there is none.
   virtual core::Result<std::string> evidence(const std::string& run) const = 0;
   // Which decide themselves whether they may begin.
@@ -103,6 +105,9 @@ class AgentView {
   // Likewise of a restore drill, or a check of the repository.
   virtual core::Result<void> verify_backup(const std::string& name, actions::backup::VerificationKind kind,
                                            const std::string& who) = 0;
+  // Of a group of `replace:`; only a pause needs a reason.
+  virtual core::Result<void> order_rollout(actions::replace::Order order, const std::string& group,
+                                           const std::string& who, const std::string& reason) = 0;
 };
 
 }  // namespace agent

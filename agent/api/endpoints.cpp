@@ -7,6 +7,7 @@
 #include "agent/api/page_file.h"
 #include "agent/api/probe_api.h"
 #include "agent/api/query_api.h"
+#include "agent/api/replace_api.h"
 #include "agent/api/rules_api.h"
 #include "agent/api/series_api.h"
 #include "agent/api/status_api.h"
@@ -102,6 +103,9 @@ void add_state_routes(Router& router, AgentView& agent) {
                  const ApiRequest& request, std::string_view) { return answer_probe(agent, request, *gate); });
   get("/api/watchkeeper/v1/staking/duties",
       [&agent](const ApiRequest& request) { return answer_duties(agent, request); });
+  get("/api/watchkeeper/v1/replace", [&agent](const ApiRequest&) { return answer_replacements(agent); });
+  router.add({"GET"}, "/api/watchkeeper/v1/replace/*/plan", Effect::kReads,
+             [&agent](const ApiRequest&, std::string_view group) { return answer_replacement_plan(agent, group); });
   get("/api/watchkeeper/v1/backups", [&agent](const ApiRequest&) { return answer_backups(agent); });
   get("/metrics", [&agent](const ApiRequest&) {
     ApiResponse response;
@@ -141,6 +145,14 @@ void add_change_routes(Router& router, AgentView& agent) {
     post(pattern, [&agent](const ApiRequest& request, std::string_view remediation) {
       return answer_resume(agent, remediation, request);
     });
+  }
+  using actions::replace::Order;
+  for (const auto& [verb, order] : {std::pair("start", Order::kStart), std::pair("pause", Order::kPause),
+                                    std::pair("resume", Order::kResume), std::pair("stop", Order::kStop)}) {
+    post((std::string("/api/watchkeeper/v1/replace/*/") + verb).c_str(),
+         [&agent, order = order](const ApiRequest& request, std::string_view group) {
+           return answer_rollout_order(agent, group, order, request);
+         });
   }
   post("/api/watchkeeper/v1/backups/*/run",
        [&agent](const ApiRequest& request, std::string_view name) { return answer_run_backup(agent, name, request); });

@@ -249,7 +249,7 @@ ApiResponse answer_remediations(const AgentView& agent) {
   for (const auto& run : agent.runs()) runs.push_back(json_of(*run));
   const auto pauses = agent.pauses();
   json configured = json::array();
-  for (const auto& each : agent.config()->settings.remediations) {
+  for (const auto& each : agent.config()->policy->remediations) {
     json steps = json::array();
     for (const auto& step : each.steps) steps.push_back(step.to_string());
     configured.push_back({{"name", each.name},

@@ -36,6 +36,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_remedy_commands(app, status);
   add_backup_commands(app, status);
   add_drill_commands(app, status);
+  add_replace_commands(app, status);
   add_docs_commands(app, status);
   add_version_command(app, status);
   add_not_yet_commands(app, status);

@@ -25,6 +25,7 @@ void add_seen_command(CLI::App& check, int& status);
 void add_remedy_commands(CLI::App& app, int& status);
 void add_backup_commands(CLI::App& app, int& status);
 void add_drill_commands(CLI::App& app, int& status);
+void add_replace_commands(CLI::App& app, int& status);
 // Commands of later versions: each says that it is not there yet, and fails.
 void add_not_yet_commands(CLI::App& app, int& status);
 

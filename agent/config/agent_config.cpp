@@ -210,6 +210,7 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("drills", &AgentConfig::drills,
                {.help = "Failures that are injected on purpose, and what must be seen of them.",
                 .example = example::kDrills})
+        .field("replace", &AgentConfig::replace, {.help = "Hosts that are replaced by new ones, one after another."})
         .field("protected", &AgentConfig::protection,
                {.help = "What no step stops, replaces or evicts, because validators sign there."})
         .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
@@ -239,11 +240,13 @@ std::vector<actions::notify::TimeIntervalConfig> AgentConfig::all_time_intervals
 }
 
 actions::remedy::Policy AgentConfig::policy() const {
-  return {.remediations = remediations,
-          .budgets = remediation_budgets,
-          .gates = remediation_gates,
-          .storm = remediation_storm,
-          .intervals = {}};
+  actions::remedy::Policy policy{.remediations = remediations,
+                                 .budgets = remediation_budgets,
+                                 .gates = remediation_gates,
+                                 .storm = remediation_storm,
+                                 .intervals = {}};
+  actions::replace::add_to_policy(replace, policy);
+  return policy;
 }
 
 actions::drill::DrillPlan AgentConfig::drill_plan() const {

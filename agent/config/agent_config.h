@@ -13,6 +13,7 @@
 #include "actions/notify/flap_damper.h"
 #include "actions/remedy/protection.h"
 #include "actions/remedy/remediation_config.h"
+#include "actions/replace/group_config.h"
 #include "collector/host/host_config.h"
 #include "collector/probe/module_config.h"
 #include "collector/probe/probe_client.h"
@@ -107,6 +108,7 @@ struct AgentConfig {
   std::vector<actions::drill::DrillableConfig> drillable;
   std::vector<actions::drill::DrillConfig> drills;
   actions::remedy::ProtectionConfig protection;
+  std::vector<actions::replace::GroupConfig> replace;
   ApiConfig api;
   LogConfig log;
 

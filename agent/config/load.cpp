@@ -138,6 +138,7 @@ Result<void> resolve_policy(LoadedConfig& loaded, const Node& root) {
   auto policy = std::make_shared<actions::remedy::Policy>(config.policy());
   const auto intervals = config.all_time_intervals();
   if (auto checked = actions::remedy::check_policy(*policy, config.backups, intervals, root); !checked) return checked;
+  if (auto checked = actions::replace::check_groups(config.replace, root); !checked) return checked;
   auto resolved = actions::remedy::resolve_intervals(intervals);
   if (!resolved) return core::fail(root.find("time_intervals").error("{}", resolved.error().message));
   policy->intervals = std::move(*resolved);

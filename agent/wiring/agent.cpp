@@ -260,6 +260,7 @@ std::string Agent::metrics() const {
                        .backup = components_->backups().stats(),
                        .remedy = components_->remediator().stats(),
                        .drills = components_->drills().stats(),
+                       .replace = components_->rollouts().stats(),
                        .requests = server_->counts(),
                        .prepared = query_cache_.counts(),
                        .duty_store_failures = components_->duty_store_failures()});
@@ -285,6 +286,11 @@ Result<void> Agent::resume_automation(const std::string& who, const std::string&
 
 Result<void> Agent::run_backup(const std::string& name, const std::string& who) {
   return components_->ask_for_backup(name, who);
+}
+
+Result<void> Agent::order_rollout(actions::replace::Order order, const std::string& group, const std::string& who,
+                                  const std::string& reason) {
+  return components_->rollouts().carry_out(order, group, who, reason);
 }
 
 Result<void> Agent::verify_backup(const std::string& name, actions::backup::VerificationKind kind,

@@ -67,6 +67,7 @@ class Agent final : public AgentView {
     return components_->remediator().snapshot()->pauses;
   }
   actions::drill::DrillRunner& drills() const override { return components_->drills(); }
+  std::vector<actions::replace::GroupStatus> replacements() const override { return components_->rollouts().status(); }
   core::Result<std::string> evidence(const std::string& run) const override {
     return components_->evidence().read(run);
   }
@@ -81,6 +82,8 @@ class Agent final : public AgentView {
   core::Result<void> run_backup(const std::string& name, const std::string& who) override;
   core::Result<void> verify_backup(const std::string& name, actions::backup::VerificationKind kind,
                                    const std::string& who) override;
+  core::Result<void> order_rollout(actions::replace::Order order, const std::string& group, const std::string& who,
+                                   const std::string& reason) override;
 
  private:
   using ReloadAnswer = std::promise<core::Result<void>>;

@@ -108,6 +108,7 @@ Components::~Components() {
   pools_.reset();
   host_shard_.reset();
   rules_.reset();
+  rollouts_.reset();
   remediator_.reset();
   flap_damper_.reset();
   notifier_.reset();
@@ -166,6 +167,7 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
   duty_store_ = std::make_unique<collector::staking::DutyStore>(std::move(*duties));
 
   if (auto opened = open_remediator(config, data); !opened) return opened;
+  if (auto opened = open_rollouts(config, data); !opened) return opened;
   return open_drills(config, data);
 }
 
@@ -365,6 +367,7 @@ Result<void> Components::start(const LoadedConfig& config, const std::string& ex
   on_loop([this] { expected_->start(); });
   rules_->start();
   drills_->start();
+  rollouts_->run();
   loop_.post([this] { give_memory_back(); });
   backup_loop_ = std::make_unique<actions::backup::BackupLoop>(*backups_);
   return {};
@@ -399,6 +402,7 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
   // From here on nothing can refuse.
   drills_->configure(config.drills);
   protect(config);
+  rollouts_->configure(config.settings.replace);
   backups_->configure(config.settings.backups);
   flap_damper_->configure(config.settings.rules.notification_delay);
   apply_jobs(config);

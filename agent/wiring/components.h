@@ -16,6 +16,7 @@
 #include "actions/remedy/condition.h"
 #include "actions/remedy/remediator.h"
 #include "actions/remedy/step_executor.h"
+#include "actions/replace/rollouts.h"
 #include "agent/config/load.h"
 #include "agent/wiring/alert_log.h"
 #include "agent/wiring/data_dir.h"
@@ -86,6 +87,8 @@ class Components {
   const actions::notify::FlapDamper& flap_damper() const { return *flap_damper_; }
   actions::remedy::Remediator& remediator() { return *remediator_; }
   const actions::remedy::Remediator& remediator() const { return *remediator_; }
+  actions::replace::Rollouts& rollouts() { return *rollouts_; }
+  const actions::replace::Rollouts& rollouts() const { return *rollouts_; }
   const EvidenceStore& evidence() const { return *evidence_; }
   actions::drill::DrillRunner& drills() const { return *drills_; }
   const actions::backup::BackupSet& backups() const { return *backups_; }
@@ -104,6 +107,9 @@ class Components {
   core::Result<void> open_drills(const LoadedConfig& config, const DataDir& data);
   actions::drill::Situation situation() const;
   void protect(const LoadedConfig& config);
+  // What steps and rolling updates ask services with.
+  actions::remedy::Surroundings service_surroundings();
+  core::Result<void> open_rollouts(const LoadedConfig& config, const DataDir& data);
   // Runs `task` after what was asked for before.
   core::Result<void> queue_backup_task(const std::string& name, std::function<void()> task);
   void make_pools(collector::staking::DutyLoop::Keeping duties);
@@ -150,6 +156,8 @@ class Components {
   std::unique_ptr<actions::remedy::Remediator> remediator_;
   std::optional<actions::drill::FaultInjector> injector_;
   std::unique_ptr<actions::drill::DrillRunner> drills_;
+  std::unique_ptr<actions::replace::Surroundings> rollouts_around_;
+  std::unique_ptr<actions::replace::Rollouts> rollouts_;  // after remediator_: it tells that
   std::unique_ptr<rules::RuleRunner> rules_;
   std::unique_ptr<collector::scrape::ScrapePools> pools_;
   std::unique_ptr<collector::remote_write::RemoteWriter> remotes_;

@@ -40,6 +40,10 @@ void Components::protect(const LoadedConfig& config) {
   steps_->protect(std::make_shared<const actions::remedy::ProtectionConfig>(config.settings.protection));
 }
 
+actions::remedy::Surroundings Components::service_surroundings() {
+  return {.scheduler = loop_, .http = *http_, .clock = clock_, .environment = variable};
+}
+
 Result<void> Components::open_remediator(const LoadedConfig& config, const DataDir& data) {
   services_ = core::process::make_systemd_control();
   marked_decisions_.emplace(drill_marks_, *notifier_);
@@ -50,7 +54,7 @@ Result<void> Components::open_remediator(const LoadedConfig& config, const DataD
       .commands = commands_,
       .backups = *backups_,
       .services = *services_,
-      .around = {.scheduler = loop_, .http = *http_, .clock = clock_, .environment = variable},
+      .around = service_surroundings(),
       .tell = [this](const actions::remedy::Run& run, const std::string& text) { announcer_->tell(run, text); }});
   protect(config);
   const std::string journal_path = data.file("remediations.db");

@@ -377,6 +377,7 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_flaps(text, counters.flaps);
   append_remedy(text, agent, counters.remedy);
   append_drills(text, agent, counters.drills);
+  append_replace(text, agent, counters.replace);
   append_backups(text, agent, counters.backup);
   append_queries(text, agent.query_gate().counts());
   append_prepared(text, counters.prepared);

@@ -4,6 +4,7 @@
 #include "actions/backup/backup_set.h"
 #include "actions/drill/drill_runner.h"
 #include "actions/remedy/engine.h"
+#include "actions/replace/rollouts.h"
 #include "agent/api/agent_view.h"
 #include "agent/api/http_server.h"
 #include "agent/metrics/metric_text.h"
@@ -24,6 +25,7 @@ struct SelfCounters {
   const actions::backup::BackupStats& backup;
   const actions::remedy::RemedyStats& remedy;
   const actions::drill::DrillStats& drills;
+  const actions::replace::RolloutStats& replace;
   RequestCounts requests;
   rules::promql::QueryCache::Counts prepared;
   std::uint64_t duty_store_failures;
@@ -33,6 +35,9 @@ struct SelfCounters {
 void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats);
 // And that about drills.
 void append_drills(MetricText& text, const AgentView& agent, const actions::drill::DrillStats& stats);
+
+// The part about host replacement.
+void append_replace(MetricText& text, const AgentView& agent, const actions::replace::RolloutStats& stats);
 
 // Everything the agent says of itself, as watchkeeper_*.
 void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCounters& counters);

@@ -29,11 +29,14 @@ class FakeAws {
     std::string lifecycle = "InService";
     std::string health = "HEALTHY";
     std::string subnet = "subnet-1";
+    std::string image = "ami-1";
+    std::string address = "10.0.0.1";
     std::string next = {};  // the state it comes to
     int looks = 0;          // until it does
   };
   struct Group {
     int desired = 1;
+    std::string template_image = {};  // of its launch template; empty: it has none
     std::set<std::string> suspended = {};
   };
   struct Snapshot {
@@ -180,8 +183,8 @@ class FakeAws {
       tags += "<item><key>" + key + "</key><value>" + value + "</value></item>";
     }
     return "<item><instanceId>" + id + "</instanceId><instanceState><name>" + instance.state +
-           "</name></instanceState><imageId>ami-1</imageId><subnetId>" + instance.subnet + "</subnetId><tagSet>" +
-           tags + "</tagSet></item>";
+           "</name></instanceState><imageId>" + instance.image + "</imageId><privateIpAddress>" + instance.address +
+           "</privateIpAddress><subnetId>" + instance.subnet + "</subnetId><tagSet>" + tags + "</tagSet></item>";
   }
 
   // The group launches another one, unless it shrank.
@@ -229,6 +232,20 @@ class FakeAws {
            "</name></currentState></item></instancesSet>";
   }
 
+  std::string describe_instances(const Parameters& parameters, httplib::Response& response) {
+    std::string items;
+    for (const auto& [name, id] : parameters) {
+      if (name == "Action" || name == "Version") continue;
+      if (!name.starts_with("InstanceId.")) return violate(response, "unknown parameter " + name), "";
+      if (!instances.contains(id)) {
+        refuse(response, "ec2", 400, "InvalidInstanceID.NotFound", "The instance ID '" + id + "' does not exist");
+        return "";
+      }
+      items += described(id);
+    }
+    return "<reservationSet><item><instancesSet>" + items + "</instancesSet></item></reservationSet>";
+  }
+
   std::string run_instances(const Parameters& parameters, httplib::Response& response) {
     if (!knows(parameters,
                {"LaunchTemplate.LaunchTemplateName", "MinCount", "MaxCount", "ClientToken", "SubnetId",
@@ -251,14 +268,12 @@ class FakeAws {
   }
 
   std::string ec2(const std::string& action, const Parameters& parameters, httplib::Response& response) {
-    if (action == "DescribeInstances") {
-      if (!knows(parameters, {"InstanceId.1"}, response)) return "";
-      const std::string id = first(parameters, "InstanceId.1");
-      if (!instances.contains(id)) {
-        refuse(response, "ec2", 400, "InvalidInstanceID.NotFound", "The instance ID '" + id + "' does not exist");
-        return "";
-      }
-      return "<reservationSet><item><instancesSet>" + described(id) + "</instancesSet></item></reservationSet>";
+    if (action == "DescribeInstances") return describe_instances(parameters, response);
+    if (action == "DescribeLaunchTemplateVersions") {
+      if (!knows(parameters, {"LaunchTemplateId", "LaunchTemplateVersion.1", "ResolveAlias"}, response)) return "";
+      const std::string group = first(parameters, "LaunchTemplateId").substr(3);
+      return "<launchTemplateVersionSet><item><launchTemplateData><imageId>" + groups[group].template_image +
+             "</imageId></launchTemplateData></item></launchTemplateVersionSet>";
     }
     if (action == "RunInstances") return run_instances(parameters, response);
     if (action == "CreateSnapshot") {
@@ -327,7 +342,11 @@ class FakeAws {
     }
     return "<DescribeAutoScalingGroupsResult><AutoScalingGroups><member><AutoScalingGroupName>" + name +
            "</AutoScalingGroupName><DesiredCapacity>" + std::to_string(groups[name].desired) +
-           "</DesiredCapacity><Instances>" + members + "</Instances><SuspendedProcesses>" + suspended +
+           "</DesiredCapacity><Instances>" + members + "</Instances>" +
+           (groups[name].template_image.empty() ? ""
+                                                : "<LaunchTemplate><LaunchTemplateId>lt-" + name +
+                                                      "</LaunchTemplateId><Version>7</Version></LaunchTemplate>") +
+           "<SuspendedProcesses>" + suspended +
            "</SuspendedProcesses></member></AutoScalingGroups></DescribeAutoScalingGroupsResult>";
   }
 
