@@ -15,8 +15,8 @@ namespace actions::drill {
 inline constexpr const char* kFillFile = ".watchkeeper-drill-fill";
 
 // Why this folder must not be filled: it is not there, not below a scratch folder of the component once links are
-// followed, on the file system of the root or of the agent's data, not to be written, or has such a file already. Empty:
-// nothing.
+// followed, on the file system of the root or of the agent's data, not to be written, or has such a file already.
+// Empty: nothing.
 std::vector<std::string> objections_to_fill(const FillFault& fault, const DrillableConfig& component,
                                             const std::string& data_folder);
 
