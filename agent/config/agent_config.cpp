@@ -149,6 +149,34 @@ const Table<LogConfig>& LogConfig::fields() {
   return table;
 }
 
+namespace {
+
+// The sections that say what is done.
+void add_actions(Table<AgentConfig>& built) {
+  built
+      .field("backups", &AgentConfig::backups,
+             {.help = "What is backed up, where to and when, with restic.", .example = example::kBackups})
+      .field("remediations", &AgentConfig::remediations,
+             {.help = "What is done about an alert, and how far by itself.", .example = example::kRemediations})
+      .field("remediation_budgets", &AgentConfig::remediation_budgets,
+             {.help = "How much remediations that share a budget may touch at once."})
+      .field("remediation_gates", &AgentConfig::remediation_gates,
+             {.help = "Conditions that several remediations need, by name."})
+      .field("remediation_storm", &AgentConfig::remediation_storm,
+             {.help = "When so much happens at once that nothing is started any more."})
+      .field(
+          "drillable", &AgentConfig::drillable,
+          {.help = "Components that drills may hurt, and what of them they may touch.", .example = example::kDrillable})
+      .field("drills", &AgentConfig::drills,
+             {.help = "Failures that are injected on purpose, and what must be seen of them.",
+              .example = example::kDrills})
+      .field("replace", &AgentConfig::replace, {.help = "Hosts that are replaced by new ones, one after another."})
+      .field("protected", &AgentConfig::protection,
+             {.help = "What no step stops, replaces or evicts, because validators sign there."});
+}
+
+}  // namespace
+
 const Table<AgentConfig>& AgentConfig::fields() {
   static const auto table = [] {
     Table<AgentConfig> built(
@@ -193,27 +221,9 @@ const Table<AgentConfig>& AgentConfig::fields() {
         .field("staking", &AgentConfig::staking,
                {.help = "The nodes of a staking operation: they are observed by their own interfaces.",
                 .example = example::kStaking})
-        .field("ring", &AgentConfig::ring, {.help = "How much is remembered."})
-        .field("backups", &AgentConfig::backups,
-               {.help = "What is backed up, where to and when, with restic.", .example = example::kBackups})
-        .field("remediations", &AgentConfig::remediations,
-               {.help = "What is done about an alert, and how far by itself.", .example = example::kRemediations})
-        .field("remediation_budgets", &AgentConfig::remediation_budgets,
-               {.help = "How much remediations that share a budget may touch at once."})
-        .field("remediation_gates", &AgentConfig::remediation_gates,
-               {.help = "Conditions that several remediations need, by name."})
-        .field("remediation_storm", &AgentConfig::remediation_storm,
-               {.help = "When so much happens at once that nothing is started any more."})
-        .field("drillable", &AgentConfig::drillable,
-               {.help = "Components that drills may hurt, and what of them they may touch.",
-                .example = example::kDrillable})
-        .field("drills", &AgentConfig::drills,
-               {.help = "Failures that are injected on purpose, and what must be seen of them.",
-                .example = example::kDrills})
-        .field("replace", &AgentConfig::replace, {.help = "Hosts that are replaced by new ones, one after another."})
-        .field("protected", &AgentConfig::protection,
-               {.help = "What no step stops, replaces or evicts, because validators sign there."})
-        .field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
+        .field("ring", &AgentConfig::ring, {.help = "How much is remembered."});
+    add_actions(built);
+    built.field("api", &AgentConfig::api, {.help = "The HTTP API and the page."})
         .field("log", &AgentConfig::log, {.help = "The log."});
     for (const char* const later :
          {"remote_read", "storage", "tracing", "otlp", "runtime", "templates", "failover", "coordination"}) {
