@@ -15,9 +15,11 @@ using core::config::Table;
 namespace {
 
 Result<void> check_source(const SourceConfig& source, const Node& node) {
-  const int given = (source.paths.empty() ? 0 : 1) + (source.sqlite.empty() ? 0 : 1) + (source.vault_raft ? 1 : 0);
-  if (given != 1) {
-    return fail(node.error("source: expected one of paths, with a path in it, sqlite and vault_raft"));
+  const int given = (source.paths.empty() ? 0 : 1) + (source.sqlite.empty() ? 0 : 1) + (source.vault_raft ? 1 : 0) +
+                    (source.client() == nullptr ? 0 : 1);
+  if (given != 1 || (source.geth && source.lighthouse_beacon)) {
+    return fail(
+        node.error("source: expected one of paths, with a path in it, sqlite, vault_raft, geth and lighthouse_beacon"));
   }
   for (const std::string& path : source.paths) {
     if (!path.starts_with('/')) return fail(node.error("source: expected an absolute path, got \"{}\"", path));
@@ -48,6 +50,11 @@ Result<void> check_source(const SourceConfig& source, const Node& node) {
 
 }  // namespace
 
+const ClientConfig* SourceConfig::client() const {
+  if (geth) return &geth->client;
+  return lighthouse_beacon ? &lighthouse_beacon->client : nullptr;
+}
+
 std::string SourceConfig::validators_root() const {
   if (network.empty()) return genesis_validators_root;
   return std::string(genesis_validators_root_of(network).value_or(""));
@@ -55,7 +62,7 @@ std::string SourceConfig::validators_root() const {
 
 const Table<SourceConfig>& SourceConfig::fields() {
   static const auto table =
-      Table<SourceConfig>("source", "What a backup holds: paths, sqlite or vault_raft.")
+      Table<SourceConfig>("source", "What a backup holds: one of paths, sqlite, vault_raft, geth, lighthouse_beacon.")
           .field("paths", &SourceConfig::paths,
                  {.help = "Absolute paths of files and folders; one that is missing fails the backup.",
                   .example = "[/etc/watchkeeper]"})
@@ -72,8 +79,9 @@ const Table<SourceConfig>& SourceConfig::fields() {
                        " much as all of them."})
           .field("vault_raft", &SourceConfig::vault_raft,
                  {.help = "A snapshot that the active node of a Vault cluster makes, read whole before it counts."})
-          .refuse("geth", "backups that stop and start Geth are not supported yet; use paths")
-          .refuse("lighthouse_beacon", "backups that know Lighthouse are not supported yet; use paths")
+          .field("geth", &SourceConfig::geth, {.help = "Geth's chain data, copied while Geth rests."})
+          .field("lighthouse_beacon", &SourceConfig::lighthouse_beacon,
+                 {.help = "The database of a Lighthouse beacon node, copied while it rests."})
           .check(check_source);
   return table;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "actions/backup/client_config.h"
 #include "actions/backup/schedule.h"
 #include "actions/backup/vault_raft.h"
 #include "core/config/file_path.h"
@@ -15,8 +16,8 @@
 
 namespace actions::backup {
 
-// What a backup holds: plain paths, a database that its client is writing, or a snapshot that a Vault makes. Exactly
-// one of them.
+// What a backup holds: plain paths, a database that its client is writing, a snapshot that a Vault makes, or the data
+// of a node, found at rest. Exactly one of them.
 //
 // Thread safety: a value.
 struct SourceConfig {
@@ -26,8 +27,13 @@ struct SourceConfig {
   std::string network;                  // instead of the root, for a network whose root is known
   bool minify = true;                   // the interchange holds only the highest of what was signed
   std::optional<VaultRaftConfig> vault_raft;
+  std::optional<GethConfig> geth;
+  std::optional<LighthouseBeaconConfig> lighthouse_beacon;
 
-  bool staged() const { return paths.empty(); }
+  // Whether it is made in a folder of ours first, with a manifest.
+  bool staged() const { return !sqlite.empty() || vault_raft.has_value(); }
+  // Whose data has to be found at rest; none for other sources.
+  const ClientConfig* client() const;
   // Of the one that is given, or of the network; empty for neither.
   std::string validators_root() const;
 

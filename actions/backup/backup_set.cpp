@@ -47,22 +47,30 @@ core::Duration BackupSet::delay_of(const BackupConfig& config) const {
 }
 
 Result<std::unique_ptr<BackupSet>> BackupSet::open(std::vector<BackupConfig> backups, Options options,
-                                                   core::process::CommandRunner& commands, const core::Clock& clock) {
-  Result<BackupStore> store = BackupStore::open(options.database, clock.wall_now());
+                                                   Dependencies dependencies) {
+  Result<BackupStore> store = BackupStore::open(options.database, dependencies.clock.wall_now());
   if (!store) return fail(store.error());
+  auto stopped = StoppedClients::open(options.stops_database, {.commands = dependencies.commands,
+                                                               .services = dependencies.services,
+                                                               .clock = dependencies.clock,
+                                                               .tell = dependencies.tell});
+  if (!stopped) return fail(stopped.error());
   if (auto cleared = clear_scratch(options.scratch_folder); !cleared) return fail(cleared.error());
-  std::unique_ptr<BackupSet> set(new BackupSet(std::move(options), std::move(*store), commands, clock));
+  std::unique_ptr<BackupSet> set(
+      new BackupSet(std::move(options), std::move(*store), std::move(*stopped), std::move(dependencies)));
   set->configure(std::move(backups));
   return set;
 }
 
-BackupSet::BackupSet(Options options, BackupStore store, core::process::CommandRunner& commands,
-                     const core::Clock& clock)
+BackupSet::BackupSet(Options options, BackupStore store, std::unique_ptr<StoppedClients> stopped,
+                     Dependencies dependencies)
     : options_(std::move(options)),
-      commands_(commands),
-      clock_(clock),
+      commands_(dependencies.commands),
+      gate_(dependencies.gate),
+      clock_(dependencies.clock),
+      stopped_(std::move(stopped)),
       hostname_(own_hostname()),
-      opened_(clock.wall_now()),
+      opened_(clock_.wall_now()),
       store_(std::move(store)) {}
 
 void BackupSet::configure(std::vector<BackupConfig> backups) {
@@ -167,17 +175,9 @@ Result<void> BackupSet::perform(const BackupConfig& config, Record& record, bool
   if (auto checked = check_password_file(config.password_file.path); !checked) return fail(checked.error());
   const Restic restic(commands_, config, options_.cache_folder, hostname_);
   if (auto ready = ensure_repository(restic, config, stop); !ready) return fail(ready.error());
-  std::optional<Scratch> scratch;
-  if (config.source.staged()) {
-    Result<Scratch> made = Scratch::make(options_.scratch_folder, config.name);
-    if (!made) return fail(made.error());
-    scratch.emplace(std::move(*made));
-  }
-  const Result<Staged> staged = stage(config.source, scratch ? scratch->path() : "", config.timeout, clock_, stop);
-  if (!staged) return fail(staged.error());
-  record.note = staged->note;
-  record.watermarks = staged->watermarks;
-  const Result<Snapshot> snapshot = back_up(restic, record, staged->paths, after_failure, stop);
+  const Result<Snapshot> snapshot = config.source.client() != nullptr
+                                        ? back_up_client(config, restic, record, after_failure, stop)
+                                        : back_up_files(config, restic, record, after_failure, stop);
   if (!snapshot) return fail(snapshot.error());
   record.snapshot = *snapshot;
   if (config.keep.everything()) return {};
@@ -190,8 +190,23 @@ Result<void> BackupSet::perform(const BackupConfig& config, Record& record, bool
   return {};
 }
 
-Result<Snapshot> BackupSet::back_up(const Restic& restic, Record& record, const std::vector<std::string>& paths,
-                                    bool after_failure, std::stop_token stop) {
+Result<Snapshot> BackupSet::back_up_files(const BackupConfig& config, const Restic& restic, Record& record,
+                                          bool after_failure, std::stop_token stop) {
+  std::optional<Scratch> scratch;
+  if (config.source.staged()) {
+    Result<Scratch> made = Scratch::make(options_.scratch_folder, config.name);
+    if (!made) return fail(made.error());
+    scratch.emplace(std::move(*made));
+  }
+  const Result<Staged> staged = stage(config.source, scratch ? scratch->path() : "", config.timeout, clock_, stop);
+  if (!staged) return fail(staged.error());
+  record.note = staged->note;
+  record.watermarks = staged->watermarks;
+  return back_up(restic, record, {.paths = staged->paths}, after_failure, stop);
+}
+
+Result<Snapshot> BackupSet::back_up(const Restic& restic, Record& record, const Intake& intake, bool after_failure,
+                                    std::stop_token stop) {
   const auto unlock = [&]() -> Result<bool> {
     const Result<std::vector<Lock>> removed = restic.remove_own_stale_locks(stop);
     if (!removed) return fail(removed.error());
@@ -204,12 +219,12 @@ Result<Snapshot> BackupSet::back_up(const Restic& restic, Record& record, const 
   // A restic of ours that was killed leaves a lock which does not hinder a backup, but does hinder pruning.
   // What another host holds does not concern a backup either, so an error here is none.
   if (after_failure) (void)unlock();
-  Result<Snapshot> snapshot = restic.back_up(paths, stop);
+  Result<Snapshot> snapshot = restic.back_up(intake, stop);
   if (snapshot || snapshot.error().code != Errc::kUnavailable) return snapshot;
   const Result<bool> unlocked = unlock();
   if (!unlocked) return fail(snapshot.error().with_context("{}", unlocked.error().message));
   if (!*unlocked) return snapshot;
-  Result<Snapshot> again = restic.back_up(paths, stop);
+  Result<Snapshot> again = restic.back_up(intake, stop);
   if (!again) return fail(again.error().with_context("run {}, after removing a stale lock", record.id));
   return again;
 }
@@ -304,6 +319,13 @@ BackupLoop::BackupLoop(BackupSet& backups)
     : thread_([this, &backups](std::stop_token stop) {
         while (!stop.stop_requested()) {
           backups.take_due(stop);
+          std::unique_lock lock(mutex_);
+          wake_.wait_for(lock, stop, kLook, [] { return false; });
+        }
+      }),
+      clients_thread_([this, &backups](std::stop_token stop) {
+        while (!stop.stop_requested()) {
+          backups.look_after_clients(stop);
           std::unique_lock lock(mutex_);
           wake_.wait_for(lock, stop, kLook, [] { return false; });
         }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,8 @@
 
 #include "actions/backup/backup_config.h"
 #include "actions/backup/backup_store.h"
+#include "actions/backup/stop_gate.h"
+#include "actions/backup/stopped_clients.h"
 #include "core/process/child_process.h"
 #include "core/result.h"
 #include "core/time/clock.h"
@@ -74,20 +77,31 @@ class BackupSet final : public BackupTaker {
  public:
   struct Options {
     std::string database;                             // path of the SQLite file
+    std::string stops_database;                       // likewise, of the clients that are stopped
     std::string cache_folder;                         // restic's cache
     std::string scratch_folder;                       // emptied at the start; this program's alone
     core::Duration retry = std::chrono::minutes(10);  // after a failure, if the schedule has nothing sooner
   };
 
+  struct Dependencies {
+    core::process::CommandRunner& commands;
+    core::process::ServiceControl& services;
+    StopGate& gate;
+    const core::Clock& clock;
+    std::function<void(const std::string& text)> tell;  // of clients that do not start; for the log
+  };
+
   static core::Result<std::unique_ptr<BackupSet>> open(std::vector<BackupConfig> backups, Options options,
-                                                       core::process::CommandRunner& commands,
-                                                       const core::Clock& clock);
+                                                       Dependencies dependencies);
 
   core::Result<Record> take(const std::string& name, const std::string& trigger, std::stop_token stop) override;
   core::Result<Verification> verify(const std::string& name, VerificationKind kind, const std::string& trigger,
                                     std::stop_token stop) override;
   // Takes what is due now, one after another, then verifies what is due.
   void take_due(std::stop_token stop);
+  // Starts the clients that a backup has stopped for too long, or that an earlier process left stopped.
+  void look_after_clients(std::stop_token stop) { stopped_->look(std::move(stop)); }
+  const StoppedClients& stopped_clients() const { return *stopped_; }
   std::vector<Status> status() const;
   // Newest first.
   core::Result<std::vector<Record>> history(const std::string& name, std::int64_t limit);
@@ -104,7 +118,7 @@ class BackupSet final : public BackupTaker {
     std::map<VerificationKind, Verification> confirmed;  // the last success of each kind
   };
 
-  BackupSet(Options options, BackupStore store, core::process::CommandRunner& commands, const core::Clock& clock);
+  BackupSet(Options options, BackupStore store, std::unique_ptr<StoppedClients> stopped, Dependencies dependencies);
 
   // REQUIRES: mutex_ is held, for all that have `locked` in their name.
   void load_locked(std::vector<BackupConfig> backups);
@@ -114,15 +128,28 @@ class BackupSet final : public BackupTaker {
   std::optional<core::WallTime> next_verification_locked(const Entry& entry, VerificationKind kind) const;
   // Fills in what came of it.
   core::Result<void> perform(const BackupConfig& config, Record& record, bool after_failure, std::stop_token stop);
-  core::Result<Snapshot> back_up(const Restic& restic, Record& record, const std::vector<std::string>& paths,
-                                 bool after_failure, std::stop_token stop);
+  core::Result<Snapshot> back_up_files(const BackupConfig& config, const Restic& restic, Record& record,
+                                       bool after_failure, std::stop_token stop);
+  core::Result<Snapshot> back_up(const Restic& restic, Record& record, const Intake& intake, bool after_failure,
+                                 std::stop_token stop);
+  core::Result<Snapshot> back_up_client(const BackupConfig& config, const Restic& restic, Record& record,
+                                        bool after_failure, std::stop_token stop);
+  core::Result<Snapshot> copy_while_stopped(const BackupConfig& config, const Restic& restic, Record& record,
+                                            Intake intake, bool after_failure, std::stop_token stop);
+  core::Result<Snapshot> copy_from_snapshot(const BackupConfig& config, const Restic& restic, Record& record,
+                                            bool after_failure, std::stop_token stop);
+  core::Result<void> may_be_stopped(const ClientConfig& client, const std::string& trigger, std::stop_token stop);
+  core::Result<void> run_hook(const std::string& backup, const std::vector<std::string>& argv, core::Duration timeout,
+                              std::stop_token stop);
   core::Result<void> perform(const BackupConfig& config, const std::optional<Record>& good, Verification& verification,
                              std::stop_token stop);
   core::Result<void> ensure_repository(const Restic& restic, const BackupConfig& config, std::stop_token stop);
 
   const Options options_;
   core::process::CommandRunner& commands_;
+  StopGate& gate_;
   const core::Clock& clock_;
+  const std::unique_ptr<StoppedClients> stopped_;
   const std::string hostname_;
   const core::WallTime opened_;
   BackupStats stats_;
@@ -150,8 +177,8 @@ struct Restored {
 core::Result<Restored> restore_snapshot(const BackupConfig& config, const RestoreOptions& options,
                                         core::process::CommandRunner& commands, std::stop_token stop = {});
 
-// The thread that takes backups when they are due. Looks every few seconds, so that a step of the wall clock or the
-// end of a suspension is noticed.
+// The threads that take backups when they are due, and that start clients which were stopped for them, whatever the
+// other one does. Both look every few seconds, so that a step of the wall clock or the end of a suspension is noticed.
 //
 // Thread safety: confined to its creator; the destructor stops a running backup.
 class BackupLoop {
@@ -163,6 +190,7 @@ class BackupLoop {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::jthread thread_;
+  std::jthread clients_thread_;
 };
 
 }  // namespace actions::backup

@@ -31,6 +31,8 @@ constexpr std::size_t kNamedPathsMax = 5;
 constexpr std::size_t kReasonMax = 1000;
 // Time for restic to give back its lock after SIGTERM.
 constexpr auto kGrace = std::chrono::seconds(15);
+// Instead of watchkeeper:NAME, so that nobody takes such a snapshot for a backup.
+constexpr std::string_view kAheadTag = "watchkeeper-ahead:";
 
 // Exit codes since restic 0.17; before, everything is 1.
 constexpr int kExitIncomplete = 3;
@@ -135,7 +137,8 @@ Restic::Restic(core::process::CommandRunner& commands, const BackupConfig& confi
                std::string hostname)
     : commands_(commands), config_(config), cache_folder_(std::move(cache_folder)), hostname_(std::move(hostname)) {}
 
-Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token stop) const {
+Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token stop,
+                         std::optional<core::Duration> timeout) const {
   core::process::Command command;
   command.argv = {"restic"};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
@@ -144,7 +147,7 @@ Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token sto
   command.environment["RESTIC_PASSWORD_FILE"] = config_.password_file.path;
   if (!cache_folder_.empty()) command.environment["RESTIC_CACHE_DIR"] = cache_folder_;
   command.environment["RESTIC_PROGRESS_FPS"] = kProgressPerSecond;
-  command.timeout = config_.timeout;
+  command.timeout = timeout ? std::min<core::Duration>(*timeout, config_.timeout) : config_.timeout;
   command.grace = kGrace;
   command.output_limit = kOutputLimit;
   Result<Exit> exit = commands_.run(command, stop);
@@ -167,20 +170,24 @@ Result<void> Restic::create(std::stop_token stop) const {
   return {};
 }
 
-Result<Snapshot> Restic::back_up(const std::vector<std::string>& paths, std::stop_token stop) const {
+Result<Snapshot> Restic::back_up(const Intake& intake, std::stop_token stop) const {
   // restic itself only skips a path that is not there, and calls the rest a success.
-  for (const std::string& path : paths) {
+  for (const std::string& path : intake.paths) {
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));
   }
-  std::vector<std::string> arguments = {"backup", "--json", "--tag", "watchkeeper:" + config_.name};
+  const std::string tag = (intake.ahead ? std::string(kAheadTag) : "watchkeeper:") + config_.name;
+  std::vector<std::string> arguments = {"backup", "--json", "--tag", tag};
   for (const std::string& tag : config_.tags) arguments.insert(arguments.end(), {"--tag", tag});
   for (const std::string& pattern : config_.exclude) arguments.insert(arguments.end(), {"--exclude", pattern});
+  for (const std::string& path : intake.exclude) arguments.insert(arguments.end(), {"--exclude", path});
+  if (!intake.parent.empty()) arguments.insert(arguments.end(), {"--parent", intake.parent});
   arguments.emplace_back("--");
-  arguments.insert(arguments.end(), paths.begin(), paths.end());
-  const Result<Exit> exit = run(std::move(arguments), stop);
+  arguments.insert(arguments.end(), intake.paths.begin(), intake.paths.end());
+  const Result<Exit> exit = run(std::move(arguments), stop, intake.timeout);
   if (!exit) return fail(exit.error());
   const std::optional<Snapshot> snapshot = read_summary(exit->output);
+  if (intake.ahead && exit->status == kExitIncomplete && snapshot) return *snapshot;
   if (exit->status == kExitIncomplete && !exit->timed_out && !exit->stopped) {
     const std::vector<std::string> items = unreadable(exit->errors);
     return fail(Errc::kFailed, "the snapshot {} is incomplete: could not read {}",
@@ -190,6 +197,31 @@ Result<Snapshot> Restic::back_up(const std::vector<std::string>& paths, std::sto
   if (contains(exit->errors, "does not exist, skipping")) return failure("backup: a path went missing", *exit);
   if (!snapshot) return fail(Errc::kFailed, "restic backup ended well but reported no snapshot");
   return *snapshot;
+}
+
+Result<void> Restic::drop(const std::vector<std::string>& snapshots, std::stop_token stop) const {
+  if (snapshots.empty()) return {};
+  std::vector<std::string> arguments = {"forget", "--quiet", "--"};
+  arguments.insert(arguments.end(), snapshots.begin(), snapshots.end());
+  const Result<Exit> exit = run(std::move(arguments), stop);
+  if (!exit) return fail(exit.error());
+  if (!exit->succeeded()) return failure("forget", *exit);
+  return {};
+}
+
+Result<std::vector<std::string>> Restic::taken_ahead(std::stop_token stop) const {
+  const Result<Exit> exit = run(
+      {"snapshots", "--json", "--no-lock", "--tag", std::string(kAheadTag) + config_.name, "--host", hostname_}, stop);
+  if (!exit) return fail(exit.error());
+  if (!exit->succeeded()) return failure("snapshots", *exit);
+  const json listed = json::parse(exit->output, nullptr, /*allow_exceptions=*/false);
+  // restic says null of none.
+  if (!listed.is_array() && !listed.is_null()) return fail(Errc::kFailed, "restic snapshots: unexpected answer");
+  std::vector<std::string> ids;
+  for (const json& each : listed) {
+    if (each.is_object() && each.contains("id") && each["id"].is_string()) ids.push_back(each["id"].get<std::string>());
+  }
+  return ids;
 }
 
 Result<void> Restic::restore(const std::string& snapshot, const std::string& target,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -18,6 +19,15 @@ struct Snapshot {
   std::uint64_t files = 0;        // looked at
   std::uint64_t bytes = 0;        // looked at
   std::uint64_t bytes_added = 0;  // to the repository, before compression
+};
+
+// What one run of `restic backup` is to take.
+struct Intake {
+  std::vector<std::string> paths;
+  std::vector<std::string> exclude = {};       // by whole path, beside the configuration's patterns
+  std::string parent = {};                     // a snapshot: of files that are as they are in it nothing is read
+  bool ahead = false;                          // of files that change meanwhile: good for a parent, and no backup
+  std::optional<core::Duration> timeout = {};  // instead of the configuration's, if it is shorter
 };
 
 // A lock in a repository, as `restic cat lock` shows it.
@@ -45,7 +55,11 @@ class Restic {
   core::Result<void> create(std::stop_token stop) const;
   // A snapshot that lacks a file (exit code 3, or a path that is not there) is an error that names it.
   // kUnavailable: the repository is locked.
-  core::Result<Snapshot> back_up(const std::vector<std::string>& paths, std::stop_token stop) const;
+  core::Result<Snapshot> back_up(const Intake& intake, std::stop_token stop) const;
+  // Takes snapshots off the list, whose bytes go with the next forget(). None is no error.
+  core::Result<void> drop(const std::vector<std::string>& snapshots, std::stop_token stop) const;
+  // The snapshots of this backup and this machine that were taken ahead, also those that a killed agent left.
+  core::Result<std::vector<std::string>> taken_ahead(std::stop_token stop) const;
   // Puts a snapshot ("latest": of this backup) below the folder `target` and compares what was written with what the
   // repository holds. A path that matches one of `exclude` stays out.
   core::Result<void> restore(const std::string& snapshot, const std::string& target,
@@ -59,7 +73,8 @@ class Restic {
   core::Result<std::vector<Lock>> remove_own_stale_locks(std::stop_token stop) const;
 
  private:
-  core::Result<core::process::Exit> run(std::vector<std::string> arguments, std::stop_token stop) const;
+  core::Result<core::process::Exit> run(std::vector<std::string> arguments, std::stop_token stop,
+                                        std::optional<core::Duration> timeout = {}) const;
   core::Result<std::vector<Lock>> locks(std::stop_token stop) const;
 
   core::process::CommandRunner& commands_;

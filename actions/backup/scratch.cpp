@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -27,6 +28,7 @@ using core::OpenFile;
 using core::Result;
 
 constexpr std::size_t kBlock = 256 << 10;
+constexpr std::uintmax_t kReserveMax = std::uintmax_t{10} << 30;
 
 Result<void> make_private(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
@@ -78,6 +80,16 @@ Scratch::Scratch(Scratch&& other) noexcept : path_(std::exchange(other.path_, {}
 Scratch::~Scratch() {
   std::error_code ignored;  // the next start tries again
   if (!path_.empty()) fs::remove_all(path_, ignored);
+}
+
+Result<void> expect_room(const std::string& folder, std::uint64_t bytes) {
+  std::error_code failed;
+  const fs::space_info space = fs::space(folder, failed);
+  if (failed) return fail(Errc::kFailed, "{}: {}", folder, failed.message());
+  const std::uintmax_t reserve = std::min<std::uintmax_t>(space.capacity / 20, kReserveMax);
+  if (space.available >= reserve && space.available - reserve >= bytes) return {};
+  return fail(Errc::kLimitExceeded, "{}: {} bytes are needed, and of the {} that are free {} have to stay so", folder,
+              bytes, space.available, reserve);
 }
 
 Result<void> clear_scratch(const std::string& root) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,10 @@ class Scratch {
 
   std::string path_;
 };
+
+// Whether so much can be written to the file system of `folder` with a twentieth of it, at most 10 GiB, left free: what
+// fills a disk beside a node does harm. kLimitExceeded with the numbers.
+core::Result<void> expect_room(const std::string& folder, std::uint64_t bytes);
 
 // Removes all that is below `root`.
 core::Result<void> clear_scratch(const std::string& root);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "actions/backup/backup_set.h"
+#include "actions/backup/chain_folders.h"
 #include "actions/backup/scratch.h"
 #include "actions/backup/staging.h"
 
@@ -82,9 +83,14 @@ Result<void> BackupSet::perform(const BackupConfig& config, const std::optional<
   if (!good) return fail(Errc::kNotFound, "there is no good snapshot to restore");
   const Result<Scratch> scratch = Scratch::make(options_.scratch_folder, "drill-" + config.name);
   if (!scratch) return fail(scratch.error());
+  if (auto room = expect_room(scratch->path(), good->snapshot.bytes); !room) return room;
   if (auto restored = restic.restore(good->snapshot.id, scratch->path(), {}, stop); !restored) return restored;
   const Result<Findings> findings = examine(scratch->path(), config.source.staged());
   if (!findings) return fail(findings.error());
+  if (const ClientConfig* const client = config.source.client()) {
+    auto examined = examine_chain_folders(config.source, scratch->path() + client->snapshot.root);
+    if (!examined) return fail(examined.error());
+  }
   verification.files = findings->files;
   verification.bytes = findings->bytes;
   if (good->watermarks && findings->watermarks != good->watermarks) {

@@ -31,6 +31,21 @@ Result<void> check_expression(const std::string& expr, const Node& place) {
   return {};
 }
 
+// What a backup asks before it stops a client.
+Result<void> check_stops(const Policy& policy, const backup::BackupConfig& backup, const Node& place) {
+  const backup::ClientConfig* const client = backup.source.client();
+  if (client == nullptr) return {};
+  for (const std::string& expr : client->require) {
+    if (auto checked = check_expression(expr, place); !checked) return checked;
+  }
+  for (const std::string& name : client->gates) {
+    if (policy.gate(name) == nullptr) {
+      return fail(place.error("backup \"{}\": no gate is named \"{}\"", backup.name, name));
+    }
+  }
+  return {};
+}
+
 // The checks of one remediation against all the others.
 class References {
  public:
@@ -139,6 +154,9 @@ Result<void> check_policy(const Policy& policy, const std::vector<backup::Backup
   for (std::size_t i = 0; i < policy.gates.size(); ++i) {
     const Node place = item_of(root, "remediation_gates", i).find("expr");
     if (auto checked = check_expression(policy.gates[i].expr, place); !checked) return checked;
+  }
+  for (std::size_t i = 0; i < backups.size(); ++i) {
+    if (auto checked = check_stops(policy, backups[i], item_of(root, "backups", i)); !checked) return checked;
   }
   const References references(policy, backups, intervals);
   for (std::size_t i = 0; i < policy.remediations.size(); ++i) {

@@ -11,6 +11,7 @@
 #include "core/net/send_and_wait.h"
 #include "core/process/unit_wait.h"
 #include "core/time/duration.h"
+#include "core/time/stoppable_wait.h"
 
 namespace actions::remedy {
 namespace {
@@ -182,7 +183,7 @@ StepFinished StepExecutor::carry_out(const StartStep&, const SystemdStep& step, 
 }
 
 StepFinished StepExecutor::carry_out(const StartStep&, const WaitStep& step, std::stop_token stop) {
-  return wait_for(step.time, stop) ? succeeded("waited " + core::format_duration(step.time)) : stopped();
+  return core::stoppable_wait(step.time, stop) ? succeeded("waited " + core::format_duration(step.time)) : stopped();
 }
 
 StepFinished StepExecutor::carry_out(const StartStep& start, const NotifyStep& step, std::stop_token) {

@@ -257,7 +257,7 @@ std::string Agent::metrics() const {
                        .probe = components_->prober().stats(),
                        .rules = components_->rules().counters(),
                        .flaps = components_->flap_damper().counters(),
-                       .backup = components_->backups().stats(),
+                       .backup = components_->backups(),
                        .remedy = components_->remediator().stats(),
                        .drills = components_->drills().stats(),
                        .replace = components_->rollouts().stats(),

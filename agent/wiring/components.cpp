@@ -132,13 +132,7 @@ Result<void> Components::open_stores(const LoadedConfig& config, const DataDir& 
   if (!store) return fail(store.error());
   alert_store_ = std::move(*store);
 
-  actions::backup::BackupSet::Options backup_options;
-  backup_options.database = data.file("backups.db");
-  backup_options.cache_folder = data.file("restic-cache");
-  backup_options.scratch_folder = data.file("backup-scratch");
-  auto backups = actions::backup::BackupSet::open(config.settings.backups, backup_options, commands_, clock_);
-  if (!backups) return fail(backups.error());
-  backups_ = std::move(*backups);
+  if (auto opened = open_backups(config, data); !opened) return opened;
 
   auto notifier = actions::notify::Notifier::open(
       notifier_settings(config, external_url), {.database_path = data.file("notifications.db"), .outbox = {}},
@@ -403,6 +397,7 @@ Result<void> Components::reconfigure(const LoadedConfig& config, const LoadedCon
   drills_->configure(config.drills);
   protect(config);
   rollouts_->configure(config.settings.replace);
+  stop_conditions_->configure(config.policy);
   backups_->configure(config.settings.backups);
   flap_damper_->configure(config.settings.rules.notification_delay);
   apply_jobs(config);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,7 @@
 #include "actions/remedy/condition.h"
 #include "actions/remedy/remediator.h"
 #include "actions/remedy/step_executor.h"
+#include "actions/remedy/stop_conditions.h"
 #include "actions/replace/rollouts.h"
 #include "agent/config/load.h"
 #include "agent/wiring/alert_log.h"
@@ -103,6 +105,7 @@ class Components {
   Components(const LoadedConfig& config, const core::Clock& clock, std::unique_ptr<core::ring::MappedRing> ring);
 
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
+  core::Result<void> open_backups(const LoadedConfig& config, const DataDir& data);
   core::Result<void> open_remediator(const LoadedConfig& config, const DataDir& data);
   core::Result<void> open_drills(const LoadedConfig& config, const DataDir& data);
   actions::drill::Situation situation() const;
@@ -139,9 +142,10 @@ class Components {
   rules::promql::Engine engine_;
   AlertLog alert_log_;
   std::unique_ptr<rules::AlertStore> alert_store_;
-  std::unique_ptr<actions::backup::BackupSet> backups_;
   std::unique_ptr<core::process::ServiceControl> services_;
   std::optional<actions::remedy::RingLookout> lookout_;
+  std::optional<actions::remedy::StopConditions> stop_conditions_;
+  std::unique_ptr<actions::backup::BackupSet> backups_;
   std::optional<actions::remedy::StepExecutor> steps_;
   core::SerialThread strand_;
   core::SerialThread remote_strand_;
@@ -154,6 +158,7 @@ class Components {
   std::optional<actions::drill::MarkingSink> marked_decisions_;  // of remediations, on the way to notifier_
   std::optional<actions::remedy::Announcer> announcer_;          // after notifier_: it tells that
   std::unique_ptr<actions::remedy::Remediator> remediator_;
+  std::atomic<const actions::remedy::Remediator*> deciding_{nullptr};  // remediator_ as long as it may be asked
   std::optional<actions::drill::FaultInjector> injector_;
   std::unique_ptr<actions::drill::DrillRunner> drills_;
   std::unique_ptr<actions::replace::Surroundings> rollouts_around_;

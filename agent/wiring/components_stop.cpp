@@ -31,6 +31,7 @@ void Components::stop() {
   if (rules_ != nullptr) rules_->stop();
   backup_requests_.stop();
   backup_loop_.reset();
+  deciding_ = nullptr;
   remediator_.reset();
   if (running && notifier_ != nullptr) {
     notifier_->hold();

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The remediation engine and what it stands on.
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
@@ -44,12 +46,36 @@ actions::remedy::Surroundings Components::service_surroundings() {
   return {.scheduler = loop_, .http = *http_, .clock = clock_, .environment = variable};
 }
 
-Result<void> Components::open_remediator(const LoadedConfig& config, const DataDir& data) {
+Result<void> Components::open_backups(const LoadedConfig& config, const DataDir& data) {
   services_ = core::process::make_systemd_control();
-  marked_decisions_.emplace(drill_marks_, *notifier_);
-  announcer_.emplace(*marked_decisions_, clock_);
   lookout_.emplace(reader(), clock_, engine_.options(),
                    [this](const std::string& name) { return age_of_backup(*backups_, name, clock_.wall_now()); });
+  stop_conditions_.emplace(
+      *lookout_,
+      [this]() -> std::shared_ptr<const actions::remedy::Snapshot> {
+        const auto* const remediator = deciding_.load();
+        return remediator == nullptr ? nullptr : remediator->snapshot();
+      },
+      config.policy);
+  actions::backup::BackupSet::Options options;
+  options.database = data.file("backups.db");
+  options.stops_database = data.file("stopped_clients.db");
+  options.cache_folder = data.file("restic-cache");
+  options.scratch_folder = data.file("backup-scratch");
+  auto backups = actions::backup::BackupSet::open(config.settings.backups, options,
+                                                  {.commands = commands_,
+                                                   .services = *services_,
+                                                   .gate = *stop_conditions_,
+                                                   .clock = clock_,
+                                                   .tell = [](const std::string& text) { spdlog::warn("{}", text); }});
+  if (!backups) return fail(backups.error());
+  backups_ = std::move(*backups);
+  return {};
+}
+
+Result<void> Components::open_remediator(const LoadedConfig& config, const DataDir& data) {
+  marked_decisions_.emplace(drill_marks_, *notifier_);
+  announcer_.emplace(*marked_decisions_, clock_);
   steps_.emplace(actions::remedy::StepExecutor::Dependencies{
       .commands = commands_,
       .backups = *backups_,
@@ -75,6 +101,7 @@ Result<void> Components::open_remediator(const LoadedConfig& config, const DataD
        }});
   if (!remediator) return fail(remediator.error());
   remediator_ = std::move(*remediator);
+  deciding_ = remediator_.get();
   return {};
 }
 

@@ -22,7 +22,7 @@ struct SelfCounters {
   const collector::probe::ProbeStats& probe;
   const rules::RuleCounters& rules;
   const actions::notify::FlapCounters& flaps;
-  const actions::backup::BackupStats& backup;
+  const actions::backup::BackupSet& backup;
   const actions::remedy::RemedyStats& remedy;
   const actions::drill::DrillStats& drills;
   const actions::replace::RolloutStats& replace;
@@ -31,7 +31,9 @@ struct SelfCounters {
   std::uint64_t duty_store_failures;
 };
 
-// Of these, the part about remediations.
+// Of these, the part about backups.
+void append_backups(MetricText& text, const AgentView& agent, const actions::backup::BackupSet& set);
+// And that about remediations.
 void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats);
 // And that about drills.
 void append_drills(MetricText& text, const AgentView& agent, const actions::drill::DrillStats& stats);

@@ -17,6 +17,7 @@ constexpr const char* kService = "org.freedesktop.systemd1";
 constexpr const char* kPath = "/org/freedesktop/systemd1";
 constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr const char* kUnit = "org.freedesktop.systemd1.Unit";
+constexpr const char* kServiceUnit = "org.freedesktop.systemd1.Service";
 
 // systemd.unit(5): what is stopped along with a unit. The last one came with systemd 249.
 constexpr const char* kStopsWith[] = {"RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo"};
@@ -73,6 +74,14 @@ class SystemdControl final : public ServiceControl {
     const Result<bool> job = has_job(bus->get(), path, unit);
     if (!job) return fail(job.error());
     status.has_job = *job;
+    if (unit.ends_with(".service")) {
+      std::uint32_t pid = 0;
+      CallError pid_error;
+      const int got =
+          sd_bus_get_property_trivial(bus->get(), kService, path, kServiceUnit, "MainPID", &pid_error.value, 'u', &pid);
+      if (got < 0) return fail(error_of(unit, got, pid_error.value));
+      status.main_pid = pid;
+    }
     return status;
   }
 

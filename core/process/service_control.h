@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,10 +15,11 @@ enum class UnitVerb { kStart, kStop, kRestart };
 
 // A unit of the service manager, as it is now.
 struct UnitStatus {
-  std::string active_state;  // active, inactive, failed, activating, deactivating, ...
-  std::string sub_state;     // running, dead, ...
-  bool has_job = false;      // something is being done with it
-  WallTime active_since;     // of the last time it became active
+  std::string active_state;   // active, inactive, failed, activating, deactivating, ...
+  std::string sub_state;      // running, dead, ...
+  bool has_job = false;       // something is being done with it
+  WallTime active_since;      // of the last time it became active
+  std::int64_t main_pid = 0;  // of a service that runs; 0: none, or not a service
 };
 
 // The host's service manager.

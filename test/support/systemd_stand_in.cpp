@@ -129,6 +129,12 @@ struct SystemdStandIn::Methods {
   static int since(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*, sd_bus_error*) {
     return sd_bus_message_append(reply, "t", std::uint64_t{0});
   }
+  static int main_pid(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* data,
+                      sd_bus_error*) {
+    const std::scoped_lock lock(unit(data).manager->mutex_);
+    Served& served = unit(data);
+    return sd_bus_message_append(reply, "u", served.active() ? static_cast<unsigned>(served.process->pid()) : 0U);
+  }
   static int required_by(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* data,
                          sd_bus_error*) {
     std::vector<char*> names;
@@ -164,6 +170,8 @@ const sd_bus_vtable kUnit[] = {SD_BUS_VTABLE_START(0),
                                SD_BUS_PROPERTY("BoundBy", "as", Methods::nobody, 0, 0),
                                SD_BUS_PROPERTY("ConsistsOf", "as", Methods::nobody, 0, 0),
                                SD_BUS_VTABLE_END};
+const sd_bus_vtable kService[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("MainPID", "u", Methods::main_pid, 0, 0),
+                                  SD_BUS_VTABLE_END};
 
 }  // namespace
 
@@ -183,6 +191,7 @@ SystemdStandIn::SystemdStandIn(const std::string& address, const std::map<std::s
     served->unit = unit;
     const std::string path = Methods::path_of(name.empty() ? "gone.service" : name);
     sd_bus_add_object_vtable(bus_, nullptr, path.c_str(), "org.freedesktop.systemd1.Unit", kUnit, served.get());
+    sd_bus_add_object_vtable(bus_, nullptr, path.c_str(), "org.freedesktop.systemd1.Service", kService, served.get());
     if (!unit.argv.empty()) served->start();
     units_[name] = std::move(served);
   }

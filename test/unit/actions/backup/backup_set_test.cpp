@@ -9,6 +9,7 @@
 
 #include "core/time/simulated_clock.h"
 #include "temporary_folder.h"
+#include "untouched_seams.h"
 
 namespace actions::backup {
 namespace {
@@ -61,8 +62,7 @@ class BackupSetTest : public ::testing::Test {
     return backup;
   }
   std::unique_ptr<BackupSet> open(BackupConfig backup) {
-    auto set = BackupSet::open({std::move(backup)},
-                               {folder_.at("backups.db"), folder_.at("cache"), folder_.at("scratch")}, restic_, clock_);
+    auto set = BackupSet::open({std::move(backup)}, options_in(folder_), seams_.with(restic_, clock_));
     EXPECT_TRUE(set) << set.error().message;
     return std::move(*set);
   }
@@ -70,6 +70,7 @@ class BackupSetTest : public ::testing::Test {
   TemporaryFolder folder_;
   core::SimulatedClock clock_;
   ScriptedRestic restic_;
+  UntouchedSeams seams_;
 };
 
 TEST_F(BackupSetTest, RecordsASuccessAndItsAge) {

@@ -12,6 +12,7 @@
 
 #include "actions/backup/backup_set.h"
 #include "temporary_folder.h"
+#include "untouched_seams.h"
 
 namespace actions::backup {
 namespace {
@@ -39,8 +40,7 @@ class ResticTest : public ::testing::Test {
   }
 
   std::unique_ptr<BackupSet> open() {
-    auto set = BackupSet::open({config_}, {folder_.at("backups.db"), folder_.at("cache"), folder_.at("scratch")},
-                               runner_, clock_);
+    auto set = BackupSet::open({config_}, options_in(folder_), seams_.with(runner_, clock_));
     EXPECT_TRUE(set) << set.error().message;
     return std::move(*set);
   }
@@ -61,6 +61,7 @@ class ResticTest : public ::testing::Test {
 
   core::SystemClock clock_;
   ChildProcessRunner runner_{clock_};
+  UntouchedSeams seams_;
   TemporaryFolder folder_;
   BackupConfig config_;
 };

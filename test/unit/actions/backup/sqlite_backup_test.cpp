@@ -14,6 +14,7 @@
 #include "core/store/live_copy.h"
 #include "slashing_database.h"
 #include "temporary_folder.h"
+#include "untouched_seams.h"
 
 namespace actions::backup {
 namespace {
@@ -34,8 +35,7 @@ class SqliteBackupTest : public ::testing::Test {
     folder_.write("scratch/slashing/left-by-a-killed-agent", "x");
   }
   std::unique_ptr<BackupSet> open() {
-    auto set = BackupSet::open({config_}, {folder_.at("backups.db"), folder_.at("cache"), folder_.at("scratch")},
-                               runner_, clock_);
+    auto set = BackupSet::open({config_}, options_in(folder_), seams_.with(runner_, clock_));
     EXPECT_TRUE(set) << set.error().message;
     return std::move(*set);
   }
@@ -64,6 +64,7 @@ class SqliteBackupTest : public ::testing::Test {
 
   core::SystemClock clock_;
   core::process::ChildProcessRunner runner_{clock_};
+  UntouchedSeams seams_;
   TemporaryFolder folder_;
   BackupConfig config_;
 };

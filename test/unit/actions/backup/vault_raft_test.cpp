@@ -13,6 +13,7 @@
 #include "actions/backup/raft_archive.h"
 #include "actions/backup/scratch.h"
 #include "temporary_folder.h"
+#include "untouched_seams.h"
 
 namespace actions::backup {
 namespace {
@@ -232,8 +233,8 @@ TEST_F(VaultRaftTest, IsPutAwayAndTried) {
   config.repository = folder_.at("repository");
   config.password_file.path = folder_.write("password", "correct horse\n");
   core::process::ChildProcessRunner runner(clock_);
-  const auto set =
-      BackupSet::open({config}, {folder_.at("backups.db"), folder_.at("cache"), folder_.at("scratch")}, runner, clock_);
+  UntouchedSeams seams;
+  const auto set = BackupSet::open({config}, options_in(folder_), seams.with(runner, clock_));
   ASSERT_TRUE(set) << set.error().message;
   const auto record = (*set)->take("vault", "test", {});
   ASSERT_TRUE(record && record->succeeded) << record->error;

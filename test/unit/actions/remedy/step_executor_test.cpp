@@ -62,10 +62,13 @@ class UnitOnTheBus {
                                           SD_BUS_PROPERTY("Job", "(uo)", job, 0, 0),
                                           SD_BUS_PROPERTY("ActiveEnterTimestamp", "t", since, 0, 0),
                                           SD_BUS_VTABLE_END};
+    static const sd_bus_vtable kService[] = {SD_BUS_VTABLE_START(0), SD_BUS_PROPERTY("MainPID", "u", main_pid, 0, 0),
+                                             SD_BUS_VTABLE_END};
     sd_bus_add_object_vtable(bus_, nullptr, "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", kManager,
                              this);
     sd_bus_add_object_vtable(bus_, nullptr, kGeth, "org.freedesktop.systemd1.Unit", kUnit, this);
     sd_bus_add_object_vtable(bus_, nullptr, kGone, "org.freedesktop.systemd1.Unit", kUnit, this);
+    sd_bus_add_object_vtable(bus_, nullptr, kGeth, "org.freedesktop.systemd1.Service", kService, this);
     EXPECT_GE(sd_bus_request_name(bus_, "org.freedesktop.systemd1", 0), 0);
     thread_ = std::jthread([this](std::stop_token stop) {
       while (!stop.stop_requested()) {
@@ -136,6 +139,10 @@ class UnitOnTheBus {
     UnitOnTheBus& unit = self(data);
     const bool pending = unit.looks_ > 0 && unit.looks_-- > 0;
     return sd_bus_message_append(reply, "(uo)", pending ? 7U : 0U, pending ? kJob : "/");
+  }
+  static int main_pid(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* data,
+                      sd_bus_error*) {
+    return sd_bus_message_append(reply, "u", self(data).active ? 4711U : 0U);
   }
   static int since(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* data, sd_bus_error*) {
     return sd_bus_message_append(reply, "t", self(data).since_us.load());
