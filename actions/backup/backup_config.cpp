@@ -131,8 +131,11 @@ const Table<BackupConfig>& BackupConfig::fields() {
                   .example = "/var/backups/watchkeeper"})
           .field("password_file", &BackupConfig::password_file,
                  {.help = "Holds the repository's password; refused if other users can read it.",
-                  .required = true,
                   .example = "/etc/watchkeeper/restic-password"})
+          .field("password_env", &BackupConfig::password_env,
+                 {.help = "Instead: the variable of the agent's environment that has it."})
+          .field("password_vault", &BackupConfig::password_vault,
+                 {.help = "Instead: a Vault that has it, asked for every run; what backs up that Vault has a file."})
           .field("schedule", &BackupConfig::schedule,
                  {.help = "A duration between starts, or a cron line, in UTC or behind CRON_TZ=Europe/Berlin in that"
                           " zone; without one it runs only when asked.",
@@ -152,6 +155,12 @@ const Table<BackupConfig>& BackupConfig::fields() {
           .check([](const BackupConfig& backup, const Node& node) -> Result<void> {
             if (backup.name.empty()) return fail(node.error("backup: name is empty"));
             if (backup.repository.empty()) return fail(node.error("backup \"{}\": repository is empty", backup.name));
+            const int passwords = (backup.password_file.path.empty() ? 0 : 1) + (backup.password_env.empty() ? 0 : 1) +
+                                  (backup.password_vault.given() ? 1 : 0);
+            if (passwords != 1) {
+              return fail(node.error("backup \"{}\": expected one of password_file, password_env and password_vault",
+                                     backup.name));
+            }
             if (backup.jitter < core::Millis(0)) {
               return fail(node.error("backup \"{}\": jitter must not be less than zero", backup.name));
             }

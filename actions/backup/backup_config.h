@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actions/backup/client_config.h"
+#include "actions/backup/repository_password.h"
 #include "actions/backup/schedule.h"
 #include "actions/backup/vault_raft.h"
 #include "core/config/file_path.h"
@@ -81,8 +82,10 @@ struct DrillConfig {
 struct BackupConfig {
   std::string name;
   SourceConfig source;
-  std::string repository;  // anything restic takes: a path, sftp:..., s3:...
-  core::config::FilePath password_file;
+  std::string repository;                // anything restic takes: a path, sftp:..., s3:...
+  core::config::FilePath password_file;  // or:
+  std::string password_env;              // a variable of the agent's environment; or:
+  VaultPasswordConfig password_vault;
   std::optional<Schedule> schedule;  // none: only when a remediation or a person asks
   core::Millis jitter{0};            // its schedules' times are spread over so long, each host at a moment of its own
   core::Millis timeout = std::chrono::hours(2);

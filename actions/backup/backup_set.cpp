@@ -172,8 +172,9 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
 }
 
 Result<void> BackupSet::perform(const BackupConfig& config, Record& record, bool after_failure, std::stop_token stop) {
-  if (auto checked = check_password_file(config.password_file.path); !checked) return fail(checked.error());
-  const Restic restic(commands_, config, options_.cache_folder, hostname_);
+  const Result<RepositoryPassword> password = find_password(config, clock_, stop);
+  if (!password) return fail(password.error());
+  const Restic restic(commands_, config, *password, options_.cache_folder, hostname_);
   if (auto ready = ensure_repository(restic, config, stop); !ready) return fail(ready.error());
   const Result<Snapshot> snapshot = config.source.client() != nullptr
                                         ? back_up_client(config, restic, record, after_failure, stop)

@@ -175,7 +175,8 @@ struct Restored {
 // Restores a snapshot for a person. A slashing-protection database never comes back: of a backup of one there is only
 // the interchange, and Lighthouse's file stays out of any other. Needs no BackupSet; blocks.
 core::Result<Restored> restore_snapshot(const BackupConfig& config, const RestoreOptions& options,
-                                        core::process::CommandRunner& commands, std::stop_token stop = {});
+                                        core::process::CommandRunner& commands, const core::Clock& clock,
+                                        std::stop_token stop = {});
 
 // The threads that take backups when they are due, and that start clients which were stopped for them, whatever the
 // other one does. Both look every few seconds, so that a step of the wall clock or the end of a suspension is noticed.

@@ -133,9 +133,13 @@ bool is_running(std::int64_t pid) { return ::kill(static_cast<pid_t>(pid), 0) ==
 
 }  // namespace
 
-Restic::Restic(core::process::CommandRunner& commands, const BackupConfig& config, std::string cache_folder,
-               std::string hostname)
-    : commands_(commands), config_(config), cache_folder_(std::move(cache_folder)), hostname_(std::move(hostname)) {}
+Restic::Restic(core::process::CommandRunner& commands, const BackupConfig& config, RepositoryPassword password,
+               std::string cache_folder, std::string hostname)
+    : commands_(commands),
+      config_(config),
+      password_(std::move(password)),
+      cache_folder_(std::move(cache_folder)),
+      hostname_(std::move(hostname)) {}
 
 Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token stop,
                          std::optional<core::Duration> timeout) const {
@@ -144,7 +148,9 @@ Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token sto
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   for (const auto& [name, value] : config_.environment) command.environment[name] = value.value;
   command.environment["RESTIC_REPOSITORY"] = config_.repository;
-  command.environment["RESTIC_PASSWORD_FILE"] = config_.password_file.path;
+  // The environment of a process is its user's and root's to read, as a file of mode 0600 is.
+  command.environment[password_.file.empty() ? "RESTIC_PASSWORD" : "RESTIC_PASSWORD_FILE"] =
+      password_.file.empty() ? password_.text : password_.file;
   if (!cache_folder_.empty()) command.environment["RESTIC_CACHE_DIR"] = cache_folder_;
   command.environment["RESTIC_PROGRESS_FPS"] = kProgressPerSecond;
   command.timeout = timeout ? std::min<core::Duration>(*timeout, config_.timeout) : config_.timeout;
@@ -176,8 +182,8 @@ Result<Snapshot> Restic::back_up(const Intake& intake, std::stop_token stop) con
     struct stat status{};
     if (::lstat(path.c_str(), &status) != 0) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));
   }
-  const std::string tag = (intake.ahead ? std::string(kAheadTag) : "watchkeeper:") + config_.name;
-  std::vector<std::string> arguments = {"backup", "--json", "--tag", tag};
+  const std::string own_tag = (intake.ahead ? std::string(kAheadTag) : "watchkeeper:") + config_.name;
+  std::vector<std::string> arguments = {"backup", "--json", "--tag", own_tag};
   for (const std::string& tag : config_.tags) arguments.insert(arguments.end(), {"--tag", tag});
   for (const std::string& pattern : config_.exclude) arguments.insert(arguments.end(), {"--exclude", pattern});
   for (const std::string& path : intake.exclude) arguments.insert(arguments.end(), {"--exclude", path});
@@ -304,18 +310,6 @@ Result<std::vector<Lock>> Restic::remove_own_stale_locks(std::stop_token stop) c
   if (!exit) return fail(exit.error());
   if (!exit->succeeded()) return failure("unlock", *exit);
   return stale;
-}
-
-Result<void> check_password_file(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0)
-    return fail(Errc::kInvalid, "password file {}: {}", path, std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) return fail(Errc::kInvalid, "password file {}: not a file", path);
-  if (status.st_size == 0) return fail(Errc::kInvalid, "password file {}: empty", path);
-  if ((status.st_mode & S_IROTH) != 0) {
-    return fail(Errc::kInvalid, "password file {}: readable by every user; chmod 600 it", path);
-  }
-  return {};
 }
 
 }  // namespace actions::backup

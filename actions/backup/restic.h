@@ -44,8 +44,8 @@ struct Lock {
 class Restic {
  public:
   // `cache_folder` is where restic keeps its cache; `hostname` is what it calls this machine in locks.
-  Restic(core::process::CommandRunner& commands, const BackupConfig& config, std::string cache_folder,
-         std::string hostname);
+  Restic(core::process::CommandRunner& commands, const BackupConfig& config, RepositoryPassword password,
+         std::string cache_folder, std::string hostname);
 
   enum class Repository { kReady, kAbsent };
 
@@ -79,11 +79,9 @@ class Restic {
 
   core::process::CommandRunner& commands_;
   const BackupConfig& config_;
+  RepositoryPassword password_;
   std::string cache_folder_;
   std::string hostname_;
 };
-
-// Refuses a password file that is missing, empty, not a file, or readable by other users.
-core::Result<void> check_password_file(const std::string& path);
 
 }  // namespace actions::backup

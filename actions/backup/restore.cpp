@@ -56,11 +56,13 @@ Result<std::string> take_interchange(const std::string& found, const std::string
 }  // namespace
 
 Result<Restored> restore_snapshot(const BackupConfig& config, const RestoreOptions& options,
-                                  core::process::CommandRunner& commands, std::stop_token stop) {
-  if (auto checked = check_password_file(config.password_file.path); !checked) return fail(checked.error());
+                                  core::process::CommandRunner& commands, const core::Clock& clock,
+                                  std::stop_token stop) {
+  const Result<RepositoryPassword> password = find_password(config, clock, stop);
+  if (!password) return fail(password.error());
   const std::string target = fs::absolute(options.target).lexically_normal().string();
   if (auto made = make_target(target); !made) return fail(made.error());
-  const Restic restic(commands, config, "", "");
+  const Restic restic(commands, config, *password, "", "");
   // By its name, wherever it lies; the names that SQLite gives a journal or a WAL begin with it too.
   const std::vector<std::string> exclude = {std::string(kSlashingDatabaseFile) + "*"};
   if (!config.source.staged()) {

@@ -199,7 +199,8 @@ Result<void> StoppedClients::wait_for_check(const std::string& backup, const Cli
     if (with_.clock.steady_now() >= deadline) {
       if (!found) return fail(found.error());
       return fail(Errc::kTimeout, "{} says that it {} after {}", client.check.front(),
-                  running ? "does not run" : "still runs", core::format_duration(timeout));
+                  running ? "does not run" : "still runs",
+                  core::format_duration(std::chrono::duration_cast<core::Millis>(timeout)));
     }
     if (!core::stoppable_wait(kCheckPoll, stop)) return fail(Errc::kCancelled, "the agent ended");
   }

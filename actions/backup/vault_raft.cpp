@@ -6,14 +6,11 @@
 
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <string_view>
-#include <thread>
 #include <utility>
 
+#include "actions/backup/own_loop.h"
 #include "actions/backup/vault_client.h"
-#include "core/net/http_client.h"
-#include "core/net/io_loop.h"
 #include "core/net/send_and_wait.h"
 
 namespace actions::backup {
@@ -58,24 +55,6 @@ class SnapshotFile {
   const std::string path_;
   const int file_;
   std::string problem_;
-};
-
-// A client on a loop of its own: what a large snapshot does to the disk must not hold up the agent's.
-class OwnLoop {
- public:
-  explicit OwnLoop(const core::Clock& clock)
-      : loop_(clock), client_(core::net::make_http_client(loop_, clock)), thread_([this] { loop_.run(); }) {}
-  // The client goes while the loop does not run, and with it what is under way.
-  ~OwnLoop() {
-    loop_.stop();
-    thread_.join();
-  }
-  core::net::HttpClient& client() { return *client_; }
-
- private:
-  core::net::IoLoop loop_;
-  std::unique_ptr<core::net::HttpClient> client_;
-  std::thread thread_;
 };
 
 }  // namespace

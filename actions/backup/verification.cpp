@@ -77,8 +77,9 @@ Result<Verification> BackupSet::verify(const std::string& name, VerificationKind
 
 Result<void> BackupSet::perform(const BackupConfig& config, const std::optional<Record>& good,
                                 Verification& verification, std::stop_token stop) {
-  if (auto checked = check_password_file(config.password_file.path); !checked) return fail(checked.error());
-  const Restic restic(commands_, config, options_.cache_folder, hostname_);
+  const Result<RepositoryPassword> password = find_password(config, clock_, stop);
+  if (!password) return fail(password.error());
+  const Restic restic(commands_, config, *password, options_.cache_folder, hostname_);
   if (verification.kind == VerificationKind::kCheck) return restic.check(config.check.read_data_subset, stop);
   if (!good) return fail(Errc::kNotFound, "there is no good snapshot to restore");
   const Result<Scratch> scratch = Scratch::make(options_.scratch_folder, "drill-" + config.name);

@@ -113,7 +113,7 @@ int restore(const BackupArguments& arguments) {
     core::process::ChildProcessRunner commands(clock);
     const auto restored = actions::backup::restore_snapshot(
         backup, {.snapshot = arguments.snapshot, .target = arguments.target, .genesis_validators_root = arguments.root},
-        commands);
+        commands, clock);
     if (!restored) return failed(restored.error());
     if (!restored->refused.empty()) std::fprintf(stderr, "refused: %s.\n", restored->refused.c_str());
     std::printf("restored %s\n", restored->path.c_str());

@@ -249,7 +249,9 @@ TEST_F(ClientBackupTest, ProgramsOfTheUsersStopAndStartIt) {
   const auto set = open();
   commands_.before = [&](Command& command) {
     // Reaped here, as its parent would.
-    if (is_copy(command)) EXPECT_TRUE(running.wait(seconds(5)));
+    if (is_copy(command)) {
+      EXPECT_TRUE(running.wait(seconds(5)));
+    }
     // The runner kills what is left of its programs' process groups; setsid has one of its own.
     if (command.argv == client().check) (void)running.wait(seconds(1));
   };

@@ -115,7 +115,9 @@ TEST_F(ResticTest, AWrongPasswordIsSaidAndNothingIsCreated) {
   const auto record = set->take("keys", "test", {});
   EXPECT_FALSE(record->succeeded);
   EXPECT_THAT(record->error, HasSubstr("wrong password or no key found"));
-  EXPECT_EQ(Restic(runner_, config_, folder_.at("cache"), "host").look({}).error().code, Errc::kInvalid);
+  EXPECT_EQ(
+      Restic(runner_, config_, {config_.password_file.path, ""}, folder_.at("cache"), "host").look({}).error().code,
+      Errc::kInvalid);
 }
 
 TEST_F(ResticTest, AnUnreachableRepositoryIsNotAbsent) {

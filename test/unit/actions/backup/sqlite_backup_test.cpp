@@ -230,12 +230,12 @@ TEST_F(SqliteBackupTest, ARestoreGivesTheInterchangeOnly) {
   const auto record = open()->take("slashing", "test", {});
   ASSERT_TRUE(record->succeeded) << record->error;
   EXPECT_THAT(record->note, HasSubstr("lacks genesis_validators_root"));
-  const auto without = restore_snapshot(config_, {"latest", folder_.at("a"), ""}, runner_);
+  const auto without = restore_snapshot(config_, {"latest", folder_.at("a"), ""}, runner_, clock_);
   ASSERT_FALSE(without);
   EXPECT_THAT(without.error().message, HasSubstr("--genesis-validators-root"));
   const std::string root(*genesis_validators_root_of("hoodi"));
   const RestoreOptions options{record->snapshot.id, folder_.at("b"), root};
-  const auto restored = restore_snapshot(config_, options, runner_);
+  const auto restored = restore_snapshot(config_, options, runner_, clock_);
   ASSERT_TRUE(restored) << restored.error().message;
   EXPECT_THAT(restored->refused, HasSubstr("never restored as an old file"));
   const auto interchange = Interchange::parse(TemporaryFolder::read(restored->path));
@@ -245,7 +245,7 @@ TEST_F(SqliteBackupTest, ARestoreGivesTheInterchangeOnly) {
   std::vector<std::string> names;
   for (const auto& file : fs::directory_iterator(folder_.at("b"))) names.push_back(file.path().filename().string());
   EXPECT_THAT(names, ::testing::ElementsAre(kInterchangeFile));
-  EXPECT_THAT(restore_snapshot(config_, options, runner_).error().message, HasSubstr("not empty"));
+  EXPECT_THAT(restore_snapshot(config_, options, runner_, clock_).error().message, HasSubstr("not empty"));
 }
 
 TEST_F(SqliteBackupTest, TheFileOfSlashingProtectionStaysOutOfAnyRestore) {
@@ -255,7 +255,7 @@ TEST_F(SqliteBackupTest, TheFileOfSlashingProtectionStaysOutOfAnyRestore) {
   config_.source = {};
   config_.source.paths = {folder_.at("validators")};
   ASSERT_TRUE(open()->take("slashing", "test", {})->succeeded);
-  ASSERT_TRUE(restore_snapshot(config_, {"latest", folder_.at("out"), ""}, runner_));
+  ASSERT_TRUE(restore_snapshot(config_, {"latest", folder_.at("out"), ""}, runner_, clock_));
   EXPECT_EQ(find_files(folder_.at("out"), "note").size(), 1U);
   EXPECT_TRUE(find_files(folder_.at("out"), kSlashingDatabaseFile).empty());
 }

@@ -242,7 +242,7 @@ TEST_F(VaultRaftTest, IsPutAwayAndTried) {
   const auto drill = (*set)->verify("vault", VerificationKind::kDrill, "test", {});
   ASSERT_TRUE(drill && drill->succeeded) << drill->error;
   EXPECT_EQ(drill->files, 2U);
-  const auto restored = restore_snapshot(config, {"latest", folder_.at("back"), ""}, runner);
+  const auto restored = restore_snapshot(config, {"latest", folder_.at("back"), ""}, runner, clock_);
   ASSERT_TRUE(restored) << restored.error().message;
   EXPECT_EQ(TemporaryFolder::read(folder_.at("back") + "/vault_raft.snap"), node_.snapshot);
   // One that Vault could not restore is not put away at all.
