@@ -140,6 +140,10 @@ const Table<BackupConfig>& BackupConfig::fields() {
                  {.help = "A duration between starts, or a cron line, in UTC or behind CRON_TZ=Europe/Berlin in that"
                           " zone; without one it runs only when asked.",
                   .example = "6h"})
+          .field(
+              "on", &BackupConfig::on,
+              {.help = "What happens and is a reason to take it, beside the schedule: alerts, events of beacon nodes."})
+          .field("on_limits", &BackupConfig::on_limits, {.help = "How often that may be."})
           .field("jitter", &BackupConfig::jitter,
                  {.help = "Scheduled starts come up to so much later, on each host and for each backup by the same time"
                           " every time, so that not all use the repository at once."})

@@ -11,6 +11,7 @@
 #include "actions/backup/client_config.h"
 #include "actions/backup/repository_password.h"
 #include "actions/backup/schedule.h"
+#include "actions/backup/triggers.h"
 #include "actions/backup/vault_raft.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -86,8 +87,10 @@ struct BackupConfig {
   core::config::FilePath password_file;  // or:
   std::string password_env;              // a variable of the agent's environment; or:
   VaultPasswordConfig password_vault;
-  std::optional<Schedule> schedule;  // none: only when a remediation or a person asks
-  core::Millis jitter{0};            // its schedules' times are spread over so long, each host at a moment of its own
+  std::optional<Schedule> schedule;  // none: only for `on`, or when a remediation or a person asks
+  std::vector<TriggerConfig> on;     // what happens and is a reason for a run
+  TriggerLimits on_limits;
+  core::Millis jitter{0};  // its schedules' times are spread over so long, each host at a moment of its own
   core::Millis timeout = std::chrono::hours(2);
   std::vector<std::string> tags;
   std::vector<std::string> exclude;

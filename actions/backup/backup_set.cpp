@@ -71,9 +71,11 @@ BackupSet::BackupSet(Options options, BackupStore store, std::unique_ptr<Stopped
       stopped_(std::move(stopped)),
       hostname_(own_hostname()),
       opened_(clock_.wall_now()),
+      triggers_(clock_),
       store_(std::move(store)) {}
 
 void BackupSet::configure(std::vector<BackupConfig> backups) {
+  triggers_.configure(backups);
   const std::scoped_lock lock(mutex_);
   load_locked(std::move(backups));
 }
@@ -89,6 +91,11 @@ void BackupSet::load_locked(std::vector<BackupConfig> backups) {
     if (!success || !last) ++stats_.store_errors;
     entry.last_success = success.value_or(std::nullopt);
     entry.last_run = last.value_or(std::nullopt);
+    if (const auto found = store_.last_for_reason(entry.config->name)) {
+      entry.last_for_reason = *found;
+    } else {
+      ++stats_.store_errors;
+    }
     for (const VerificationKind kind : kVerificationKinds) {
       if (const auto found = store_.last(entry.config->name, kind); found && *found) entry.verified[kind] = **found;
       const auto found = store_.last_success(entry.config->name, kind);
@@ -143,6 +150,7 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
   if (!record) return record;
   running_.insert(name);
   found->second.last_run = *record;
+  if (Triggers::is_reason(trigger)) found->second.last_for_reason = *record;
   lock.unlock();
 
   const Result<void> outcome = perform(*config, *record, after_failure, stop);
@@ -165,6 +173,7 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
   if (!store_.finish(*record)) ++stats_.store_errors;
   if (const auto entry = entries_.find(name); entry != entries_.end()) {
     entry->second.last_run = *record;
+    if (Triggers::is_reason(trigger)) entry->second.last_for_reason = *record;
     if (record->succeeded) entry->second.last_success = *record;
   }
   ended_.notify_all();
@@ -256,25 +265,65 @@ Result<void> BackupSet::ensure_repository(const Restic& restic, const BackupConf
   return {};
 }
 
+std::vector<Triggers::Reason> BackupSet::due_reasons_locked(const std::string& name, const Entry& entry) {
+  std::vector<Triggers::Reason> reasons = triggers_.reasons(name);
+  // What an earlier process took a backup for is told again after a restart.
+  std::vector<Triggers::Reason> known;
+  std::erase_if(reasons, [&](const Triggers::Reason& reason) {
+    const Result<bool> answered = store_.has_answered(name, reason.text);
+    if (!answered) ++stats_.store_errors;
+    if (!answered || !*answered || reason.text.starts_with("event ")) return false;
+    known.push_back(reason);
+    return true;
+  });
+  triggers_.answered(name, known);
+  const TriggerLimits& limits = entry.config->on_limits;
+  if (reasons.empty() || clock_.steady_now() < reasons.front().since + limits.after) return {};
+  if (!entry.last_for_reason) return reasons;
+  const Record& last = *entry.last_for_reason;
+  const WallTime now = clock_.wall_now();
+  // As for the schedule: that run was recorded by a wrong clock.
+  if (last.started > now + kClockTolerance) return reasons;
+  const WallTime next = last.succeeded || !last.finished
+                            ? last.started + limits.every
+                            : *last.finished + std::chrono::duration_cast<WallTime::duration>(options_.retry);
+  return now < next ? std::vector<Triggers::Reason>() : reasons;
+}
+
+void BackupSet::take_for(const std::string& name, const std::string& trigger,
+                         const std::vector<Triggers::Reason>& reasons, std::stop_token stop) {
+  // Its outcome is in the store and in status(); a start that could not be recorded is counted.
+  const Result<Record> record = take(name, trigger, std::move(stop));
+  if (record && record->succeeded) triggers_.answered(name, reasons);
+}
+
 void BackupSet::take_due(std::stop_token stop) {
   std::vector<std::string> due;
+  std::vector<std::pair<std::string, std::vector<Triggers::Reason>>> for_reasons;
   std::vector<std::pair<std::string, VerificationKind>> unverified;
   {
     const std::scoped_lock lock(mutex_);
     for (const auto& [name, entry] : entries_) {
       if (running_.contains(name)) continue;
       const std::optional<WallTime> next = next_run_locked(entry);
-      if (next && *next <= clock_.wall_now()) due.push_back(name);
+      if (next && *next <= clock_.wall_now()) {
+        due.push_back(name);
+      } else if (auto reasons = due_reasons_locked(name, entry); !reasons.empty()) {
+        for_reasons.emplace_back(name, std::move(reasons));
+      }
       for (const VerificationKind kind : kVerificationKinds) {
         const std::optional<WallTime> verification = next_verification_locked(entry, kind);
         if (verification && *verification <= clock_.wall_now()) unverified.emplace_back(name, kind);
       }
     }
   }
+  for (const auto& [name, reasons] : for_reasons) {
+    if (stop.stop_requested()) return;
+    take_for(name, reasons.front().text, reasons, stop);
+  }
   for (const std::string& name : due) {
     if (stop.stop_requested()) return;
-    // Its outcome is in the store and in status(); a start that could not be recorded is counted.
-    (void)take(name, "schedule", stop);
+    take_for(name, "schedule", triggers_.reasons(name), stop);
   }
   for (const auto& [name, kind] : unverified) {
     if (stop.stop_requested()) return;
@@ -293,6 +342,7 @@ std::vector<Status> BackupSet::status() const {
     status.last_run = entry.last_run;
     status.running = running_.contains(name);
     status.next_run = next_run_locked(entry);
+    for (const Triggers::Reason& reason : triggers_.reasons(name)) status.reasons.push_back(reason.text);
     if (entry.last_success) status.success_age = clock_.wall_now() - entry.last_success->started;
     const auto find = [](const auto& from, VerificationKind kind) {
       const auto found = from.find(kind);

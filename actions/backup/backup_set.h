@@ -19,6 +19,7 @@
 #include "actions/backup/backup_store.h"
 #include "actions/backup/stop_gate.h"
 #include "actions/backup/stopped_clients.h"
+#include "actions/backup/triggers.h"
 #include "core/process/child_process.h"
 #include "core/result.h"
 #include "core/time/clock.h"
@@ -33,6 +34,7 @@ struct Status {
   std::optional<Record> last_run;
   bool running = false;
   std::optional<core::WallTime> next_run;     // none without a schedule
+  std::vector<std::string> reasons;           // what happened that a run is to be begun for
   std::optional<core::Duration> success_age;  // of the last success' start: what was written since is not in it
   std::optional<Verification> last_drill;     // a restore that was tried
   std::optional<Verification> last_drill_success;
@@ -99,6 +101,9 @@ class BackupSet final : public BackupTaker {
                                     std::stop_token stop) override;
   // Takes what is due now, one after another, then verifies what is due.
   void take_due(std::stop_token stop);
+  // Who is told what happens.
+  Triggers& triggers() { return triggers_; }
+  const Triggers& triggers() const { return triggers_; }
   // Starts the clients that a backup has stopped for too long, or that an earlier process left stopped.
   void look_after_clients(std::stop_token stop) { stopped_->look(std::move(stop)); }
   const StoppedClients& stopped_clients() const { return *stopped_; }
@@ -114,6 +119,7 @@ class BackupSet final : public BackupTaker {
     std::shared_ptr<const BackupConfig> config;
     std::optional<Record> last_success;
     std::optional<Record> last_run;
+    std::optional<Record> last_for_reason;               // of a reason of Triggers
     std::map<VerificationKind, Verification> verified;   // the last of each kind
     std::map<VerificationKind, Verification> confirmed;  // the last success of each kind
   };
@@ -123,6 +129,10 @@ class BackupSet final : public BackupTaker {
   // REQUIRES: mutex_ is held, for all that have `locked` in their name.
   void load_locked(std::vector<BackupConfig> backups);
   std::optional<core::WallTime> next_run_locked(const Entry& entry) const;
+  // The reasons for a run now; empty if there are none, or it is too early.
+  std::vector<Triggers::Reason> due_reasons_locked(const std::string& name, const Entry& entry);
+  void take_for(const std::string& name, const std::string& trigger, const std::vector<Triggers::Reason>& reasons,
+                std::stop_token stop);
   core::Duration delay_of(const BackupConfig& config) const;
   core::Result<Record> begin_locked(const std::string& name, const std::string& trigger);
   std::optional<core::WallTime> next_verification_locked(const Entry& entry, VerificationKind kind) const;
@@ -153,6 +163,7 @@ class BackupSet final : public BackupTaker {
   const std::string hostname_;
   const core::WallTime opened_;
   BackupStats stats_;
+  Triggers triggers_;
 
   mutable std::mutex mutex_;
   std::condition_variable_any ended_;

@@ -151,6 +151,22 @@ Result<std::optional<Record>> BackupStore::last_success(const std::string& backu
   });
 }
 
+Result<std::optional<Record>> BackupStore::last_for_reason(const std::string& backup) {
+  return select(backup, "(trigger LIKE 'alert %' OR trigger LIKE 'event %')", 1).map([](std::vector<Record> records) {
+    return records.empty() ? std::nullopt : std::optional(records.front());
+  });
+}
+
+Result<bool> BackupStore::has_answered(const std::string& backup, const std::string& trigger) {
+  Result<Statement> select =
+      database_.prepare("SELECT 1 FROM runs WHERE backup=?1 AND trigger=?2 AND succeeded=1 LIMIT 1");
+  if (!select) return fail(select.error());
+  bool found = false;
+  auto read = select->bind(1, backup).bind(2, trigger).rows([&](const Row&) { found = true; });
+  if (!read) return fail(read.error());
+  return found;
+}
+
 Result<std::vector<Record>> BackupStore::recent(const std::string& backup, std::int64_t limit) {
   return select(backup, "1", limit);
 }

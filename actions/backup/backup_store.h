@@ -57,6 +57,10 @@ class BackupStore {
   core::Result<void> finish(const Record& record);
   core::Result<std::optional<Record>> last(const std::string& backup);
   core::Result<std::optional<Record>> last_success(const std::string& backup);
+  // The newest run that something which happened was the reason for.
+  core::Result<std::optional<Record>> last_for_reason(const std::string& backup);
+  // Whether a good run had this trigger.
+  core::Result<bool> has_answered(const std::string& backup, const std::string& trigger);
   // Newest first, at most `limit`.
   core::Result<std::vector<Record>> recent(const std::string& backup, std::int64_t limit);
 

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "rules/alert/matcher_syntax.h"
-
 namespace actions::remedy {
 
 using core::fail;
@@ -195,20 +193,3 @@ bool RemediationConfig::matches(const core::ring::Labels& alert) const {
 }
 
 }  // namespace actions::remedy
-
-namespace core::config {
-
-Result<std::vector<ring::Matcher>> Codec<std::vector<ring::Matcher>>::read(const Node& node) {
-  if (!node.is_sequence()) return fail(node.error("expected a list of matchers, got {}", node.describe()));
-  std::vector<ring::Matcher> all;
-  for (const Node& item : node.items()) {
-    if (!item.is_scalar())
-      return fail(item.error("expected a matcher such as alertname=\"X\", got {}", item.describe()));
-    const Result<std::vector<ring::Matcher>> matchers = rules::parse_matchers(item.scalar());
-    if (!matchers) return fail(item.error("{}", matchers.error().message));
-    all.insert(all.end(), matchers->begin(), matchers->end());
-  }
-  return all;
-}
-
-}  // namespace core::config

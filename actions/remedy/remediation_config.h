@@ -15,6 +15,7 @@
 #include "core/config/codec.h"
 #include "core/config/table.h"
 #include "core/ring/matcher.h"
+#include "rules/alert/matcher_config.h"
 
 namespace actions::remedy {
 
@@ -172,13 +173,5 @@ template <>
 struct Codec<actions::remedy::Level> : EnumCodec<actions::remedy::Level, actions::remedy::kLevelNames> {};
 template <>
 struct Codec<actions::remedy::Telling> : EnumCodec<actions::remedy::Telling, actions::remedy::kTellingNames> {};
-
-// Alertmanager's syntax: alertname="X".
-template <>
-struct Codec<std::vector<ring::Matcher>> {
-  static Result<std::vector<ring::Matcher>> read(const Node& node);
-  static std::string print(const std::vector<ring::Matcher>&) { return ""; }
-  static TypeDescription describe() { return {"list of matcher", {}}; }
-};
 
 }  // namespace core::config

@@ -118,6 +118,7 @@ json json_of(const actions::backup::Status& status) {
           {"lastSuccess", json_of(status.last_success)},
           {"lastRun", json_of(status.last_run)},
           {"nextRun", json_time(status.next_run)},
+          {"reasons", status.reasons},
           {"successAgeSeconds", status.success_age ? json_seconds(*status.success_age) : json(nullptr)},
           {"lastDrill", json_of(status.last_drill)},
           {"lastDrillSuccess", json_of(status.last_drill_success)},

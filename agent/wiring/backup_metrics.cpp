@@ -27,6 +27,8 @@ void append_watermarks(MetricText& text, const actions::backup::Watermarks& mark
 // What is known of one backup; what is not known has no series.
 void append_backup(MetricText& text, const actions::backup::Status& status) {
   const MetricLabels of = {{"backup", status.name}};
+  text.gauge("watchkeeper_backup_reasons", "Things that happened and that the backup is to be taken for.",
+             as_double(status.reasons.size()), of);
   text.gauge("watchkeeper_backup_running", "Whether the backup is being taken.", status.running ? 1 : 0, of);
   if (status.last_run && status.last_run->finished) {
     text.gauge("watchkeeper_backup_last_run_failed", "Whether the last run failed.", status.last_run->succeeded ? 0 : 1,
@@ -94,6 +96,9 @@ void append_backups(MetricText& text, const AgentView& agent, const actions::bac
   text.counter("watchkeeper_backup_client_journal_errors_total",
                "Times that it could not be written down which clients are stopped.",
                as_double(set.stopped_clients().journal_errors()));
+  text.counter("watchkeeper_backup_reasons_dropped_total",
+               "Things that happened and were a reason for a backup, dropped because too many waited.",
+               as_double(set.triggers().dropped()));
   for (const auto& client : set.stopped_clients().status()) append_stopped(text, client, agent.clock().wall_now());
   for (const auto& status : agent.backups()) append_backup(text, status);
 }

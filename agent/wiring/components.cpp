@@ -206,7 +206,8 @@ void Components::make_pools(collector::staking::DutyLoop::Keeping duties) {
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
   chain_shard_ = collector::scrape::make_thread_shard(*ring_);
   chain_watch_ = std::make_unique<collector::staking::ChainWatch>(collector::staking::ChainWatch::Context{
-      *http_, loop_, clock_, *chain_shard_, arrival_hook(), make_jitter(), std::move(duties)});
+      *http_, loop_, clock_, *chain_shard_, arrival_hook(), make_jitter(), std::move(duties),
+      [this](std::string_view topic) { backups_->triggers().on_event(topic); }});
   probe_pools_ = std::make_unique<collector::probe::ProbePools>(
       clock_, loop_, *prober_, collector::scrape::make_thread_shard(*ring_), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});
@@ -353,7 +354,8 @@ Result<void> Components::start(const LoadedConfig& config, const std::string& ex
   loop_thread_ = std::thread([this] { loop_.run(); });
   rules_ = std::make_unique<rules::RuleRunner>(
       engine_, *ring_, clock_, *alert_store_,
-      std::vector<rules::AlertSink*>{&alert_log_, drills_.get(), &*marked_alerts_, remediator_.get()},
+      std::vector<rules::AlertSink*>{&alert_log_, drills_.get(), &*marked_alerts_, remediator_.get(),
+                                     &backups_->triggers()},
       rules::RuleRunnerOptions{.threads = kRuleThreads});
   if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
   apply_jobs(config);

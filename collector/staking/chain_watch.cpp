@@ -92,6 +92,7 @@ ChainWatch::Stream ChainWatch::make_stream(const BeaconNodeConfig& node, const c
   EventStream::Listener listener;
   listener.publish = [target = stream.target](std::string text) { target->publish(std::move(text)); };
   listener.block = [this](std::uint64_t slot, core::WallTime arrived) { duties_.note_block(slot, arrived); };
+  listener.event = context_.on_event;
   listener.slashing = [this](const std::vector<std::uint64_t>& validators, std::string_view how) {
     duties_.note_slashing(validators, how);
   };

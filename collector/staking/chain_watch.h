@@ -31,6 +31,7 @@ class ChainWatch {
     std::function<void(const scrape::Arrival&)> on_arrival;
     std::function<double()> jitter;  // in [0, 1)
     DutyLoop::Keeping keeping = {};
+    std::function<void(std::string_view topic)> on_event = {};  // something that a beacon node tells of; none: nobody
   };
 
   // REQUIRES: what `context` refers to outlives this.

@@ -201,6 +201,7 @@ void EventStream::take(std::string_view name, std::string_view data) {
   }
   attempts_ = 0;
   ++events_[static_cast<std::size_t>(*topic)];
+  if (listener_.event) listener_.event(kTopicNames[static_cast<std::size_t>(*topic)]);
   const auto slot = event->number("slot");
   switch (*topic) {
     case Topic::kHead:

@@ -44,6 +44,7 @@ class EventStream {
     std::function<void(std::string)> publish;  // the series, as Prometheus text, at once
     std::function<void(std::uint64_t slot, core::WallTime arrived)> block;
     std::function<void(const std::vector<std::uint64_t>& validators, std::string_view how)> slashing;
+    std::function<void(std::string_view topic)> event = {};  // each that was told of, as the beacon API names it
   };
 
   // `jitter` in [0, 1) spreads the attempts. REQUIRES: all outlive this.

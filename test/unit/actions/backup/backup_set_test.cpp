@@ -242,6 +242,58 @@ TEST_F(BackupSetTest, TakesOneOfANameAtATime) {
   EXPECT_EQ(most, 1);
 }
 
+TEST_F(BackupSetTest, WhatHappensIsAnsweredOnceAndNotTooOften) {
+  BackupConfig backup = config("");
+  backup.on.push_back({.alert = {}, .event = "finalized_checkpoint"});
+  backup.on.push_back({.alert = {core::ring::Matcher::equal("alertname", "GethStuck")}, .event = ""});
+  auto set = open(backup);
+  const auto backups_taken = [&] { return std::count(restic_.calls.begin(), restic_.calls.end(), "backup"); };
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 0);
+  set->triggers().on_event("finalized_checkpoint");
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 0);  // what else comes within half a minute is the same
+  clock_.advance(std::chrono::seconds(30));
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 1);
+  EXPECT_EQ(set->status().front().last_run->trigger, "event finalized_checkpoint");
+  set->triggers().on_event("finalized_checkpoint");
+  clock_.advance(minutes(59));
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 1);  // `every`
+  EXPECT_THAT(set->status().front().reasons, ElementsAre("event finalized_checkpoint"));
+  clock_.advance(minutes(1));
+  restic_.answers["backup"] = [] { return exited(1, "", "Fatal: no luck"); };
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 2);
+  restic_.answers.erase("backup");
+  clock_.advance(minutes(9));
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 2);
+  clock_.advance(minutes(1));  // a failure is repeated
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 3);
+  EXPECT_TRUE(set->status().front().reasons.empty());
+
+  // One episode of an alert is answered once, also over a restart.
+  clock_.advance(hours(2));
+  rules::Transition firing;
+  firing.labels = core::ring::Labels({{"alertname", "GethStuck"}});
+  firing.to = rules::AlertState::kFiring;
+  firing.fired_at = clock_.wall_now();
+  set->triggers().on_transitions({&firing, 1});
+  clock_.advance(minutes(1));
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 4);
+  set = open(backup);
+  clock_.advance(hours(2));
+  set->triggers().on_transitions({&firing, 1});
+  clock_.advance(minutes(1));
+  set->take_due({});
+  EXPECT_EQ(backups_taken(), 4);
+  EXPECT_TRUE(set->status().front().reasons.empty());
+}
+
 TEST_F(BackupSetTest, KnowsItsNames) {
   const auto set = open(config(""));
   EXPECT_EQ(set->take("other", "test", {}).error().code, Errc::kNotFound);

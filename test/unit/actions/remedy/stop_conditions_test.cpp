@@ -67,7 +67,7 @@ TEST_F(StopConditionsTest, NothingIsStoppedWhilePausedOrWhileARemediationWorks) 
   EXPECT_THAT(objection(), Optional(std::string("paused by ann: storage")));
   set_engine({.policy = {}, .runs = {}, .pauses = {{"restart-geth", {"wrong", "ann", {}}}}, .degraded = {}});
   EXPECT_FALSE(objection());  // of one remediation only
-  auto run = std::make_shared<Run>();
+  auto run = std::make_shared<remedy::Run>();
   run->id = "other";
   run->remediation = "restart-geth";
   run->state = RunState::kRunning;

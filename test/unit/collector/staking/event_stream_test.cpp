@@ -116,6 +116,7 @@ class EventStreamTest : public StakingWorld {
     listener.block = [this](std::uint64_t slot, core::WallTime at) {
       blocks.push_back(fmt::format("{}@{}", slot, core::to_unix_ms(at) - chain.slot_ms(slot)));
     };
+    listener.event = [this](std::string_view topic) { topics.emplace_back(topic); };
     listener.slashing = [this](const std::vector<std::uint64_t>& validators, std::string_view how) {
       slashings.push_back(fmt::format("{} {}", how, fmt::join(validators, ",")));
     };
@@ -140,6 +141,7 @@ class EventStreamTest : public StakingWorld {
   std::string text;
   std::vector<std::string> blocks;
   std::vector<std::string> slashings;
+  std::vector<std::string> topics;
   std::unique_ptr<EventStream> stream;
 };
 
@@ -186,6 +188,7 @@ TEST_F(EventStreamTest, SlashingsNameWhoIsInBoth) {
                                       R"("attestation_2":{"attesting_indices":["9","2","5"]}})"));
   node.say(event("proposer_slashing", R"({"signed_header_1":{"message":{"slot":"9","proposer_index":"7"}}})"));
   EXPECT_THAT(slashings, ElementsAre("attester_slashing event 5,9", "proposer_slashing event 7"));
+  EXPECT_EQ(topics.back(), "proposer_slashing");
 }
 
 TEST_F(EventStreamTest, WhatIsNoEventOfOursIsCountedAndPassedOver) {
