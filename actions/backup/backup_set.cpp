@@ -68,6 +68,7 @@ BackupSet::BackupSet(Options options, BackupStore store, std::unique_ptr<Stopped
       commands_(dependencies.commands),
       gate_(dependencies.gate),
       clock_(dependencies.clock),
+      chain_(std::move(dependencies.chain)),
       stopped_(std::move(stopped)),
       hostname_(own_hostname()),
       opened_(clock_.wall_now()),
@@ -165,6 +166,7 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
     record->error = outcome.error().message;
     record->snapshot = {};
     record->watermarks.reset();
+    record->chain.reset();
     ++stats_.failures;
   }
   ++stats_.runs;
@@ -208,10 +210,23 @@ Result<Snapshot> BackupSet::back_up_files(const BackupConfig& config, const Rest
     if (!made) return fail(made.error());
     scratch.emplace(std::move(*made));
   }
+  // Before the database is read: what the chain has was signed before, and the database must know it.
+  const bool compared = !config.source.sqlite.empty() && chain_;
+  const VotedEpochs chain = compared ? chain_() : VotedEpochs();
   const Result<Staged> staged = stage(config.source, scratch ? scratch->path() : "", config.timeout, clock_, stop);
   if (!staged) return fail(staged.error());
   record.note = staged->note;
   record.watermarks = staged->watermarks;
+  if (compared && staged->watermarks) {
+    const ChainComparison comparison = compare(staged->voted, chain);
+    if (comparison.keys > 0) record.chain = comparison;
+    if (comparison.behind > 0) {
+      record.note += fmt::format(
+          "{}{} of {} keys have voted on the chain without this database, {} by {} epochs: who signs for them?",
+          record.note.empty() ? "" : "; ", comparison.behind, comparison.keys, comparison.furthest,
+          comparison.epochs_max);
+    }
+  }
   return back_up(restic, record, {.paths = staged->paths}, after_failure, stop);
 }
 

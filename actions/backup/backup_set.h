@@ -91,6 +91,7 @@ class BackupSet final : public BackupTaker {
     StopGate& gate;
     const core::Clock& clock;
     std::function<void(const std::string& text)> tell;  // of clients that do not start; for the log
+    std::function<VotedEpochs()> chain = {};            // whose votes the chain shows; none: nobody watches it
   };
 
   static core::Result<std::unique_ptr<BackupSet>> open(std::vector<BackupConfig> backups, Options options,
@@ -159,6 +160,7 @@ class BackupSet final : public BackupTaker {
   core::process::CommandRunner& commands_;
   StopGate& gate_;
   const core::Clock& clock_;
+  const std::function<VotedEpochs()> chain_;
   const std::unique_ptr<StoppedClients> stopped_;
   const std::string hostname_;
   const core::WallTime opened_;

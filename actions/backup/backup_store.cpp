@@ -14,7 +14,7 @@ using core::store::Database;
 using core::store::Row;
 using core::store::Statement;
 
-constexpr std::array<core::store::Migration, 2> kSchema = {{
+constexpr std::array<core::store::Migration, 3> kSchema = {{
     {"runs and repositories",
      "CREATE TABLE runs(id INTEGER PRIMARY KEY AUTOINCREMENT, backup TEXT NOT NULL, trigger TEXT NOT NULL,"
      " started_ms INTEGER NOT NULL, finished_ms INTEGER, succeeded INTEGER NOT NULL DEFAULT 0,"
@@ -33,6 +33,11 @@ constexpr std::array<core::store::Migration, 2> kSchema = {{
      " succeeded INTEGER NOT NULL DEFAULT 0, files INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,"
      " error TEXT NOT NULL DEFAULT '');"
      "CREATE INDEX verifications_by_backup ON verifications(backup, kind, id)"},
+    {"comparison with the chain",
+     "ALTER TABLE runs ADD COLUMN chain_keys INTEGER;"
+     "ALTER TABLE runs ADD COLUMN chain_behind INTEGER;"
+     "ALTER TABLE runs ADD COLUMN chain_epochs INTEGER;"
+     "ALTER TABLE runs ADD COLUMN chain_furthest TEXT NOT NULL DEFAULT ''"},
 }};
 
 // Runs kept of each backup, beside its last success.
@@ -60,6 +65,9 @@ Record read_record(const Row& row) {
   if (!row.is_null(12)) {
     record.watermarks = Watermarks{unsigned_at(row, 12), unsigned_at(row, 13), optional_at(row, 14),
                                    optional_at(row, 15), optional_at(row, 16)};
+  }
+  if (!row.is_null(17)) {
+    record.chain = ChainComparison{unsigned_at(row, 17), unsigned_at(row, 18), unsigned_at(row, 19), row.text(20)};
   }
   return record;
 }
@@ -106,7 +114,8 @@ Result<void> BackupStore::finish(const Record& record) {
   Result<Statement> update = database_.prepare(
       "UPDATE runs SET finished_ms=?2, succeeded=?3, snapshot=?4, files=?5, bytes=?6, bytes_added=?7, error=?8, "
       "note=?9,"
-      " keys=?10, keys_without_history=?11, slot=?12, source_epoch=?13, target_epoch=?14"
+      " keys=?10, keys_without_history=?11, slot=?12, source_epoch=?13, target_epoch=?14,"
+      " chain_keys=?15, chain_behind=?16, chain_epochs=?17, chain_furthest=?18"
       " WHERE id=?1");
   if (!update) return fail(update.error());
   update->bind(1, record.id).bind(2, core::to_unix_ms(record.finished.value_or(record.started)));
@@ -121,6 +130,11 @@ Result<void> BackupStore::finish(const Record& record) {
   bind_optional(*update, 12, marks.slot);
   bind_optional(*update, 13, marks.source_epoch);
   bind_optional(*update, 14, marks.target_epoch);
+  const ChainComparison chain = record.chain.value_or(ChainComparison{});
+  bind_optional(*update, 15, record.chain ? std::optional(chain.keys) : std::nullopt);
+  bind_optional(*update, 16, chain.behind);
+  bind_optional(*update, 17, chain.epochs_max);
+  update->bind(18, chain.furthest);
   return update->run();
 }
 
@@ -129,7 +143,8 @@ Result<std::vector<Record>> BackupStore::select(const std::string& backup, const
   Result<Statement> select = database_.prepare(
       "SELECT id, backup, trigger, started_ms, finished_ms, succeeded, snapshot, files, bytes, bytes_added, error, "
       "note,"
-      " keys, keys_without_history, slot, source_epoch, target_epoch"
+      " keys, keys_without_history, slot, source_epoch, target_epoch,"
+      " chain_keys, chain_behind, chain_epochs, chain_furthest"
       " FROM runs WHERE backup=?1 AND " +
       condition + " ORDER BY id DESC LIMIT ?2");
   if (!select) return fail(select.error());

@@ -26,6 +26,7 @@ struct Record {
   std::string error;                     // empty if it succeeded or runs
   std::string note;                      // what is worth knowing of a success: a lock that was removed
   std::optional<Watermarks> watermarks;  // of a slashing-protection database
+  std::optional<ChainComparison> chain;  // likewise, as it was when it was taken; none: nobody watches the chain
 };
 
 enum class VerificationKind { kDrill, kCheck };

@@ -192,6 +192,33 @@ Interchange Interchange::minified() const {
   return minimal;
 }
 
+VotedEpochs Interchange::voted() const {
+  VotedEpochs voted;
+  for (const auto& [key, history] : keys) {
+    std::optional<std::uint64_t>& highest = voted[key];
+    for (const SignedAttestation& each : history.attestations) {
+      highest = std::max(highest.value_or(0), each.target_epoch);
+    }
+  }
+  return voted;
+}
+
+ChainComparison compare(const VotedEpochs& database, const VotedEpochs& chain) {
+  ChainComparison comparison;
+  for (const auto& [key, known] : database) {
+    const auto shown = chain.find(key);
+    if (shown == chain.end() || !shown->second) continue;
+    ++comparison.keys;
+    if (known && *known >= *shown->second) continue;
+    ++comparison.behind;
+    const std::uint64_t epochs = *shown->second - known.value_or(0);
+    if (epochs <= comparison.epochs_max) continue;
+    comparison.epochs_max = epochs;
+    comparison.furthest = key;
+  }
+  return comparison;
+}
+
 Watermarks Interchange::watermarks() const {
   Watermarks marks;
   marks.keys = keys.size();

@@ -23,6 +23,22 @@ struct Watermarks {
   bool operator==(const Watermarks&) const = default;
 };
 
+// Epochs of votes by public key (0x and 96 digits): the highest each.
+using VotedEpochs = std::map<std::string, std::optional<std::uint64_t>>;
+
+// What a database knows of its keys' votes, beside what the chain shows of them.
+struct ChainComparison {
+  std::uint64_t keys = 0;        // that both speak of
+  std::uint64_t behind = 0;      // of these, with a later vote on the chain than the database knows of
+  std::uint64_t epochs_max = 0;  // by so much the furthest of them
+  std::string furthest;          // which is that
+  bool operator==(const ChainComparison&) const = default;
+};
+
+// A key that is behind is voted for by somebody who does not write to this database. `chain` must be older than
+// `database`: what the chain has was signed before.
+ChainComparison compare(const VotedEpochs& database, const VotedEpochs& chain);
+
 struct SignedBlock {
   std::uint64_t slot = 0;
   std::string signing_root;  // 0x and 64 digits; empty: not known
@@ -60,6 +76,7 @@ struct Interchange {
   // heights is taken for a repetition.
   Interchange minified() const;
   Watermarks watermarks() const;
+  VotedEpochs voted() const;
 };
 
 inline constexpr std::size_t kInterchangeBytesMax = std::size_t{256} << 20;

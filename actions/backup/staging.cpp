@@ -82,6 +82,7 @@ Result<Staged> stage_sqlite(const SourceConfig& source, const std::string& folde
   const Result<Interchange> interchange = read_copy(database, source);
   if (!interchange) return fail(interchange.error().with_context("{}", source.sqlite));
   staged.watermarks = interchange->watermarks();
+  staged.voted = interchange->voted();
   const Result<std::string> text = interchange->to_json();
   if (!text) return fail(text.error());
   if (auto done = write_private_file(folder + "/" + kInterchangeFile, *text); !done) return fail(done.error());
@@ -103,7 +104,8 @@ Result<Staged> stage_vault_raft(const VaultRaftConfig& vault, const std::string&
   if (!written) return fail(written.error());
   return Staged{.paths = {folder},
                 .note = fmt::format("raft index {}, term {}", archive->index, archive->term),
-                .watermarks = {}};
+                .watermarks = {},
+                .voted = {}};
 }
 
 Result<Watermarks> examine_protection(const std::string& folder) {
@@ -157,7 +159,7 @@ Result<Staged> stage(const SourceConfig& source, const std::string& folder, core
                      const core::Clock& clock, std::stop_token stop) {
   if (!source.sqlite.empty()) return stage_sqlite(source, folder, clock, std::move(stop));
   if (source.vault_raft) return stage_vault_raft(*source.vault_raft, folder, timeout, clock, std::move(stop));
-  return Staged{.paths = source.paths, .note = {}, .watermarks = {}};
+  return Staged{.paths = source.paths, .note = {}, .watermarks = {}, .voted = {}};
 }
 
 std::vector<std::string> find_files(const std::string& folder, std::string_view name) {

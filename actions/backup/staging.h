@@ -32,6 +32,7 @@ struct Staged {
   std::vector<std::string> paths;
   std::string note;                      // worth knowing of a success
   std::optional<Watermarks> watermarks;  // of a slashing-protection database
+  VotedEpochs voted;                     // likewise
 };
 
 // Makes in `folder` what is to be backed up of a source that cannot be read as it lies there, with a manifest of the

@@ -81,6 +81,14 @@ json json_of(const std::optional<actions::backup::Watermarks>& marks) {
           {"targetEpoch", number(marks->target_epoch)}};
 }
 
+json json_of(const std::optional<actions::backup::ChainComparison>& chain) {
+  if (!chain) return nullptr;
+  return {{"keys", chain->keys},
+          {"behind", chain->behind},
+          {"epochsMax", chain->epochs_max},
+          {"furthest", chain->furthest}};
+}
+
 json json_of(const std::optional<actions::backup::Record>& record) {
   if (!record) return nullptr;
   return {{"id", record->id},
@@ -94,7 +102,8 @@ json json_of(const std::optional<actions::backup::Record>& record) {
           {"bytesAdded", record->snapshot.bytes_added},
           {"error", record->error},
           {"note", record->note},
-          {"slashingProtection", json_of(record->watermarks)}};
+          {"slashingProtection", json_of(record->watermarks)},
+          {"chain", json_of(record->chain)}};
 }
 
 json json_of(const std::optional<actions::backup::Verification>& verification) {

@@ -54,6 +54,14 @@ void append_backup(MetricText& text, const actions::backup::Status& status) {
   text.gauge("watchkeeper_backup_size_bytes", "Size of what the last good backup holds.",
              as_double(status.last_success->snapshot.bytes), of);
   if (status.last_success->watermarks) append_watermarks(text, *status.last_success->watermarks, of);
+  if (const auto& chain = status.last_success->chain) {
+    text.gauge("watchkeeper_backup_slashing_protection_compared_keys",
+               "Keys in it whose votes were compared with the chain when it was taken.", as_double(chain->keys), of);
+    text.gauge("watchkeeper_backup_slashing_protection_behind_chain_keys",
+               "Of these, with a later vote on the chain than the database knew of.", as_double(chain->behind), of);
+    text.gauge("watchkeeper_backup_slashing_protection_behind_chain_epochs", "By how much the furthest of them.",
+               as_double(chain->epochs_max), of);
+  }
   if (!status.success_age) return;
   text.gauge("watchkeeper_backup_age_seconds", "Age of the last good backup.", seconds(*status.success_age), of);
 }

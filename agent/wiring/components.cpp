@@ -208,6 +208,7 @@ void Components::make_pools(collector::staking::DutyLoop::Keeping duties) {
   chain_watch_ = std::make_unique<collector::staking::ChainWatch>(collector::staking::ChainWatch::Context{
       *http_, loop_, clock_, *chain_shard_, arrival_hook(), make_jitter(), std::move(duties),
       [this](std::string_view topic) { backups_->triggers().on_event(topic); }});
+  watched_chain_ = chain_watch_.get();
   probe_pools_ = std::make_unique<collector::probe::ProbePools>(
       clock_, loop_, *prober_, collector::scrape::make_thread_shard(*ring_), arrival_hook(),
       collector::scrape::ScrapePoolsOptions{.host_name = host_name(), .large = {}, .memory = {}});

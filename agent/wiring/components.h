@@ -106,6 +106,8 @@ class Components {
 
   core::Result<void> open_stores(const LoadedConfig& config, const DataDir& data, const std::string& external_url);
   core::Result<void> open_backups(const LoadedConfig& config, const DataDir& data);
+  // Of the watched validators, as far as their duties were judged.
+  actions::backup::VotedEpochs votes_on_chain() const;
   core::Result<void> open_remediator(const LoadedConfig& config, const DataDir& data);
   core::Result<void> open_drills(const LoadedConfig& config, const DataDir& data);
   actions::drill::Situation situation() const;
@@ -173,6 +175,7 @@ class Components {
   std::atomic<std::uint64_t> duty_store_failures_{0};
   std::unique_ptr<collector::scrape::Shard> chain_shard_;
   std::unique_ptr<collector::staking::ChainWatch> chain_watch_;
+  std::atomic<const collector::staking::ChainWatch*> watched_chain_{nullptr};  // chain_watch_, once it may be asked
   std::unique_ptr<collector::probe::ProbePools> probe_pools_;
   mutable std::mutex host_mutex_;
   std::shared_ptr<collector::host::HostLoop> host_;  // guarded by host_mutex_; none if the host is not measured

@@ -67,10 +67,25 @@ Result<void> Components::open_backups(const LoadedConfig& config, const DataDir&
                                                    .services = *services_,
                                                    .gate = *stop_conditions_,
                                                    .clock = clock_,
-                                                   .tell = [](const std::string& text) { spdlog::warn("{}", text); }});
+                                                   .tell = [](const std::string& text) { spdlog::warn("{}", text); },
+                                                   .chain = [this] { return votes_on_chain(); }});
   if (!backups) return fail(backups.error());
   backups_ = std::move(*backups);
   return {};
+}
+
+actions::backup::VotedEpochs Components::votes_on_chain() const {
+  actions::backup::VotedEpochs voted;
+  // A remediation that a crash interrupted may take a backup before the chain is watched.
+  const auto* const chain = watched_chain_.load();
+  if (chain == nullptr) return voted;
+  const auto duties = chain->duties();
+  if (duties->watched == nullptr || duties->attested == nullptr) return voted;
+  const auto& keys = duties->watched->keys;
+  for (std::size_t i = 0; i < keys.size() && i < duties->attested->size(); ++i) {
+    if (const auto epoch = (*duties->attested)[i]) voted.emplace(collector::staking::to_string(keys[i].key), epoch);
+  }
+  return voted;
 }
 
 Result<void> Components::open_remediator(const LoadedConfig& config, const DataDir& data) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,6 +37,10 @@ struct DutySnapshot {
   std::vector<LabelSet> label_sets;
   std::vector<DutyEvent> events;  // newest first
   std::uint64_t events_dropped = 0;
+  // Who is watched, and of each the newest epoch whose vote the chain has, as far as it was judged; none while nothing
+  // is watched.
+  std::shared_ptr<const WatchedKeys> watched;
+  std::shared_ptr<const std::vector<std::optional<std::uint64_t>>> attested;
 };
 
 // The newest events. Of one kind and one epoch no more than kOfOneKindMax are kept singly; the rest is one event that

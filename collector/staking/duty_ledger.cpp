@@ -231,6 +231,8 @@ DutySnapshot DutyLedger::snapshot() const {
   snapshot.label_sets = keys_->label_sets;
   snapshot.events = events_.newest_first();
   snapshot.events_dropped = events_.dropped();
+  snapshot.watched = keys_;
+  snapshot.attested = attested_;
   return snapshot;
 }
 

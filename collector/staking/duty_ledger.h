@@ -126,6 +126,7 @@ class DutyLedger {
     std::uint32_t misses = 0;  // one after the other
     bool slashing_told = false;
     bool seen_before = false;  // by the books that go on
+    std::optional<std::uint64_t> attested;  // the newest epoch whose vote the chain has
   };
   struct LivenessNote {
     bool controlled = false;  // enough of the control is live: a "not live" means something
@@ -163,6 +164,7 @@ class DutyLedger {
   bool close_step(std::int64_t now_ms);
   void close(const Closing& closing, std::int64_t now_ms);
   void close_blind(std::uint64_t epoch, Blindness why);
+  void note_attested();
   void count_verdict(const AttestationVerdict& verdict, std::uint64_t epoch, std::int64_t now_ms);
   std::string reason_of(const AttestationVerdict& verdict, std::uint64_t epoch) const;
   void judge_by_rewards(std::uint64_t epoch, const RewardAnswer& answer, std::int64_t now_ms);
@@ -202,6 +204,7 @@ class DutyLedger {
   std::optional<std::pair<std::uint32_t, std::uint64_t>> missed_proposal_;
   std::optional<double> reward_coverage_;
   DutyEvents events_;
+  std::shared_ptr<const std::vector<std::optional<std::uint64_t>>> attested_;  // as validators_, of the last verdicts
 };
 
 }  // namespace collector::staking

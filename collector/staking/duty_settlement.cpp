@@ -181,6 +181,7 @@ void DutyLedger::close(const Closing& closing, std::int64_t now_ms) {
     count_verdict(verdict, closing.epoch, now_ms);
   }
   epoch_blindness_ = any_unknown ? Blindness::kNoBlocks : Blindness::kNone;
+  note_attested();
   forget_old();
 }
 
@@ -190,6 +191,14 @@ void DutyLedger::close_blind(std::uint64_t epoch, Blindness why) {
   blind_epochs_.insert(epoch);
   missed_.clear();
   forget_old();
+}
+
+// A whole new list, because the one before may be read by another thread.
+void DutyLedger::note_attested() {
+  auto attested = std::make_shared<std::vector<std::optional<std::uint64_t>>>();
+  attested->reserve(validators_.size());
+  for (const Validator& validator : validators_) attested->push_back(validator.attested);
+  attested_ = std::move(attested);
 }
 
 void DutyLedger::count_verdict(const AttestationVerdict& verdict, std::uint64_t epoch, std::int64_t now_ms) {
@@ -204,7 +213,10 @@ void DutyLedger::count_verdict(const AttestationVerdict& verdict, std::uint64_t 
   if (verdict.source_late) ++count(labels, DutyCount::kLateSource);
   const bool missed = verdict.grade == AttestationGrade::kMissed;
   validators_changed_ = validators_changed_ || missed || validator.misses > 0;
-  if (!missed) validator.misses = 0;
+  if (!missed) {
+    validator.misses = 0;
+    validator.attested = std::max(validator.attested.value_or(0), epoch);
+  }
   std::string_view kind;
   switch (verdict.grade) {
     case AttestationGrade::kMissed:
@@ -291,6 +303,7 @@ void DutyLedger::judge_by_rewards(std::uint64_t epoch, const RewardAnswer& answe
     ++count(set_of(i), DutyCount::kUnknown);
   }
   if (*next_epoch_ == epoch + 1 && !any_unknown) epoch_blindness_ = Blindness::kNone;
+  note_attested();
 }
 
 void DutyLedger::count_rewards(std::uint64_t epoch, const RewardAnswer& answer) {

@@ -138,5 +138,14 @@ TEST_F(SlashingTables, WithoutSenseAreRefused) {
   }
 }
 
+TEST(ChainComparisonTest, FindsTheKeysThatVoteWithoutTheDatabase) {
+  const VotedEpochs database = {{"0xaa", 100}, {"0xbb", 90}, {"0xcc", std::nullopt}, {"0xdd", 7}};
+  EXPECT_EQ(compare(database, {}), ChainComparison{});
+  // What the database knows and the chain does not yet is as it should be.
+  EXPECT_EQ(compare(database, {{"0xaa", 98}, {"0xbb", 90}, {"0xee", 500}}), (ChainComparison{2, 0, 0, ""}));
+  EXPECT_EQ(compare(database, {{"0xaa", 98}, {"0xbb", 93}, {"0xcc", 2}, {"0xdd", std::nullopt}}),
+            (ChainComparison{3, 2, 3, "0xbb"}));
+}
+
 }  // namespace
 }  // namespace actions::backup

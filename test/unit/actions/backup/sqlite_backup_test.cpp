@@ -92,6 +92,28 @@ TEST_F(SqliteBackupTest, KeepsACopyAndItsInterchange) {
   EXPECT_EQ(open()->status().front().last_success->watermarks, record->watermarks);
 }
 
+TEST_F(SqliteBackupTest, IsComparedWithTheChainKeyByKey) {
+  SlashingDatabase database(config_.source.sqlite);
+  fill(database);
+  const std::string key = "0x" + std::string(96, 'a');
+  VotedEpochs chain = {{key, 3}};
+  BackupSet::Dependencies seams = seams_.with(runner_, clock_);
+  seams.chain = [&] { return chain; };
+  const auto set = BackupSet::open({config_}, options_in(folder_), seams);
+  ASSERT_TRUE(set) << set.error().message;
+  auto record = (*set)->take("slashing", "test", {});
+  ASSERT_TRUE(record && record->succeeded) << record->error;
+  EXPECT_EQ(record->chain, (ChainComparison{1, 0, 0, ""}));
+  EXPECT_EQ(record->note, "");
+  chain[key] = 5;
+  record = (*set)->take("slashing", "test", {});
+  ASSERT_TRUE(record && record->succeeded) << record->error;
+  EXPECT_EQ(record->chain, (ChainComparison{1, 1, 2, key}));
+  EXPECT_THAT(record->note,
+              HasSubstr("1 of 1 keys have voted on the chain without this database, " + key + " by 2 epochs"));
+  EXPECT_EQ(open()->status().front().last_success->chain, record->chain);
+}
+
 TEST_F(SqliteBackupTest, CopiesWhileAWriterWrites) {
   SlashingDatabase database(config_.source.sqlite);
   fill(database, 30000);  // more than one step of the copy
