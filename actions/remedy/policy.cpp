@@ -5,6 +5,7 @@
 
 #include "actions/remedy/condition.h"
 #include "actions/remedy/remediation_config.h"
+#include "actions/remedy/shipped_gates.h"
 
 namespace actions::remedy {
 
@@ -139,7 +140,11 @@ Result<void> check_unique(const std::vector<T>& all, std::string_view section, s
 
 const RemediationConfig* Policy::find(const std::string& name) const { return named(remediations, name); }
 const BudgetConfig* Policy::budget(const std::string& name) const { return named(budgets, name); }
-const GateConfig* Policy::gate(const std::string& name) const { return named(gates, name); }
+const GateConfig* Policy::gate(const std::string& name) const {
+  if (const GateConfig* const own = named(gates, name)) return own;
+  const auto shipped = std::ranges::find(shipped_gates(), name, &GateConfig::name);
+  return shipped == shipped_gates().end() ? nullptr : &*shipped;
+}
 
 Result<void> check_policy(const Policy& policy, const std::vector<backup::BackupConfig>& backups,
                           const std::vector<notify::TimeIntervalConfig>& intervals, const Node& root) {

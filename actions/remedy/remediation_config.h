@@ -150,7 +150,7 @@ struct Policy {
 
   const RemediationConfig* find(const std::string& name) const;
   const BudgetConfig* budget(const std::string& name) const;
-  const GateConfig* gate(const std::string& name) const;
+  const GateConfig* gate(const std::string& name) const;  // one of `gates`, or else a shipped one
 };
 
 using PolicyPtr = std::shared_ptr<const Policy>;
