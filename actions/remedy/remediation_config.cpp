@@ -186,6 +186,19 @@ const Table<RemediationConfig>& RemediationConfig::fields() {
   return table;
 }
 
+const Table<EvidenceLimits>& EvidenceLimits::fields() {
+  static const auto table =
+      Table<EvidenceLimits>("remediation_evidence", "How much of what remediations leave for people is kept.")
+          .field("runs", &EvidenceLimits::runs, {.help = "Of so many runs, the newest."})
+          .field("size", &EvidenceLimits::size,
+                 {.help = "All files together; the oldest go first, and the newest one always stays."})
+          .check([](const EvidenceLimits& limits, const Node& node) -> Result<void> {
+            if (limits.runs == 0) return fail(node.error("remediation_evidence: runs must be at least 1"));
+            return {};
+          });
+  return table;
+}
+
 bool RemediationConfig::matches(const core::ring::Labels& alert) const {
   if (!generated && alert.get("alertname") == kRolloutAlert) return false;
   return !match.empty() &&

@@ -138,6 +138,16 @@ struct StormConfig {
   static const core::config::Table<StormConfig>& fields();
 };
 
+// `remediation_evidence`: how much of what runs leave is kept.
+//
+// Thread safety: a value.
+struct EvidenceLimits {
+  std::uint32_t runs = 100;
+  core::config::ByteSize size{std::uint64_t{256} << 20};
+
+  static const core::config::Table<EvidenceLimits>& fields();
+};
+
 // All that decisions are made by. The maps of intervals are resolved from names.
 //
 // Thread safety: a value; shared ones are immutable.
@@ -146,6 +156,7 @@ struct Policy {
   std::vector<BudgetConfig> budgets;
   std::vector<GateConfig> gates;
   StormConfig storm;
+  EvidenceLimits evidence = {};
   std::map<std::string, std::vector<notify::IntervalSpec>> intervals;
 
   const RemediationConfig* find(const std::string& name) const;

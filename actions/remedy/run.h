@@ -46,6 +46,9 @@ struct StepRun {
   StepState state = StepState::kPending;
   int attempts = 0;  // intents written
   std::optional<core::WallTime> started;
+  // The same moment on the steady clock: that the wall clock was set since shows in their difference. None in runs of
+  // earlier versions.
+  std::optional<core::SteadyTime> started_steady = {};
   std::optional<core::WallTime> finished;
   std::string result;  // "exited with 0", "snapshot 0a1b2c3d", an error
   std::string output;  // the end of what it printed, at most kOutputTail bytes

@@ -39,6 +39,7 @@ json step_run_json(const StepRun& step) {
                 {"finished", time_json(step.finished)},
                 {"result", step.result},
                 {"output", step.output}});
+  if (step.started_steady) value["started_steady_ns"] = step.started_steady->time_since_epoch().count();
   return value;
 }
 
@@ -62,6 +63,9 @@ StepRun read_step_run(const json& object) {
   step.state = *state;
   step.attempts = object.at("attempts");
   step.started = time_at(object, "started");
+  if (const auto steady = object.find("started_steady_ns"); steady != object.end()) {
+    step.started_steady = core::SteadyTime(std::chrono::nanoseconds(steady->get<std::int64_t>()));
+  }
   step.finished = time_at(object, "finished");
   step.result = object.at("result");
   step.output = object.at("output");

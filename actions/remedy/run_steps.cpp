@@ -25,6 +25,7 @@ void Deciding::start_step(Run run, std::size_t step) {
   StepRun& next = run.steps[step];
   next.state = StepState::kRunning;
   next.started = now_.wall;
+  next.started_steady = now_.steady;
   ++next.attempts;
   const std::string id = run.id;
   put(std::move(run));

@@ -41,6 +41,18 @@ std::string variable_of(const std::string& label) {
   return name;
 }
 
+// More than slewing (500 parts in a million) makes of the quarter of an hour for which outcomes are looked for.
+constexpr auto kClockTolerance = std::chrono::seconds(2);
+
+// Whether wall time has not gone as steady time has since the step began. Not known counts as so.
+bool clock_was_set_since(const StepRun& step, const core::Clock& clock) {
+  if (!step.started || !step.started_steady) return true;
+  const core::Duration wall = clock.wall_now() - *step.started;
+  const core::Duration steady = clock.steady_now() - *step.started_steady;
+  const core::Duration apart = wall - steady;
+  return apart > kClockTolerance || apart < -kClockTolerance;
+}
+
 }  // namespace
 
 Task StepExecutor::task_of(const StartStep& start, std::stop_token stop) const {
@@ -84,7 +96,12 @@ StepSeen StepExecutor::look(const StartStep& start, std::stop_token stop) {
                                   core::format_rfc3339(unit->active_since))
                     : unit.error().message;
     if (unit && unit->active_state == "active" && step.started) {
-      seen.happened = unit->active_since >= *step.started ? Verdict::kYes : Verdict::kNo;
+      if (clock_was_set_since(step, with_.around.clock)) {
+        seen.why +=
+            "; the clock was set since, or the machine slept or was started anew, so that times cannot be compared";
+      } else {
+        seen.happened = unit->active_since >= *step.started ? Verdict::kYes : Verdict::kNo;
+      }
     }
   }
   if (const auto* aws = std::get_if<AwsStep>(&step.step.action)) {

@@ -164,6 +164,8 @@ void add_actions(Table<AgentConfig>& built) {
              {.help = "Conditions that several remediations need, by name."})
       .field("remediation_storm", &AgentConfig::remediation_storm,
              {.help = "When so much happens at once that nothing is started any more."})
+      .field("remediation_evidence", &AgentConfig::remediation_evidence,
+             {.help = "How much of what remediations leave for people is kept."})
       .field(
           "drillable", &AgentConfig::drillable,
           {.help = "Components that drills may hurt, and what of them they may touch.", .example = example::kDrillable})
@@ -254,6 +256,7 @@ actions::remedy::Policy AgentConfig::policy() const {
                                  .budgets = remediation_budgets,
                                  .gates = remediation_gates,
                                  .storm = remediation_storm,
+                                 .evidence = remediation_evidence,
                                  .intervals = {}};
   actions::replace::add_to_policy(replace, policy);
   return policy;

@@ -105,6 +105,7 @@ struct AgentConfig {
   std::vector<actions::remedy::BudgetConfig> remediation_budgets;
   std::vector<actions::remedy::GateConfig> remediation_gates;
   actions::remedy::StormConfig remediation_storm;
+  actions::remedy::EvidenceLimits remediation_evidence;
   std::vector<actions::drill::DrillableConfig> drillable;
   std::vector<actions::drill::DrillConfig> drills;
   actions::remedy::ProtectionConfig protection;

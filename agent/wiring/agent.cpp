@@ -259,6 +259,7 @@ std::string Agent::metrics() const {
                        .flaps = components_->flap_damper().counters(),
                        .backup = components_->backups(),
                        .remedy = components_->remediator().stats(),
+                       .evidence = components_->evidence().stats(),
                        .drills = components_->drills().stats(),
                        .replace = components_->rollouts().stats(),
                        .requests = server_->counts(),

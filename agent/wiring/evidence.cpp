@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "actions/remedy/audit_log.h"
@@ -164,7 +165,12 @@ std::string EvidenceStore::document(const actions::remedy::Run& run, const actio
   return value.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
-void EvidenceStore::keep(const actions::remedy::Run& run, const actions::remedy::Policy& policy) const {
+EvidenceStore::EvidenceStore(Dependencies dependencies) : with_(std::move(dependencies)) {
+  tidy_up({.runs = std::numeric_limits<std::uint32_t>::max(),
+           .size = core::config::ByteSize{std::numeric_limits<std::uint64_t>::max()}});
+}
+
+void EvidenceStore::keep(const actions::remedy::Run& run, const actions::remedy::Policy& policy) {
   std::error_code problem;
   fs::create_directories(with_.folder, problem);
   const std::string path = path_of(run.id);
@@ -173,24 +179,46 @@ void EvidenceStore::keep(const actions::remedy::Run& run, const actions::remedy:
     file << document(run, policy) << '\n';
     file.close();
     if (!file) {
+      ++stats_.failures;
       spdlog::error("evidence of {}: {} cannot be written", run.id, path);
+      fs::remove(path + ".new", problem);
       return;
     }
   }
   fs::rename(path + ".new", path, problem);
-  if (problem) spdlog::error("evidence of {}: {}: {}", run.id, path, problem.message());
-  remove_old();
+  if (problem) {
+    ++stats_.failures;
+    spdlog::error("evidence of {}: {}: {}", run.id, path, problem.message());
+  }
+  tidy_up(policy.evidence);
 }
 
-void EvidenceStore::remove_old() const {
+void EvidenceStore::tidy_up(const actions::remedy::EvidenceLimits& limits) {
+  struct File {
+    fs::file_time_type written;
+    fs::path path;
+    std::uint64_t bytes = 0;
+  };
   std::error_code problem;
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  std::vector<File> files;
   for (const auto& entry : fs::directory_iterator(with_.folder, problem)) {
-    if (entry.path().extension() == ".json") files.emplace_back(entry.last_write_time(problem), entry.path());
+    if (entry.path().extension() != ".json") continue;
+    files.push_back({entry.last_write_time(problem), entry.path(), entry.file_size(problem)});
   }
-  if (files.size() <= kFilesMax) return;
-  std::sort(files.begin(), files.end());
-  for (std::size_t i = 0; i < files.size() - kFilesMax; ++i) fs::remove(files[i].second, problem);
+  std::ranges::sort(files, std::ranges::greater(), &File::written);
+  std::uint64_t kept = 0;
+  std::uint64_t bytes = 0;
+  for (const File& file : files) {
+    const bool fits = kept < limits.runs && bytes + file.bytes <= limits.size.bytes;
+    if (kept == 0 || fits) {
+      ++kept;
+      bytes += file.bytes;
+    } else if (fs::remove(file.path, problem)) {
+      ++stats_.removed;
+    }
+  }
+  stats_.files = kept;
+  stats_.bytes = bytes;
 }
 
 Result<std::string> EvidenceStore::read(const std::string& run) const {

@@ -31,7 +31,15 @@ void append_open_runs(MetricText& text, const AgentView& agent) {
 
 }  // namespace
 
-void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats) {
+void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats,
+                   const EvidenceStore::Stats& evidence) {
+  const auto number = [](const std::atomic<std::uint64_t>& value) { return static_cast<double>(value.load()); };
+  text.gauge("watchkeeper_remediation_evidence_files", "Runs whose evidence is kept.", number(evidence.files));
+  text.gauge("watchkeeper_remediation_evidence_bytes", "Bytes of it.", number(evidence.bytes));
+  text.counter("watchkeeper_remediation_evidence_removed_total", "Files of it that had to go for newer ones.",
+               number(evidence.removed));
+  text.counter("watchkeeper_remediation_evidence_failures_total", "Files of it that could not be written.",
+               number(evidence.failures));
   const std::array<Named, 11> counters = {{
       {"watchkeeper_remediation_alerts_total", "Transitions that a remediation matches.", stats.alerts},
       {"watchkeeper_remediation_alerts_dropped_total", "Of these, dropped: the queue was full.", stats.alerts_dropped},

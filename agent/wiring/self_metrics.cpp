@@ -311,7 +311,7 @@ void append_self_metrics(MetricText& text, const AgentView& agent, const SelfCou
   append_notifications(text, agent.notifications());
   append_remotes(text, agent);
   append_flaps(text, counters.flaps);
-  append_remedy(text, agent, counters.remedy);
+  append_remedy(text, agent, counters.remedy, counters.evidence);
   append_drills(text, agent, counters.drills);
   append_replace(text, agent, counters.replace);
   append_backups(text, agent, counters.backup);

@@ -8,6 +8,7 @@
 #include "agent/api/agent_view.h"
 #include "agent/api/http_server.h"
 #include "agent/metrics/metric_text.h"
+#include "agent/wiring/evidence.h"
 #include "collector/scrape/expected_series.h"
 #include "rules/promql/query_cache.h"
 
@@ -24,6 +25,7 @@ struct SelfCounters {
   const actions::notify::FlapCounters& flaps;
   const actions::backup::BackupSet& backup;
   const actions::remedy::RemedyStats& remedy;
+  const EvidenceStore::Stats& evidence;
   const actions::drill::DrillStats& drills;
   const actions::replace::RolloutStats& replace;
   RequestCounts requests;
@@ -34,7 +36,8 @@ struct SelfCounters {
 // Of these, the part about backups.
 void append_backups(MetricText& text, const AgentView& agent, const actions::backup::BackupSet& set);
 // And that about remediations.
-void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats);
+void append_remedy(MetricText& text, const AgentView& agent, const actions::remedy::RemedyStats& stats,
+                   const EvidenceStore::Stats& evidence);
 // And that about drills.
 void append_drills(MetricText& text, const AgentView& agent, const actions::drill::DrillStats& stats);
 

@@ -168,6 +168,7 @@ class StepExecutorTest : public ::testing::Test {
     run.alert = alert_of("a");
     run.steps.emplace_back().step = std::move(step);
     run.steps[0].started = clock_.wall_now();
+    run.steps[0].started_steady = clock_.steady_now() - steady_ahead_;
     return {"run", 0, std::make_shared<const remedy::Run>(std::move(run)), false};
   }
   StepFinished run(Step step, std::stop_token stop = {}) { return executor().run(start_of(std::move(step)), stop); }
@@ -187,6 +188,8 @@ class StepExecutorTest : public ::testing::Test {
   }
 
   core::SystemClock clock_;
+  core::Duration
+      steady_ahead_{};  // by so much the steady clock has gone further than the wall clock since a step began
   core::process::ChildProcessRunner commands_{clock_};
   NoBackups backups_;
   core::net::IoLoop loop_{clock_};
@@ -320,6 +323,13 @@ TEST_F(StepExecutorTest, UnitsOverTheBus) {
   unit.since_us = static_cast<std::uint64_t>(clock_.unix_ms() + 60'000) * 1000;
   EXPECT_EQ(executor().look(start_of(restart), {}).happened, Verdict::kYes);
   EXPECT_EQ(executor().look(start_of(Step{SystemdStep{"gone.service"}, {}}), {}).happened, Verdict::kUnknown);
+  // Unless the clock that both are told by was set meanwhile.
+  for (const core::Duration ahead : {core::Duration(std::chrono::hours(1)), core::Duration(-std::chrono::minutes(1))}) {
+    steady_ahead_ = ahead;
+    const StepSeen seen = executor().look(start_of(restart), {});
+    EXPECT_EQ(seen.happened, Verdict::kUnknown);
+    EXPECT_THAT(seen.why, HasSubstr("the clock was set since"));
+  }
 }
 
 }  // namespace
