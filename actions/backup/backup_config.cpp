@@ -153,6 +153,9 @@ const Table<BackupConfig>& BackupConfig::fields() {
           .field(
               "environment", &BackupConfig::environment,
               {.help = "Variables for restic, such as AWS_ACCESS_KEY_ID; it gets no others but PATH, HOME, LANG, TZ."})
+          .field(
+              "options", &BackupConfig::options,
+              {.help = "Options of restic's storage (its -o), such as sftp.command with the key and the known hosts."})
           .field("keep", &BackupConfig::keep, {.help = "After a good backup older snapshots are removed but these."})
           .field("check", &BackupConfig::check, {.help = "When the repository is checked."})
           .field("drill", &BackupConfig::drill, {.help = "When a restore is tried."})
@@ -164,6 +167,10 @@ const Table<BackupConfig>& BackupConfig::fields() {
             if (passwords != 1) {
               return fail(node.error("backup \"{}\": expected one of password_file, password_env and password_vault",
                                      backup.name));
+            }
+            for (const auto& [name, value] : backup.options) {
+              if (!name.empty() && name.find('=') == std::string::npos) continue;
+              return fail(node.error("backup \"{}\": options: \"{}\" is not the name of one", backup.name, name));
             }
             if (backup.jitter < core::Millis(0)) {
               return fail(node.error("backup \"{}\": jitter must not be less than zero", backup.name));

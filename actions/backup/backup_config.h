@@ -95,6 +95,7 @@ struct BackupConfig {
   std::vector<std::string> tags;
   std::vector<std::string> exclude;
   std::map<std::string, core::config::Secret> environment;
+  std::map<std::string, std::string> options;  // restic's -o: of the storage
   KeepConfig keep;
   CheckConfig check;
   DrillConfig drill;

@@ -146,6 +146,10 @@ Result<Exit> Restic::run(std::vector<std::string> arguments, std::stop_token sto
   core::process::Command command;
   command.argv = {"restic"};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  for (const auto& [name, value] : config_.options) {
+    // After the subcommand, and before what may be paths.
+    command.argv.insert(command.argv.begin() + 2, {"-o", name + "=" + value});
+  }
   for (const auto& [name, value] : config_.environment) command.environment[name] = value.value;
   command.environment["RESTIC_REPOSITORY"] = config_.repository;
   // The environment of a process is its user's and root's to read, as a file of mode 0600 is.
