@@ -47,15 +47,56 @@ std::string remediations_text(const fs::path& folder, const nlohmann::json& port
   std::string backups = "backups:\n";
   std::string remediations = "remediations:\n";
   for (const Act& act : acts()) {
-    backups += fmt::format("- name: {0}\n  source: {{paths: ['{1}']}}\n  repository: '{2}'\n  password_file: '{3}'\n",
-                           act.backup, (folder / act.backup).string(), (folder / "restic").string(),
-                           (folder / "restic.password").string());
-    remediations += fmt::format(
-        "- name: mend-{0}\n  match: ['alertname=\"{1}\"']\n  level: auto\n  steps:\n  - backup: {0}\n"
-        "  - exec: {{argv: [/usr/bin/curl, -sSf, -X, DELETE, 'http://127.0.0.1:{2}/fault/{3}'], timeout: 10s}}\n",
-        act.backup, act.alert, ports.at("control").get<int>(), act.fault);
+    const std::string data = (folder / act.backup).string();
+    backups += fmt::format("- name: {}\n  repository: '{}'\n  password_file: '{}'\n  source: ", act.backup,
+                           (folder / "restic").string(), (folder / "restic.password").string());
+    remediations +=
+        fmt::format("- name: mend-{0}\n  match: ['alertname=\"{1}\"']\n  level: auto\n  steps:\n  - backup: {0}\n",
+                    act.backup, act.alert);
+    if (act.restarts) {
+      const std::string program = (folder / "node.sh").string();
+      backups += fmt::format(
+          "{{geth: {{data_dir: '{0}', start: ['{1}', start], stop: ['{1}', stop], check: ['{1}', check],"
+          " require: ['up{{job=\"lighthouse_beacon\"}} == 1'], copy_ahead: false}}}}\n",
+          data, program);
+    } else {
+      backups += fmt::format("{{paths: ['{}']}}\n", data);
+      remediations += fmt::format(
+          "  - exec: {{argv: [/usr/bin/curl, -sSf, -X, DELETE, 'http://127.0.0.1:{}/fault/{}'], timeout: 10s}}\n",
+          ports.at("control").get<int>(), act.fault);
+    }
+    if (!act.verify.empty()) remediations += fmt::format("  verify: {{expr: '{}', within: 30s}}\n", act.verify);
   }
   return backups + remediations;
+}
+
+// A Geth as far as its disk goes: a database and frozen tables with a process that writes all the time, and the program
+// that starts and stops it. Its start ends the fault, as that of a real one often does.
+void write_node(const fs::path& folder, const fs::path& data, int control_port, const std::string& fault) {
+  const fs::path chain = data / "geth" / "chaindata";
+  const fs::path ancient = chain / "ancient" / "chain";
+  fs::create_directories(ancient);
+  test_support::write_file(chain / "CURRENT", "MANIFEST-000001\n");
+  test_support::write_file(chain / "MANIFEST-000001", "of a simulated node\n");
+  test_support::write_file(ancient / "headers.cidx", std::string("\0\0\0\0\0\0\0\0\0\0\0\5", 12));
+  test_support::write_file(ancient / "headers.0000.cdat", "block");
+  test_support::write_file(folder / "node.sh", fmt::format(R"(#!/bin/sh
+pid=$(cat {0}/node.pid 2>/dev/null)
+runs() {{ [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; }}
+case $1 in
+check) runs || exit 1 ;;
+stop)
+  runs && kill "$pid"
+  while runs; do sleep 0.1; done ;;
+start)
+  runs && exit 0
+  setsid sh -c 'while [ -d {1} ]; do date >>{1}/000002.log; sleep 0.2; done' >/dev/null 2>&1 &
+  echo $! >{0}/node.pid
+  curl -sSf -X DELETE http://127.0.0.1:{2}/fault/{3} ;;
+esac
+)",
+                                                           folder.string(), chain.string(), control_port, fault));
+  fs::permissions(folder / "node.sh", fs::perms::owner_all);
 }
 
 }  // namespace
@@ -70,6 +111,8 @@ const std::vector<Act>& acts() {
       {"the validators miss attestations", "validator/missed-attestations", "AttestationsMissed",
        "increase(validator_monitor_prev_epoch_on_chain_attester_miss{validator=\"total\"}[6s]) > 1",
        "{{ $value }} attestations missed in 6 s", "slashing-protection"},
+      {"Geth falls behind", "geth/head-stalls", "GethStuck", "changes(chain_head_block[5s]) == 0",
+       "{{ $labels.instance }} takes no blocks", "geth-data", "changes(chain_head_block[5s]) > 0", true},
   };
   return all;
 }
@@ -77,7 +120,11 @@ const std::vector<Act>& acts() {
 fs::path write_configuration(const fs::path& folder, const nlohmann::json& ports) {
   for (const Act& act : acts()) {
     fs::create_directories(folder / act.backup);
-    test_support::write_file(folder / act.backup / "state", act.backup + " of a simulated node\n");
+    if (act.restarts) {
+      write_node(folder, folder / act.backup, ports.at("control").get<int>(), act.fault);
+    } else {
+      test_support::write_file(folder / act.backup / "state", act.backup + " of a simulated node\n");
+    }
   }
   const fs::path password = folder / "restic.password";
   test_support::write_file(password, "demonstration\n");

@@ -16,8 +16,10 @@ struct Act {
   std::string fault;  // <node>/<fault>, as the simulators' control port names it
   std::string alert;
   std::string expression;
-  std::string summary;  // annotation, a template
-  std::string backup;   // name of the backup, and of the folder below the demo's that it saves
+  std::string summary;      // annotation, a template
+  std::string backup;       // name of the backup, and of the folder below the demo's that it saves
+  std::string verify = {};  // PromQL that must hold once the node is mended; empty: not looked at
+  bool restarts = false;    // the backup stops and starts the node, which mends it; afterwards a restore is tried
 };
 
 const std::vector<Act>& acts();

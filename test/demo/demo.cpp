@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The demonstration: agent and simulated nodes, three faults one after another, and for each how it is seen, alerted,
-// remedied and over. Exit code 0 only if all of that came to pass. Everything it makes stays below build/demo.
+// The demonstration: agent and simulated nodes, four faults one after another, and for each how it is seen, alerted,
+// remedied and over; and whether what was backed up of one of them can be restored. Exit code 0 only if all of that
+// came to pass. Everything it makes stays below build/demo.
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -51,6 +52,15 @@ std::string shortened(std::string text, std::size_t limit = 150) {
 class Demonstration {
  public:
   Demonstration(const core::Clock& clock, fs::path folder) : clock_(clock), folder_(std::move(folder)) {}
+  Demonstration(const Demonstration&) = delete;
+  Demonstration& operator=(const Demonstration&) = delete;
+  // The agent first: it would start what is stopped for a backup.
+  ~Demonstration() {
+    agent_.reset();
+    if (!fs::exists(folder_ / "node.sh")) return;
+    BackgroundProcess node({(folder_ / "node.sh").string(), "stop"}, folder_ / "node.log");
+    (void)node.wait(seconds(10));
+  }
 
   bool run() {
     if (!start()) return false;
@@ -71,6 +81,8 @@ class Demonstration {
   std::optional<std::string> seen(const Act& act) const;
   std::optional<std::string> told(const std::string& receiver, const Act& act, bool resolved) const;
   std::optional<std::string> remedied(const Act& act) const;
+  std::optional<std::string> drilled(const Act& act) const;
+  bool try_restore(const Act& act);
   int port_of(const char* name) const { return ports_.at(name).get<int>(); }
   double elapsed() const { return std::chrono::duration<double>(clock_.steady_now() - injected_).count(); }
 
@@ -128,6 +140,11 @@ bool Demonstration::start() {
     return false;
   }
   const fs::path config = write_configuration(folder_, ports_);
+  if (BackgroundProcess node({(folder_ / "node.sh").string(), "start"}, folder_ / "node.log");
+      node.wait(seconds(10)) != 0) {
+    terminal_.failed("the node with a disk does not start: " + node.log_text());
+    return false;
+  }
   agent_port_ = test_support::free_port();
   agent_ = std::make_unique<BackgroundProcess>(
       std::vector<std::string>{binary, "run", "--config", config.string(), "--data-dir", (folder_ / "data").string(),
@@ -191,6 +208,35 @@ std::optional<std::string> Demonstration::remedied(const Act& act) const {
   return std::nullopt;
 }
 
+std::optional<std::string> Demonstration::drilled(const Act& act) const {
+  const json answer = parse(test_support::http_get(agent_port_, "/api/watchkeeper/v1/backups").body);
+  for (const json& one : answer.value("/data/backups"_json_pointer, json::array())) {
+    const json drill = one.value("lastDrill", json());
+    if (one.value("name", "") != act.backup || !drill.is_object() || drill.value("finished", json()).is_null())
+      continue;
+    if (!drill.value("succeeded", false)) return "failed: " + drill.value("error", "");
+    return fmt::format("{} files in {} s; the backup: {}", drill.value("files", 0), drill.value("tookSeconds", 0.0),
+                       one.value("/lastSuccess/note"_json_pointer, std::string()));
+  }
+  return std::nullopt;
+}
+
+bool Demonstration::try_restore(const Act& act) {
+  if (!act.restarts) return true;
+  const std::string path = "/api/watchkeeper/v1/backups/" + act.backup + "/drill";
+  if (test_support::http_post(agent_port_, path, R"({"who": "demonstration"})").status != 200) {
+    terminal_.failed("the agent refuses the restore drill of " + act.backup);
+    return false;
+  }
+  std::string came_to;
+  const bool ended = stage("drilled", [&]() -> std::optional<std::string> {
+    const auto drill = drilled(act);
+    if (drill) came_to = *drill;
+    return drill;
+  });
+  return ended && !came_to.starts_with("failed");
+}
+
 bool Demonstration::play(const Act& act) {
   terminal_.heading("Fault: " + act.title);
   injected_ = clock_.steady_now();
@@ -200,10 +246,13 @@ bool Demonstration::play(const Act& act) {
   }
   return stage("seen", [&] { return seen(act); }) && stage("Discord", [&] { return told("discord", act, false); }) &&
          stage("PagerDuty", [&] { return told("pagerduty", act, false); }) &&
-         stage("remedied", [&] { return remedied(act); }) && stage("resolved", [&]() -> std::optional<std::string> {
-           const auto discord = told("discord", act, true);
-           return discord && told("pagerduty", act, true) ? discord : std::nullopt;
-         });
+         stage("remedied", [&] { return remedied(act); }) &&
+         stage("resolved",
+               [&]() -> std::optional<std::string> {
+                 const auto discord = told("discord", act, true);
+                 return discord && told("pagerduty", act, true) ? discord : std::nullopt;
+               }) &&
+         try_restore(act);
 }
 
 bool Demonstration::show_snapshots() {
@@ -218,7 +267,7 @@ bool Demonstration::show_snapshots() {
   const json snapshots = parse(restic.log_text());
   bool all = true;
   for (const Act& act : acts()) {
-    const std::string path = (folder_ / act.backup).string();
+    const std::string path = (act.restarts ? folder_ / act.backup / "geth" : folder_ / act.backup).string();
     bool found = false;
     for (const json& one : snapshots) {
       if (one.value("/paths/0"_json_pointer, "") != path) continue;
@@ -246,7 +295,7 @@ int main() {
   }
   demo::Demonstration demonstration(clock, folder);
   const bool passed = demonstration.run();
-  std::printf("\n%s\n", passed ? "All three faults were seen, alerted, remedied and resolved."
+  std::printf("\n%s\n", passed ? "All four faults were seen, alerted, remedied and resolved, and the restore was good."
                                : "The demonstration failed; logs and configuration are in build/demo.");
   return passed ? 0 : 1;
 }
