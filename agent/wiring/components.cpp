@@ -353,11 +353,11 @@ std::vector<collector::remote_write::FamilyText> Components::family_texts() cons
 
 Result<void> Components::start(const LoadedConfig& config, const std::string& external_url) {
   loop_thread_ = std::thread([this] { loop_.run(); });
-  rules_ = std::make_unique<rules::RuleRunner>(
-      engine_, *ring_, clock_, *alert_store_,
-      std::vector<rules::AlertSink*>{&alert_log_, drills_.get(), &*marked_alerts_, remediator_.get(),
-                                     &backups_->triggers()},
-      rules::RuleRunnerOptions{.threads = kRuleThreads});
+  rules_ =
+      std::make_unique<rules::RuleRunner>(engine_, *ring_, clock_, *alert_store_,
+                                          std::vector<rules::AlertSink*>{&alert_log_, drills_.get(), &*marked_alerts_,
+                                                                         remediator_.get(), &backups_->triggers()},
+                                          rules::RuleRunnerOptions{.threads = kRuleThreads});
   if (auto applied = rules_->apply(config.rule_groups, rule_settings(config, external_url)); !applied) return applied;
   apply_jobs(config);
   remotes_->apply(config.settings.remote_write, config.external_labels);

@@ -125,7 +125,7 @@ class DutyLedger {
     ValidatorStatus status = ValidatorStatus::kUnknown;
     std::uint32_t misses = 0;  // one after the other
     bool slashing_told = false;
-    bool seen_before = false;  // by the books that go on
+    bool seen_before = false;               // by the books that go on
     std::optional<std::uint64_t> attested;  // the newest epoch whose vote the chain has
   };
   struct LivenessNote {
