@@ -81,7 +81,7 @@ Result<void> check_one(const DrillPlan& plan, const DrillConfig& drill, const No
     return fail(place.error("drill \"{}\": the component \"{}\" is not one of drillable", drill.name, drill.component));
   }
   if (auto checked = check_listed(drill, *component, place); !checked) return checked;
-  const auto touched = touches_validators(drill, *component, plan.signers);
+  const auto touched = touches_validators(drill, *component, plan);
   if (touched && !drill.allow_validators) {
     return fail(place.error("drill \"{}\": {}: validators are not drilled, unless allow_validators: true says so",
                             drill.name, *touched));
@@ -105,19 +105,23 @@ const DrillConfig* DrillPlan::find(const std::string& name) const { return named
 const DrillableConfig* DrillPlan::component(const std::string& name) const { return named(drillable, name); }
 
 std::optional<std::string> touches_validators(const DrillConfig& drill, const DrillableConfig& component,
-                                              const std::set<std::string>& signers) {
+                                              const DrillPlan& plan) {
   const auto told = [](std::string_view what, const std::string& name) {
     return fmt::format("{} \"{}\" names something that signs for validators", what, name);
   };
   if (names_a_validator(component.name)) return told("the component", component.name);
   for (const auto& [name, value] : component.labels) {
-    if (names_a_validator(value) || signers.contains(value)) return told("the label " + name, value);
+    if (names_a_validator(value) || plan.signers.contains(value)) return told("the label " + name, value);
+  }
+  // Listed, or recognised by a label's name.
+  if (const auto why = plan.protection.node({component.name, component.labels, {}})) {
+    return fmt::format("the component \"{}\" is protected: {}", component.name, *why);
   }
   for (const std::string& unit : component.units) {
     if (names_a_validator(unit)) return told("the unit", unit);
   }
   for (const std::string& text : drill.inject.texts()) {
-    if (names_a_validator(text) || signers.contains(text)) return told(drill.inject.kind(), text);
+    if (names_a_validator(text) || plan.signers.contains(text)) return told(drill.inject.kind(), text);
   }
   return std::nullopt;
 }

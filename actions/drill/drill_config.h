@@ -11,6 +11,7 @@
 
 #include "actions/backup/schedule.h"
 #include "actions/drill/fault.h"
+#include "actions/remedy/protection.h"
 #include "actions/remedy/remediation_config.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -97,7 +98,8 @@ struct DrillPlan {
   std::vector<DrillableConfig> drillable;
   // Names and addresses of what signs, from the section `staking`: no drill touches what has one of them as a label.
   std::set<std::string> signers;
-  remedy::PolicyPtr policy;  // its gates and pauses hold for drills
+  remedy::ProtectionConfig protection;  // its labels are those of validators here as well
+  remedy::PolicyPtr policy;             // its gates and pauses hold for drills
 
   const DrillConfig* find(const std::string& name) const;
   const DrillableConfig* component(const std::string& name) const;
@@ -105,9 +107,10 @@ struct DrillPlan {
 
 using DrillPlanPtr = std::shared_ptr<const DrillPlan>;
 
-// Why this drill touches something that signs for validators: the name that says so. None if nothing does.
+// Why this drill touches something that signs for validators or is protected: the name that says so. None if nothing
+// does.
 std::optional<std::string> touches_validators(const DrillConfig& drill, const DrillableConfig& component,
-                                              const std::set<std::string>& signers);
+                                              const DrillPlan& plan);
 
 // Names are unique, what they refer to exists and is listed for the component, expressions can be read, and no drill
 // touches a validator that does not say so. `root` is the configuration's top, for the error's place.

@@ -127,7 +127,7 @@ Result<Outlook> DrillRunner::look_ahead(const std::string& drill, bool yes) {
   Outlook outlook;
   outlook.drill = *config;
   outlook.component = *plan->component(config->component);
-  outlook.validators = touches_validators(*config, outlook.component, plan->signers).value_or("");
+  outlook.validators = touches_validators(*config, outlook.component, *plan).value_or("");
   if (current != nullptr) outlook.objections.push_back(fmt::format("{} is not over", current->id));
   const remedy::Now now{with_.clock.wall_now(), with_.clock.steady_now()};
   std::ranges::move(objections(*config, with_.situation(), now), std::back_inserter(outlook.objections));

@@ -263,7 +263,8 @@ actions::remedy::Policy AgentConfig::policy() const {
 }
 
 actions::drill::DrillPlan AgentConfig::drill_plan() const {
-  actions::drill::DrillPlan plan{.drills = drills, .drillable = drillable, .signers = {}, .policy = nullptr};
+  actions::drill::DrillPlan plan{
+      .drills = drills, .drillable = drillable, .signers = {}, .protection = protection, .policy = nullptr};
   const auto add = [&](const std::string& name, const std::vector<std::string>& urls) {
     plan.signers.insert(name);
     for (const std::string& url : urls) {

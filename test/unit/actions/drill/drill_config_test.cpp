@@ -46,6 +46,7 @@ std::string error_of(const std::string& drills, const std::string& drillable, st
   plan.drills = std::move(*read);
   plan.drillable = std::move(*components);
   plan.signers = std::move(signers);
+  plan.protection.labels = {{"role", "validating"}};
   remedy::Policy policy;
   policy.gates = {{"finality", "1 == 1"}};
   plan.policy = std::make_shared<const remedy::Policy>(policy);
@@ -104,6 +105,8 @@ TEST(DrillConfig, ValidatorsAreLeftAloneUnlessItIsSaid) {
       HasSubstr("the label job \"lighthouse_validator\""));
   EXPECT_THAT(error_of(drill_text(kStop), kGeth, {"geth-a"}), HasSubstr("the label instance \"geth-a\""))
       << "a name of the section staking";
+  EXPECT_THAT(error_of(drill_text(kStop, "", "a"), "- {name: a, labels: {role: validating}, units: [geth.service]}\n"),
+              HasSubstr("the component \"a\" is protected"));
   EXPECT_THAT(error_of(drill_text("{exec: {argv: [/bin/kill-vc], restore: [/bin/b]}}"), kGeth),
               HasSubstr("/bin/kill-vc"));
 }
