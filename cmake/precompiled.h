@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What most files include: see watchkeeper_precompiled_headers() in component.cmake. Nothing of our own is here, so that
-// a change of one header does not compile everything anew.
+// What most files include: see watchkeeper_precompiled_headers() in component.cmake. Nothing of our own is here, so
+// that a change of one header does not compile everything anew.
 #pragma once
 #include <fmt/format.h>
 
