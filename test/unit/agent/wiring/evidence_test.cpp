@@ -24,15 +24,14 @@ class EvidenceTest : public ::testing::Test {
                           .options = {},
                           .probes = [] { return collector::probe::ProbeHistory(); }});
   }
-  // A file written so many seconds after another, of so many bytes.
+  // A file of so many bytes, written an hour ago and so many seconds after another.
   void keep(EvidenceStore& store, const std::string& id, int seconds, std::size_t bytes = 0) {
     actions::remedy::Run run;
     run.id = id;
     run.reason = std::string(bytes, 'r');
     store.keep(run, policy_);
-    std::error_code gone;
-    fs::last_write_time(folder_ / "evidence" / (id + ".json"),
-                        fs::file_time_type() + std::chrono::hours(24 * 365 * 30) + std::chrono::seconds(seconds), gone);
+    const fs::path file = folder_ / "evidence" / (id + ".json");
+    fs::last_write_time(file, fs::last_write_time(file) - std::chrono::hours(1) + std::chrono::seconds(seconds));
   }
 
   const fs::path folder_ = test_support::fresh_folder("evidence-test");
