@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <sstream>
+#include <string>
+
 #include "test/e2e/agent_process.h"
 
 namespace e2e {
@@ -219,6 +222,17 @@ TEST_F(MainJob, AnAlertFiredWhileAReceiverIsDownArrivesOnceInOrderWhenItIsBack) 
   set_fault(0);
   ASSERT_TRUE(eventually(seconds(30), [&] { return told("webhook").size() == 2; })) << told_so_far();
   EXPECT_THAT(told("discord"), testing::IsEmpty());
+  // The others' answers are on the disk: between answer and record a kill would have a message sent again.
+  const auto has_sent_two = [&](const std::string& integration) {
+    std::istringstream lines(http_get(agent_->port(), "/metrics").body);
+    for (std::string line; std::getline(lines, line);) {
+      const bool counts = line.starts_with("watchkeeper_notifications_sent_total{") && line.ends_with(" 2");
+      if (counts && line.find(integration) != std::string::npos) return true;
+    }
+    return false;
+  };
+  ASSERT_TRUE(eventually(seconds(30), [&] { return has_sent_two("webhook") && has_sent_two("pagerduty"); }))
+      << told_so_far();
 
   // Killed with both messages in the queue.
   agent_->process().signal(SIGKILL);
