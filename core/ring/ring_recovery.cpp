@@ -126,10 +126,13 @@ class Recovery {
     // All of the chunk was written in that scrape: the series goes back to the chunk before.
     const ChunkLink link = before(start.previous);
     const TimelineNumber timeline = start.head.starts ? start.left_timeline : place.timeline;
-    if (!marked) return rewrite(series, {link, timeline}, changed, own(entry.last), state);
     auto earlier = ring_.slots.known(link) ? copy_slot(ring_.slots.slot(link.slot), link.generation) : std::nullopt;
-    if (!earlier) return rewrite(series, {ChunkLink{}, place.timeline}, 0, 0, SeriesState::kNew);
+    if (!earlier && marked) return rewrite(series, {ChunkLink{}, place.timeline}, 0, 0, SeriesState::kNew);
+    if (!earlier) return rewrite(series, {link, timeline}, changed, own(entry.last), state);
     const ChunkStart earlier_start = decode_start(*earlier);
+    if (earlier_start.head.timed && !marked) {
+      return rewrite(series, {link, timeline}, changed, own(entry.last), state);
+    }
     if (earlier_start.head.timed && timeline != place.timeline) {
       // Of another timeline's scrapes, whose numbers say nothing here: they were published before the series came.
       return rewrite(series, {link, timeline}, 0, 0, SeriesState::kTimed);
@@ -139,6 +142,7 @@ class Recovery {
       rewrite(series, {link, timeline}, changed, own(entry.last), SeriesState::kTimed);
       return mend_timed(series, earlier_start, *earlier, count);
     }
+    // Of the entry only the state may not have been there yet: what else it says is of this scrape then.
     NoSink sink;
     const ChunkEnd end = walk_chunk<false>(*earlier, earlier_start, sink);
     if (start.head.starts && timeline != place.timeline) {

@@ -2,6 +2,7 @@
 // What a mapped ring keeps when its process ends, and what it says about how it was found.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <filesystem>
 #include <map>
 
@@ -118,6 +119,48 @@ void mark_as_writing(const MappedRingOptions& options) {
 }
 
 // A page holds the times of 1024 scrapes: whichever of them was the last one, what lies before it stays in reach.
+// The first sample with a time of its own makes a series another kind. A kill may leave everything of that but the
+// state, and either value beside it.
+TEST_F(RingRestart, AnEntryThatWasHalfWrittenFollowsItsChunks) {
+  Samples wanted;
+  {
+    Life life = live();
+    const SeriesRef a = life.series("a");
+    for (int n = 1; n <= 5; ++n) {
+      scrape(*life.appender, life.timeline, n * 1000, {{a, 4}});
+      wanted.push_back({n * 1000, 4});
+    }
+    life.appender->begin(life.timeline, 6000);
+    ASSERT_EQ(life.appender->append_at(a, {5990, 9}), AppendOutcome::kAppended);
+    life.appender->publish();
+  }
+  const RingGeometry geometry = *RingGeometry::make(options_.size_bytes, options_.max_series);
+  for (const bool old_value : {true, false}) {
+    const MappedRingOptions killed = killed_now();
+    std::string bytes = ring_test::file_bytes(killed.path);
+    auto& superblock = *reinterpret_cast<Superblock*>(bytes.data());
+    auto& entry = *reinterpret_cast<SeriesEntry*>(bytes.data() + geometry.series_at);
+    auto& timeline = *reinterpret_cast<TimelineEntry*>(bytes.data() + geometry.timelines_at);
+    ASSERT_EQ(state_of(entry.labels.load()), SeriesState::kTimed);
+    ASSERT_EQ(timeline.identity.load(), 42U);
+    superblock.clean.store(0);
+    entry.labels.store(pack_labels(set_of(entry.labels.load()), 0, SeriesState::kPresent));
+    if (old_value) entry.last.store(std::bit_cast<std::uint64_t>(4.0));
+    timeline.count.store(timeline.count.load() - 1);
+    timeline.writing.store(1);
+    ring_test::write_bytes(killed.path, bytes);
+    Life next = live(killed);
+    EXPECT_EQ(next.ring->recovery().found, FoundState::kKilled);
+    EXPECT_TRUE(agree(of(*next.ring, "a"), wanted));
+    const SeriesRef a = next.series("a");
+    EXPECT_EQ(next.ring->reader().last(a)->value, 4);
+    scrape(*next.appender, next.timeline, 7000, {{a, 9}});
+    Samples after = wanted;
+    after.push_back({7000, 9});
+    EXPECT_TRUE(agree(of(*next.ring, "a"), after)) << (old_value ? "the old value" : "the new one");
+  }
+}
+
 TEST_F(RingRestart, AKillMayFallBetweenAnyTwoScrapes) {
   Life life = live();
   const SeriesRef a = life.series("a");
