@@ -1,35 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What libcurl's codes mean to our callers. The words are those of Go's HTTP client, which Prometheus shows in
-// `lastError`: people and dashboards match on them.
-#include <cctype>
-#include <cstring>
-
+// What libcurl's codes mean to our callers.
 #include <openssl/x509_vfy.h>
 
-#include "core/byte_budget.h"
 #include "core/net/curl_transfer.h"
+#include "core/net/exchange_errors.h"
 #include "core/net/url.h"
 
 namespace core::net {
 
 namespace {
-
-constexpr std::string_view kDeadline = "context deadline exceeded";
-
-std::string errno_text(long number) {
-  std::string text = std::strerror(static_cast<int>(number));
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
-// "GET" -> "Get"
-std::string verb(const std::string& method) {
-  std::string text = method;
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    text[i] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
-  }
-  return text;
-}
 
 std::string host_of(const std::string& url) {
   const auto parsed = parse_url(url);
@@ -38,32 +17,13 @@ std::string host_of(const std::string& url) {
 
 }  // namespace
 
-Error CurlTransfer::described(Errc code, std::string_view reason) const {
-  return error(code, "{} \"{}\": {}", verb(request_.method), redact_url(request_.url), reason);
-}
-
 Error CurlTransfer::failure(CURLcode code) const {
-  switch (stop_) {
-    case Stop::kBodyLimit:
-      return decompression_error(coding_, Decompressor::Outcome::kTooBig);
-    case Stop::kBudget:
-      return error(Errc::kLimitExceeded, "{}the body: all that are received may take {} bytes", kNoMemoryLeft,
-                   request_.budget->limit());
-    case Stop::kHeaderLimit:
-      return described(Errc::kLimitExceeded, "response headers exceed 1 MiB");
-    case Stop::kCorrupt:
-      return decompression_error(coding_, Decompressor::Outcome::kCorrupt);
-    case Stop::kByReceiver:
-      return described(Errc::kCancelled, "the receiver of the body ended the transfer");
-    case Stop::kCut:
-    case Stop::kRedirect:
-    case Stop::kNone:
-      break;
-  }
+  if (stop_ == Stop::kHeaderLimit) return described(Errc::kLimitExceeded, "response headers exceed 1 MiB");
+  if (body_.stop() != AnswerBody::Stop::kNone) return body_.error();
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-      if (headers_done_) return {Errc::kTimeout, std::string(kDeadline)};
-      return described(Errc::kTimeout, kDeadline);
+      if (headers_done_) return {Errc::kTimeout, std::string(kDeadlineExceeded)};
+      return described(Errc::kTimeout, kDeadlineExceeded);
     case CURLE_COULDNT_RESOLVE_HOST:
       return described(Errc::kUnavailable, fmt::format("dial tcp: lookup {}: no such host", host_of(request_.url)));
     case CURLE_COULDNT_RESOLVE_PROXY:

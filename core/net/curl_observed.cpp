@@ -129,20 +129,6 @@ bool CurlTransfer::ends_at_redirect() {
   return seen.redirects && seen.ends_at_redirect;
 }
 
-// The part of a body that an observer keeps; the rest is counted.
-bool CurlTransfer::observe_body(std::string_view piece) {
-  Observation& seen = *request_.observation;
-  const std::uint64_t room = request_.body_limit - seen.body_bytes;
-  const bool fits = piece.size() <= room;
-  if (!fits) piece = piece.substr(0, room);
-  seen.body_bytes += piece.size();
-  if (seen.body.size() < seen.keep_body_bytes) {
-    seen.body.append(piece.substr(0, seen.keep_body_bytes - seen.body.size()));
-  }
-  if (!fits) stop_ = Stop::kBodyLimit;
-  return fits;
-}
-
 void CurlTransfer::observe(CURLcode code) {
   Observation& seen = *request_.observation;
   CURL* easy = easy_.get();
@@ -175,7 +161,7 @@ void CurlTransfer::observe(CURLcode code) {
   curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
   seen.os_error = open_error_ != 0 ? open_error_ : static_cast<int>(number);
   seen.fault_text = error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code);
-  if (stop_ == Stop::kBodyLimit) {
+  if (body_.stop() == AnswerBody::Stop::kBodyLimit) {
     seen.fault = HttpFault::kBodyTooLarge;
   } else if (stop_ == Stop::kHeaderLimit) {
     seen.fault = HttpFault::kHeadersTooLarge;

@@ -6,13 +6,14 @@
 #include <charconv>
 #include <cstring>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "core/byte_budget.h"
 #include "core/net/credentials.h"
+#include "core/net/exchange_errors.h"
+#include "core/net/header_text.h"
 #include "core/net/observation.h"
+#include "core/net/request_head.h"
+#include "core/net/response_reader.h"
 #include "core/net/url.h"
 
 namespace core::net {
@@ -20,11 +21,8 @@ namespace core::net {
 namespace {
 
 constexpr long kRedirectsMax = 10;
-constexpr std::size_t kHeaderBytesMax = 1 << 20;
 // Of a body that counts against a budget: 30 MB within a second, and a twentieth of a core.
 constexpr curl_off_t kLargeBytesPerSecond = 32 << 20;
-// Of a body that nobody wants.
-constexpr std::uint64_t kErrorBodyBytesRead = 64 << 10;
 // Names are looked up again soon, because a failover may be a change in the DNS; kept at all, because the targets of
 // one host are often scraped in the same second.
 constexpr long kNameCacheSeconds = 10;
@@ -39,38 +37,12 @@ constexpr long kStreamProbeSeconds = 10;
 // and with its own 16 KiB that took longer than the copying. It is there while a transfer is under way.
 constexpr long kReadBytes = 256 << 10;
 
-bool is_token(std::string_view text) {
-  static constexpr std::string_view kSeparators = "\"(),/:;<=>?@[\\]{}";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return c > ' ' && c < 0x7f && kSeparators.find(c) == std::string_view::npos;
-  });
-}
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](unsigned char x, unsigned char y) {
-           return (x >= 'A' && x <= 'Z' ? x + 32 : x) == (y >= 'A' && y <= 'Z' ? y + 32 : y);
-         });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 long version_option(const Request& request) {
   if (request.http2_without_tls) return CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
   return request.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1;
 }
 
 }  // namespace
-
-std::string_view find_header(const Headers& headers, std::string_view name) {
-  for (const auto& [key, value] : headers) {
-    if (equals_ignoring_case(key, name)) return value;
-  }
-  return {};
-}
 
 CurlTransfer::CurlTransfer(TransferId id, CurlEasy easy, Request request, std::function<void(Result<Response>)> done)
     : id_(id), easy_(std::move(easy)), request_(std::move(request)), done_(std::move(done)) {}
@@ -84,7 +56,7 @@ void CurlTransfer::set_text(CURLoption option, const std::string& value) {
 Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   auto url = parse_url(request_.url);
   if (!url) return fail(Errc::kInvalid, "invalid URL {}", url.error().message);
-  if (!is_token(request_.method)) return fail(Errc::kInvalid, "invalid HTTP method \"{}\"", request_.method);
+  if (auto checked = check_request(request_); !checked) return checked;
   if (request_.timeout <= Duration::zero()) return fail(described(Errc::kTimeout, "context deadline exceeded"));
 
   if (request_.on_body) request_.accept_gzip = request_.accept_zstd = false;
@@ -213,10 +185,6 @@ bool CurlTransfer::add_header(const std::string& line) {
 
 Result<void> CurlTransfer::prepare_headers(const std::string& user_agent) {
   for (const auto& [name, value] : request_.headers) {
-    if (!is_token(name)) return fail(Errc::kInvalid, "invalid header name \"{}\"", name);
-    if (value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      return fail(Errc::kInvalid, "header {} has a line break in its value", name);
-    }
     add_header(trimmed(value).empty() ? name + ";" : name + ": " + value);
   }
   const auto has = [this](std::string_view wanted) {
@@ -224,13 +192,12 @@ Result<void> CurlTransfer::prepare_headers(const std::string& user_agent) {
                        [wanted](const auto& header) { return equals_ignoring_case(header.first, wanted); });
   };
   if (!has("User-Agent")) set_text(CURLOPT_USERAGENT, user_agent);
-  if ((request_.accept_gzip || request_.accept_zstd) && !has("Accept-Encoding")) {
-    const bool both = request_.accept_gzip && request_.accept_zstd;
-    add_header(fmt::format("Accept-Encoding: {}", both ? "zstd, gzip" : request_.accept_gzip ? "gzip" : "zstd"));
+  if (const std::string coding = accept_encoding(request_); !coding.empty() && !has("Accept-Encoding")) {
+    add_header("Accept-Encoding: " + coding);
   }
   if (request_.aws_signature) {
     const std::string& token = request_.aws_signature->session_token;
-    if (token.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
+    if (breaks_line(token)) {
       return fail(Errc::kInvalid, "the AWS session token has a line break in it");
     }
     if (!token.empty()) add_header("X-Amz-Security-Token: " + token);
@@ -267,23 +234,6 @@ Result<void> CurlTransfer::prepare_credentials() {
   return {};
 }
 
-std::string CurlTransfer::dialled() const {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (dialled_.ss_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, &dialled_, sizeof v4);
-    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    return fmt::format("{}:{}", text.data(), ntohs(v4.sin_port));
-  }
-  if (dialled_.ss_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, &dialled_, sizeof v6);
-    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-    return fmt::format("[{}]:{}", text.data(), ntohs(v6.sin6_port));
-  }
-  return {};
-}
-
 curl_socket_t CurlTransfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<CurlTransfer*>(self);
   std::memcpy(&transfer.dialled_, &address->addr, std::min<std::size_t>(address->addrlen, sizeof transfer.dialled_));
@@ -303,7 +253,7 @@ bool CurlTransfer::take_header_line(std::string_view line) {
     stop_ = Stop::kHeaderLimit;
     return false;
   }
-  if (body_begun_ && request_.observation == nullptr) return true;  // a trailer after a chunked body
+  if (body_.begun() && request_.observation == nullptr) return true;  // a trailer after a chunked body
   if (line.starts_with("HTTP/")) {
     // A new answer begins: after 100 Continue, or after a redirect.
     response_.headers.clear();
@@ -333,76 +283,18 @@ bool CurlTransfer::take_header_line(std::string_view line) {
   return true;
 }
 
-bool CurlTransfer::begin_body() {
-  body_begun_ = true;
-  response_.body = std::move(request_.buffer);
-  response_.body.clear();
-  const std::string_view coding = find_header(response_.headers, "Content-Encoding");
-  if (request_.accept_gzip && coding == "gzip") coding_ = Coding::kGzip;
-  if (request_.accept_zstd && coding == "zstd") coding_ = Coding::kZstd;
-  if (request_.unpack) {
-    decompressor_ = make_decompressor(coding_, request_.body_limit);
-  } else {
-    response_.coding = coding_;
-  }
-  std::uint64_t expected = 0;
-  const std::string_view length = find_header(response_.headers, "Content-Length");
-  std::from_chars(length.data(), length.data() + length.size(), expected);
-  const bool kept = !request_.on_body && request_.observation == nullptr && !wants_status_only();
-  if (kept && !request_.cut_body && expected > request_.body_limit) {
-    // It says itself that it will be too large: not one byte of it need come.
-    stop_ = Stop::kBodyLimit;
-    return false;
-  }
-  constexpr std::uint64_t kReserveMax = 1 << 20;  // a header alone must not make us allocate more
-  response_.body.reserve(std::min({expected, request_.body_limit, kReserveMax}));
-  return true;
-}
-
 std::size_t CurlTransfer::on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<CurlTransfer*>(self);
   return transfer.take_body({bytes, size * count}) ? size * count : 0;
 }
 
-// Whether the budget has room for a body that is longer by `more`. In steps, so that it is not asked for every piece.
-bool CurlTransfer::has_room_for(std::size_t more) {
-  const std::uint64_t size = response_.body.size() + more;
-  if (request_.budget == nullptr || size <= kBodyBytesFree) return true;
-  if (hold_ == nullptr) {
-    hold_ = std::make_shared<ByteHold>(request_.budget);
-    // From here on not as fast as it comes: a few that send for ever would take all of this thread.
+bool CurlTransfer::take_body(std::string_view piece) {
+  const bool was_large = body_.is_large();
+  if (!body_.take(piece)) return false;
+  // From here on not as fast as it comes: a few that send for ever would take all of this thread.
+  if (body_.is_large() && !was_large) {
     curl_easy_setopt(easy_.get(), CURLOPT_MAX_RECV_SPEED_LARGE, kLargeBytesPerSecond);
   }
-  if (hold_->grow_to((size + kBodyBytesFree - 1) / kBodyBytesFree * kBodyBytesFree)) return true;
-  stop_ = Stop::kBudget;
-  return false;
-}
-
-bool CurlTransfer::take_body(std::string_view piece) {
-  if (!body_begun_ && !begin_body()) return false;
-  response_.wire_bytes += piece.size();
-  if (request_.on_body && response_.status == 200) {
-    if (request_.on_body(piece)) return true;
-    stop_ = Stop::kByReceiver;
-    return false;
-  }
-  if (request_.observation != nullptr) return observe_body(piece);
-  // A little is read, so that the connection can be used again.
-  if (wants_status_only()) return response_.wire_bytes <= kErrorBodyBytesRead;
-  if (decompressor_) {
-    const auto outcome = decompressor_->feed(piece, response_.body);
-    if (outcome == Decompressor::Outcome::kOk) return has_room_for(0);
-    stop_ = outcome == Decompressor::Outcome::kTooBig ? Stop::kBodyLimit : Stop::kCorrupt;
-    return false;
-  }
-  const std::uint64_t room = request_.body_limit - response_.body.size();
-  if (piece.size() > room) {
-    if (request_.cut_body) response_.body.append(piece.substr(0, room));
-    stop_ = request_.cut_body ? Stop::kCut : Stop::kBodyLimit;
-    return false;
-  }
-  if (!has_room_for(piece.size())) return false;
-  response_.body.append(piece);
   return true;
 }
 
@@ -433,10 +325,10 @@ Result<Response> CurlTransfer::finish(CURLcode code) {
     // All that is wanted of it is in the observation.
     if (stop_ == Stop::kRedirect || code == CURLE_OK) return std::move(response_);
   }
-  const bool is_all = stop_ == Stop::kCut || (headers_done_ && wants_status_only());
+  const bool is_cut = body_.stop() == AnswerBody::Stop::kCut;
+  const bool is_all = is_cut || (headers_done_ && body_.wants_status_only());
   if (code != CURLE_OK && !is_all) return fail(failure(code));
-  if (!is_all && decompressor_ && !decompressor_->complete()) return fail(Errc::kUnavailable, "unexpected EOF");
-  response_.hold = std::move(hold_);
+  if (!body_.finish() && !is_all) return fail(Errc::kUnavailable, "unexpected EOF");
   response_.timings = timings();
   const char* ip = nullptr;
   long port = 0;

@@ -12,7 +12,8 @@
 
 #include <curl/curl.h>
 
-#include "core/net/decompressor.h"
+#include "core/net/answer_body.h"
+#include "core/net/exchange_errors.h"
 #include "core/net/http_client.h"
 
 namespace core::net {
@@ -50,7 +51,7 @@ class CurlTransfer {
   // Gives the handle back, for the next request.
   CurlEasy take_easy() { return std::move(easy_); }
   // The error as the caller is to see it: `Get "URL": ` before the reason.
-  Error described(Errc code, std::string_view reason) const;
+  Error described(Errc code, std::string_view reason) const { return request_error(request_, code, reason); }
   void complete(Result<Response> result) { std::exchange(done_, nullptr)(std::move(result)); }
 
  private:
@@ -62,9 +63,6 @@ class CurlTransfer {
 
   bool take_header_line(std::string_view line);
   bool take_body(std::string_view piece);
-  bool begin_body();
-  bool has_room_for(std::size_t more);
-  bool wants_status_only() const { return request_.only_ok_body && response_.status != 200; }
 
   void set_long(CURLoption option, long value);
   void set_text(CURLoption option, const std::string& value);
@@ -80,17 +78,16 @@ class CurlTransfer {
   bool add_header(const std::string& line);
 
   bool ends_at_redirect();
-  bool observe_body(std::string_view piece);
   void observe(CURLcode code);
 
-  std::string dialled() const;  // as ip:port
+  std::string dialled() const { return address_text(dialled_); }
   Error failure(CURLcode code) const;
   Error connect_failure() const;
   Error tls_failure(CURLcode code) const;
   Error receive_failure(CURLcode code) const;
   Timings timings() const;
 
-  enum class Stop { kNone, kCut, kBodyLimit, kBudget, kHeaderLimit, kCorrupt, kByReceiver, kRedirect };
+  enum class Stop { kNone, kHeaderLimit, kRedirect };  // why, if it is not for the body
 
   TransferId id_;
   CurlEasy easy_;
@@ -103,10 +100,7 @@ class CurlTransfer {
   Response response_;
   std::size_t header_bytes_ = 0;
   bool headers_done_ = false;  // the blank line of the final answer has been seen
-  bool body_begun_ = false;
-  Coding coding_ = Coding::kIdentity;  // of the answer, if it is one that was asked for
-  std::unique_ptr<Decompressor> decompressor_;
-  std::shared_ptr<ByteHold> hold_;
+  AnswerBody body_{request_, response_};
   Stop stop_ = Stop::kNone;
   sockaddr_storage dialled_{};  // the last connection attempt
   int open_error_ = 0;          // why there was no socket for it

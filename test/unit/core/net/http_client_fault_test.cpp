@@ -300,11 +300,8 @@ TEST_F(HttpClientFaultTest, AConnectionThatDiedWhileIdleIsReplaced) {
 }
 
 TEST_F(HttpClientFaultTest, OtherThreadsSendAndCancel) {
-  Plain& server = serve<Plain>();
-  server->Get("/", [](const httplib::Request&, httplib::Response&) {});
-  server->set_keep_alive_max_count(1);  // its few threads must not wait on idle connections
-  server.start();
-  constexpr int kEach = 50;
+  auto& server = serve<RawServer>(says(answer("", "ok")));
+  constexpr int kEach = 15;  // of both kinds and threads no more than wait to be accepted, so that none is tried again
   int answered = 0;
   const auto work = [&] {
     for (int i = 0; i < kEach; ++i) {

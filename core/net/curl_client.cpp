@@ -4,7 +4,8 @@
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
 
-#include <atomic>
+#include "core/net/curl_client.h"
+
 #include <csignal>
 #include <deque>
 #include <map>
@@ -21,7 +22,6 @@
 
 #include "core/check.h"
 #include "core/net/curl_transfer.h"
-#include "core/net/http_client.h"
 #include "core/net/io_loop.h"
 
 namespace core::net {
@@ -59,11 +59,10 @@ struct WatchedSocket {
   bool writing = false;
 };
 
-// The driver of the multi handle. Shared by the client and by the waits under way, which outlive it for a moment.
+// The driver of the multi handle.
 //
-// Thread safety: send() and cancel() any thread; the rest confined to the loop's thread.
-// Invariants: a transfer is in exactly one of waiting_, active_ and finished_, until its callback begins.
-class Exchange : public std::enable_shared_from_this<Exchange> {
+// Invariants: a transfer is in exactly one of active_ and finished_, until its callback begins.
+class Exchange final : public CurlClient, public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(IoLoop& loop, const Clock& clock, HttpClientOptions options)
       : loop_(loop), clock_(clock), options_(std::move(options)), multi_(curl_multi_init()), timer_(loop.context()) {
@@ -74,19 +73,16 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options_.max_idle_connections));
   }
-  ~Exchange() { close(); }
+  ~Exchange() override { close(); }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
-  TransferId send(Request request, std::function<void(Result<Response>)> done);
-  void cancel(TransferId id);
-  void close();
+  void start(TransferId id, Request request, std::function<void(Result<Response>)> done) override;
+  void drop(TransferId id) override;
+  std::size_t active() const override { return active_.size(); }
+  void close() override;
 
  private:
-  struct Waiting {
-    Request request;
-    std::function<void(Result<Response>)> done;
-  };
   struct Finished {
     std::unique_ptr<CurlTransfer> transfer;
     Result<Response> result;
@@ -95,9 +91,6 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   static int on_socket(CURL* easy, curl_socket_t file, int wanted, void* self, void* watch);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
 
-  void start_waiting(TransferId id);
-  void start(TransferId id, Waiting waiting);
-  void drop(TransferId id);
   void watch(curl_socket_t file, int wanted);
   void wait(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket);
   void ready(curl_socket_t file, const std::shared_ptr<WatchedSocket>& socket, int events);
@@ -113,10 +106,6 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   IoLoop& loop_;
   const Clock& clock_;
   const HttpClientOptions options_;
-  std::atomic<TransferId> next_id_{1};
-  std::mutex mutex_;
-  std::unordered_map<TransferId, Waiting> waiting_;  // guarded by mutex_
-
   CURLM* multi_;
   asio::steady_timer timer_;
   std::optional<SteadyTime> due_;        // when libcurl wants to be called
@@ -127,36 +116,6 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::vector<CurlEasy> spare_;
   bool starting_ = false;  // a transfer is being added, and worked on right after
 };
-
-TransferId Exchange::send(Request request, std::function<void(Result<Response>)> done) {
-  // relaxed: the ids need only differ.
-  const TransferId id = next_id_.fetch_add(1, std::memory_order_relaxed);
-  Waiting waiting{std::move(request), std::move(done)};
-  if (loop_.on_loop_thread()) {
-    // At once: each turn of the loop costs system calls.
-    start(id, std::move(waiting));
-    return id;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    waiting_.emplace(id, std::move(waiting));
-  }
-  loop_.post([weak = weak_from_this(), id] {
-    if (const auto self = weak.lock()) self->start_waiting(id);
-  });
-  return id;
-}
-
-void Exchange::cancel(TransferId id) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.erase(id) > 0) return;
-  }
-  if (loop_.on_loop_thread()) return drop(id);
-  loop_.post([weak = weak_from_this(), id] {
-    if (const auto self = weak.lock()) self->drop(id);
-  });
-}
 
 void Exchange::drop(TransferId id) {
   if (const auto found = active_.find(id); found != active_.end()) {
@@ -171,10 +130,6 @@ void Exchange::drop(TransferId id) {
 
 void Exchange::close() {
   if (multi_ == nullptr) return;
-  {
-    const std::lock_guard lock(mutex_);
-    waiting_.clear();
-  }
   finished_.clear();
   // The handles leave before the multi handle goes; closing idle connections still calls on_socket.
   for (const auto& [id, transfer] : active_) curl_multi_remove_handle(multi_, transfer->easy());
@@ -185,18 +140,7 @@ void Exchange::close() {
   spare_.clear();
 }
 
-void Exchange::start_waiting(TransferId id) {
-  Waiting waiting;
-  {
-    const std::lock_guard lock(mutex_);
-    auto found = waiting_.extract(id);
-    if (found.empty()) return;
-    waiting = std::move(found.mapped());
-  }
-  start(id, std::move(waiting));
-}
-
-void Exchange::start(TransferId id, Waiting waiting) {
+void Exchange::start(TransferId id, Request request, std::function<void(Result<Response>)> done) {
   if (multi_ == nullptr) return;
   CurlEasy easy;
   if (spare_.empty()) {
@@ -206,15 +150,8 @@ void Exchange::start(TransferId id, Waiting waiting) {
     easy = std::move(spare_.back());
     spare_.pop_back();
   }
-  auto transfer =
-      std::make_unique<CurlTransfer>(id, std::move(easy), std::move(waiting.request), std::move(waiting.done));
-  Result<void> prepared;
-  if (active_.size() >= options_.max_in_flight) {
-    prepared = fail(transfer->described(Errc::kLimitExceeded, "too many requests in flight"));
-  } else {
-    prepared = transfer->prepare(options_.user_agent);
-  }
-  if (!prepared) {
+  auto transfer = std::make_unique<CurlTransfer>(id, std::move(easy), std::move(request), std::move(done));
+  if (auto prepared = transfer->prepare(options_.user_agent); !prepared) {
     finished_.push_back({std::move(transfer), fail(prepared.error())});
     return deliver_later();
   }
@@ -373,27 +310,11 @@ void Exchange::deliver() {
   }
 }
 
-// The client's face; its end is the end of every transfer.
-class CurlHttpClient final : public HttpClient {
- public:
-  CurlHttpClient(IoLoop& loop, const Clock& clock, HttpClientOptions options)
-      : exchange_(std::make_shared<Exchange>(loop, clock, std::move(options))) {}
-  ~CurlHttpClient() override { exchange_->close(); }
-
-  TransferId send(Request request, std::function<void(Result<Response>)> done) override {
-    return exchange_->send(std::move(request), std::move(done));
-  }
-  void cancel(TransferId transfer) override { exchange_->cancel(transfer); }
-
- private:
-  std::shared_ptr<Exchange> exchange_;
-};
-
 }  // namespace
 
-std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock& clock, HttpClientOptions options) {
+std::shared_ptr<CurlClient> make_curl_client(IoLoop& loop, const Clock& clock, const HttpClientOptions& options) {
   start_libcurl_once();
-  return std::make_unique<CurlHttpClient>(loop, clock, std::move(options));
+  return std::make_shared<Exchange>(loop, clock, options);
 }
 
 }  // namespace core::net

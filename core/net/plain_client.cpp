@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+// Asio's fences, which ThreadSanitizer cannot see; Asio's own mutex orders the same accesses.
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+
+#include "core/net/plain_client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <iterator>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+
+#include "core/net/exchange_errors.h"
+#include "core/net/header_text.h"
+#include "core/net/io_loop.h"
+#include "core/net/observation.h"
+#include "core/net/plain_transfer.h"
+#include "core/net/url.h"
+
+namespace core::net {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using Descriptor = asio::posix::stream_descriptor;
+
+// As Prometheus keeps its idle connections.
+constexpr std::chrono::seconds kIdleConnectionMax{300};
+// What is received at once of a body that is not kept as it comes. One for all: it is used within a turn of the loop.
+constexpr std::size_t kScratchBytes = 128 << 10;
+
+// One to a server, in use or idle. While it is idle, its becoming readable is its end.
+struct Connection {
+  Connection(asio::io_context& context, int socket, const Endpoint& to)
+      : descriptor(context, socket), endpoint(to), peer(address_text(to.address)) {}
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Descriptor descriptor;
+  const Endpoint endpoint;
+  const std::string peer;
+  PlainTransfer* user = nullptr;
+  bool reading = false;  // a wait is under way
+  bool writing = false;
+};
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+// A socket on its way to the endpoint; the system's error number, negative, if there is none.
+int open_socket(const Endpoint& endpoint) {
+  const int socket = ::socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (socket < 0) return -errno;
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&endpoint.address), endpoint.size) == 0) return socket;
+  const int number = errno;
+  if (number == EINPROGRESS) return socket;
+  ::close(socket);
+  return -number;
+}
+
+// Headers that change how a request or its answer is framed are libcurl's.
+bool has_unusual_header(const Headers& headers) {
+  constexpr std::string_view kUnusual[] = {"Content-Length", "Transfer-Encoding", "TE", "Expect", "Upgrade"};
+  return std::ranges::any_of(headers, [&](const auto& header) {
+    return std::ranges::any_of(kUnusual, [&](auto name) { return equals_ignoring_case(header.first, name); });
+  });
+}
+
+// Invariants: a transfer is in active_ or finished_, until its callback begins; an active one has a connection.
+class Client final : public PlainClient, public std::enable_shared_from_this<Client> {
+ public:
+  Client(IoLoop& loop, const Clock& clock, const HttpClientOptions& options, Redirected redirected)
+      : loop_(loop), clock_(clock), options_(options), redirected_(std::move(redirected)) {}
+
+  void start(TransferId id, Request request, const Url& url, const Endpoint& endpoint, Done done) override;
+  void drop(TransferId id) override;
+  std::size_t active() const override { return active_.size(); }
+  void close() override;
+
+ private:
+  struct Active {
+    std::unique_ptr<PlainTransfer> transfer;
+    ConnectionPtr connection;
+  };
+  struct Idle {
+    std::uint64_t key;  // of the endpoint, so that nothing else need be touched to look for one
+    SteadyTime since;
+    ConnectionPtr connection;
+  };
+  struct Finished {
+    std::unique_ptr<PlainTransfer> transfer;
+    Result<Response> result;
+  };
+
+  ConnectionPtr take_idle(const Endpoint& endpoint);
+  void leave_idle(const ConnectionPtr& connection);
+  void forget_idle(std::vector<Idle>::iterator idle);
+  bool connect(Active& active, const Endpoint& endpoint);
+  void wait_readable(const ConnectionPtr& connection);
+  void wait_writable(const ConnectionPtr& connection);
+  void readable(const ConnectionPtr& connection, error_code error);
+  void writable(const ConnectionPtr& connection);
+  void resume_later(const ConnectionPtr& connection, const PlainTransfer& transfer);
+  void write(const ConnectionPtr& connection);
+  void read(const ConnectionPtr& connection);
+  void go_on(const ConnectionPtr& connection, PlainTransfer::Progress progress);
+  void end(TransferId id);
+  Active remove(TransferId id);
+  void watch_deadline(SteadyTime deadline);
+  void look_for_late();
+  void deliver_later();
+  void deliver();
+
+  IoLoop& loop_;
+  const Clock& clock_;
+  const HttpClientOptions options_;
+  const Redirected redirected_;
+  bool starting_ = false;  // what ends now is delivered later
+  std::unordered_map<TransferId, Active> active_;
+  std::deque<Finished> finished_;
+  std::vector<Idle> idle_;  // the one that was used last at the end
+  TimerId timer_ = 0;
+  SteadyTime rings_at_ = SteadyTime::max();  // of timer_
+  std::array<char, kScratchBytes> scratch_;
+};
+
+void Client::start(TransferId id, Request request, const Url& url, const Endpoint& endpoint, Done done) {
+  starting_ = true;
+  Active& active = active_[id];
+  active.transfer = std::make_unique<PlainTransfer>(clock_, id, std::move(request), std::move(done));
+  auto prepared = active.transfer->prepare(url, options_.user_agent);
+  if (!prepared) {
+    finished_.push_back({std::move(active.transfer), fail(prepared.error())});
+    active_.erase(id);
+  } else {
+    watch_deadline(active.transfer->deadline());
+    active.connection = active.transfer->is_observed() ? nullptr : take_idle(endpoint);
+    if (active.connection != nullptr) {
+      active.connection->user = active.transfer.get();
+      active.transfer->begin(active.connection->peer, true);
+      write(ConnectionPtr(active.connection));
+    } else if (connect(active, endpoint)) {
+      write(ConnectionPtr(active.connection));
+    } else {
+      end(id);
+    }
+  }
+  starting_ = false;
+  deliver_later();
+}
+
+bool Client::connect(Active& active, const Endpoint& endpoint) {
+  const int socket = open_socket(endpoint);
+  if (socket < 0) {
+    active.transfer->begin(address_text(endpoint.address), false);
+    active.transfer->fail_to_connect(-socket);
+    return false;
+  }
+  active.connection = std::make_shared<Connection>(loop_.context(), socket, endpoint);
+  active.connection->user = active.transfer.get();
+  active.transfer->begin(active.connection->peer, false);
+  return true;
+}
+
+ConnectionPtr Client::take_idle(const Endpoint& endpoint) {
+  const SteadyTime oldest = clock_.steady_now() - kIdleConnectionMax;
+  while (!idle_.empty() && idle_.front().since < oldest) forget_idle(idle_.begin());
+  const std::uint64_t key = endpoint.key();
+  for (auto each = idle_.end(); each != idle_.begin();) {
+    --each;
+    if (each->key != key || each->connection->endpoint != endpoint) continue;
+    ConnectionPtr connection = std::move(each->connection);
+    idle_.erase(each);
+    return connection;
+  }
+  return nullptr;
+}
+
+void Client::forget_idle(std::vector<Idle>::iterator idle) {
+  idle->connection->descriptor.close();
+  idle_.erase(idle);
+}
+
+void Client::leave_idle(const ConnectionPtr& connection) {
+  idle_.push_back({connection->endpoint.key(), clock_.steady_now(), connection});
+  // Until the next request: it may be this wait that its answer ends.
+  wait_readable(connection);
+  if (idle_.size() > options_.max_idle_connections) forget_idle(idle_.begin());
+}
+
+void Client::wait_readable(const ConnectionPtr& connection) {
+  if (std::exchange(connection->reading, true)) return;
+  connection->descriptor.async_wait(Descriptor::wait_read, [weak = weak_from_this(), connection](error_code error) {
+    connection->reading = false;
+    const auto self = weak.lock();
+    if (self && error != asio::error::operation_aborted) self->readable(connection, error);
+  });
+}
+
+void Client::wait_writable(const ConnectionPtr& connection) {
+  if (std::exchange(connection->writing, true)) return;
+  connection->descriptor.async_wait(Descriptor::wait_write, [weak = weak_from_this(), connection](error_code error) {
+    connection->writing = false;
+    const auto self = weak.lock();
+    if (self && error != asio::error::operation_aborted) self->writable(connection);
+  });
+}
+
+void Client::readable(const ConnectionPtr& connection, error_code) {
+  if (!connection->descriptor.is_open()) return;
+  if (connection->user != nullptr) return read(connection);
+  // Closed by the server, or bytes that nobody asked for.
+  const auto idle = std::ranges::find(idle_, connection, &Idle::connection);
+  if (idle != idle_.end()) forget_idle(idle);
+}
+
+void Client::writable(const ConnectionPtr& connection) {
+  if (connection->descriptor.is_open() && connection->user != nullptr) write(connection);
+}
+
+void Client::write(const ConnectionPtr& connection) {
+  const auto progress = connection->user->write(connection->descriptor.native_handle());
+  if (progress == PlainTransfer::Progress::kNeedsRead && connection->user->write_failed()) return read(connection);
+  go_on(connection, progress);
+}
+
+void Client::read(const ConnectionPtr& connection) {
+  go_on(connection, connection->user->read(connection->descriptor.native_handle(), scratch_));
+}
+
+void Client::go_on(const ConnectionPtr& connection, PlainTransfer::Progress progress) {
+  switch (progress) {
+    case PlainTransfer::Progress::kNeedsWrite:
+      wait_writable(connection);
+      // The answer may come before all of the request is sent; on a socket that is not connected there is none.
+      if (connection->user->has_sent()) wait_readable(connection);
+      return;
+    case PlainTransfer::Progress::kNeedsRead:
+      return wait_readable(connection);
+    case PlainTransfer::Progress::kNeedsTime:
+      return resume_later(connection, *connection->user);
+    case PlainTransfer::Progress::kEnded:
+      break;
+  }
+  end(connection->user->id());
+}
+
+void Client::resume_later(const ConnectionPtr& connection, const PlainTransfer& transfer) {
+  loop_.schedule_at(transfer.resumes_at(), [weak = weak_from_this(), connection, id = transfer.id()] {
+    const auto self = weak.lock();
+    if (!self || connection->user == nullptr || connection->user->id() != id) return;
+    self->read(connection);
+  });
+}
+
+Client::Active Client::remove(TransferId id) {
+  const auto found = active_.find(id);
+  Active active = std::move(found->second);
+  active_.erase(found);
+  if (active.connection != nullptr) active.connection->user = nullptr;
+  return active;
+}
+
+void Client::end(TransferId id) {
+  PlainTransfer& transfer = *active_.at(id).transfer;
+  if (transfer.may_try_again()) {
+    Active& active = active_.at(id);
+    const Endpoint endpoint = active.connection->endpoint;
+    active.connection->user = nullptr;
+    active.connection->descriptor.close();
+    active.connection = nullptr;
+    if (connect(active, endpoint)) return write(ConnectionPtr(active.connection));
+  }
+  Active active = remove(id);
+  if (active.connection != nullptr) {
+    if (transfer.leaves_connection()) {
+      leave_idle(active.connection);
+    } else {
+      active.connection->descriptor.close();
+    }
+  }
+  if (transfer.ended() == PlainTransfer::End::kRedirected) {
+    auto done = transfer.take_done();
+    return redirected_(id, transfer.take_request(), std::move(done));
+  }
+  auto result = transfer.finish();
+  finished_.push_back({std::move(active.transfer), std::move(result)});
+  if (!starting_) deliver();
+}
+
+// Transfers mostly end long before their deadlines: one timer rings for the earliest that was known when it was set,
+// and looks then who is late.
+void Client::watch_deadline(SteadyTime deadline) {
+  if (deadline >= rings_at_) return;
+  if (timer_ != 0) loop_.cancel(timer_);
+  rings_at_ = deadline;
+  timer_ = loop_.schedule_at(deadline, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->look_for_late();
+  });
+}
+
+void Client::look_for_late() {
+  timer_ = 0;
+  rings_at_ = SteadyTime::max();
+  const SteadyTime now = clock_.steady_now();
+  std::vector<TransferId> late;
+  SteadyTime next = SteadyTime::max();
+  for (const auto& [id, active] : active_) {
+    if (active.transfer->deadline() <= now) {
+      late.push_back(id);
+    } else {
+      next = std::min(next, active.transfer->deadline());
+    }
+  }
+  if (next != SteadyTime::max()) watch_deadline(next);
+  const auto self = shared_from_this();
+  for (const TransferId id : late) {
+    // The callback of another may have cancelled it.
+    const auto found = active_.find(id);
+    if (found == active_.end()) continue;
+    found->second.transfer->time_out();
+    end(id);
+  }
+}
+
+void Client::drop(TransferId id) {
+  if (active_.contains(id)) {
+    const Active active = remove(id);
+    if (active.connection != nullptr) active.connection->descriptor.close();
+    return;
+  }
+  std::erase_if(finished_, [id](const Finished& finished) { return finished.transfer->id() == id; });
+}
+
+void Client::close() {
+  finished_.clear();
+  while (!active_.empty()) drop(active_.begin()->first);
+  while (!idle_.empty()) forget_idle(std::prev(idle_.end()));
+  if (timer_ != 0) loop_.cancel(timer_);
+}
+
+// For who must not be called back by the call that he is in.
+void Client::deliver_later() {
+  if (finished_.empty()) return;
+  asio::post(loop_.context(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->deliver();
+  });
+}
+
+void Client::deliver() {
+  // A callback may cancel others, or end the client and with it this object.
+  const auto self = shared_from_this();
+  while (!finished_.empty()) {
+    Finished next = std::move(finished_.front());
+    finished_.pop_front();
+    next.transfer->complete(std::move(next.result));
+  }
+}
+
+}  // namespace
+
+bool Endpoint::operator==(const Endpoint& other) const {
+  return size == other.size && std::memcmp(&address, &other.address, size) == 0;
+}
+
+std::uint64_t Endpoint::key() const {
+  return std::hash<std::string_view>{}({reinterpret_cast<const char*>(&address), size});
+}
+
+std::optional<Endpoint> PlainClient::endpoint_of(const Request& request, const Url& url) {
+  if (url.scheme != "http" || !url.userinfo.empty() || !request.proxy.url.empty()) return std::nullopt;
+  if (request.aws_signature || request.http2_without_tls || request.on_body) return std::nullopt;
+  if (request.timeout <= Duration::zero() || has_unusual_header(request.headers)) return std::nullopt;
+  const bool safe = request.method == "GET" || request.method == "HEAD";
+  if (request.follow_redirects && !safe) return std::nullopt;
+  const Observation* const observed = request.observation.get();
+  if (observed != nullptr && (!observed->unix_socket.empty() || !observed->cookies.empty())) return std::nullopt;
+  // libcurl takes dots out of a path that is not observed.
+  if (observed == nullptr && url.path.find("/.") != std::string::npos) return std::nullopt;
+
+  const bool given = observed != nullptr && !observed->dial_address.empty();
+  const std::string& host = given ? observed->dial_address : url.host;
+  Endpoint endpoint;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(url.port);
+    endpoint.size = sizeof v4;
+    std::memcpy(&endpoint.address, &v4, sizeof v4);
+  } else if (::inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(url.port);
+    endpoint.size = sizeof v6;
+    std::memcpy(&endpoint.address, &v6, sizeof v6);
+  } else {
+    return std::nullopt;
+  }
+  return endpoint;
+}
+
+std::shared_ptr<PlainClient> make_plain_client(IoLoop& loop, const Clock& clock, const HttpClientOptions& options,
+                                               PlainClient::Redirected redirected) {
+  return std::make_shared<Client>(loop, clock, options, std::move(redirected));
+}
+
+}  // namespace core::net
