@@ -59,6 +59,9 @@ bool is_name(const std::string& text) {
   return text.size() <= 255 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
+// Faster looks would be throttled, and with them everybody else's calls.
+constexpr core::Millis kPollMin(100);
+
 constexpr std::string_view kStates[] = {"running", "stopped", "terminated"};
 
 Result<void> check_step(const AwsStep& step, const Node& node) {
@@ -151,8 +154,15 @@ const Table<AwsAccount>& AwsAccount::fields() {
           .field("autoscaling_endpoint", &AwsAccount::autoscaling_endpoint,
                  {.help = "Another endpoint of Auto Scaling: a URL."})
           .field("ca_file", &AwsAccount::ca_file, {.help = "PEM; default: the system's authorities."})
+          .field("poll", &AwsAccount::poll,
+                 {.help = "The time between two looks at what AWS shows, 100ms at least; default: 5s. Its calls are "
+                          "counted, for the whole account."})
           .refuse("access_key", "all of a step is in the journal; use a profile, the environment or a role")
-          .refuse("secret_key", "all of a step is in the journal; use a profile, the environment or a role");
+          .refuse("secret_key", "all of a step is in the journal; use a profile, the environment or a role")
+          .check([](const AwsAccount& account, const Node& node) -> Result<void> {
+            if (!account.poll || *account.poll >= kPollMin) return {};
+            return fail(node.find("poll").error("poll must be at least {}", core::format_duration(kPollMin)));
+          });
   return table;
 }
 

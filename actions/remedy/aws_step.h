@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct AwsAccount {
   std::string ec2_endpoint;
   std::string autoscaling_endpoint;
   core::config::FilePath ca_file;
+  std::optional<core::Millis> poll;  // between two looks; none: as everywhere
 
   static const core::config::Table<AwsAccount>& fields();
   bool operator==(const AwsAccount&) const = default;

@@ -45,6 +45,11 @@ bool disturbs(const AwsStep& step) { return !step.instance.empty() && !only_look
 
 std::string text(const XmlElement& element, std::string_view path) { return std::string(element.text_of(path)); }
 
+Surroundings at_pace_of(Surroundings around, const AwsAccount& account) {
+  if (account.poll) around.poll = *account.poll;
+  return around;
+}
+
 Sight not_seen(const core::Error& error) { return {Sight::Kind::kNotYet, error.message}; }
 
 }  // namespace
@@ -62,7 +67,7 @@ core::aws::AwsOptions aws_options_of(const AwsAccount& account) {
 }
 
 AwsStepRun::AwsStepRun(const Surroundings& around, const AwsStep& step, Task task)
-    : around_(around),
+    : around_(at_pace_of(around, step.account)),
       step_(step),
       task_(std::move(task)),
       deadline_(around.clock.steady_now() + step.timeout),

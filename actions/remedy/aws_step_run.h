@@ -84,7 +84,7 @@ class AwsStepRun {
   // Of a verifiable step: whether anything shows that it was asked for.
   Verdict has_begun(std::string& why);
 
-  const Surroundings& around_;
+  const Surroundings around_;  // with the account's own time between two looks
   const AwsStep& step_;
   const Task task_;
   const core::SteadyTime deadline_;

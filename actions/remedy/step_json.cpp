@@ -66,6 +66,7 @@ void put(json& value, const AwsStep& aws) {
                 {"ec2_endpoint", aws.account.ec2_endpoint},
                 {"autoscaling_endpoint", aws.account.autoscaling_endpoint},
                 {"ca_file", aws.account.ca_file.path}});
+  if (aws.account.poll) value["poll_ms"] = aws.account.poll->count();
 }
 
 void put(json& value, const KubernetesStep& step) {
@@ -178,6 +179,7 @@ void take(const json& object, AwsStep& aws) {
   aws.account.ec2_endpoint = object.at("ec2_endpoint");
   aws.account.autoscaling_endpoint = object.at("autoscaling_endpoint");
   aws.account.ca_file.path = object.at("ca_file");
+  if (object.contains("poll_ms")) aws.account.poll = millis_at(object, "poll_ms");
 }
 
 void take(const json& object, KubernetesStep& step) {

@@ -213,6 +213,7 @@ TEST_F(AwsStepTest, LifecycleActions) {
 TEST_F(AwsStepTest, LaunchesOnceWhateverHappens) {
   AwsStep launch = step(AwsAction::kRunInstances);
   launch.launch_template = "nodes";
+  aws.templates["nodes"] = {};
   aws.instances[kHost].subnet = "subnet-7";
   const StepFinished first = run(launch);
   EXPECT_EQ(first.outcome, Outcome::kSucceeded) << first.result;
@@ -268,6 +269,7 @@ TEST(AwsStep, RefusesWhatMakesNoSense) {
        "expected CONTINUE or ABANDON"},
       {"{action: StopInstances, instance: i-00000001, access_key: x}", "all of a step is in the journal"},
       {"{action: StopInstances, instance: i-00000001, timeout: 7h}", "at most 6h"},
+      {"{action: StopInstances, instance: i-00000001, poll: 99ms}", "poll must be at least 100ms"},
       {"{action: StopInstances, instance: '{{ $value }}'}", "may depend on the alert's labels only"},
   };
   for (const auto& [yaml, expected] : cases) {

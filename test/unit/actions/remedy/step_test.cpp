@@ -123,7 +123,7 @@ TEST(RunJson, EveryKindOfStepComesBack) {
   aws.state = "stopped";
   aws.decrement = aws.force = aws.allow_validators = true;
   aws.timeout = core::Millis(3);
-  aws.account = {"r", "p", "role", "x", "http://e", "http://a", {"/c"}};
+  aws.account = {"r", "p", "role", "x", "http://e", "http://a", {"/c"}, core::Millis(250)};
   KubernetesStep kubernetes;
   kubernetes.action = KubernetesAction::kScale;
   kubernetes.node = "n";

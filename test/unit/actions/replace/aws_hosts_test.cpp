@@ -44,7 +44,9 @@ TEST_F(AwsHostsTest, ThoseWithAnotherImageAreOutdated) {
   ASSERT_TRUE(hosts) << hosts.error().message;
   EXPECT_EQ(hosts->members.size(), 2U) << "one that is on its way out is no host of the group";
   ASSERT_EQ(hosts->outdated.size(), 1U);
-  EXPECT_EQ(hosts->outdated[0], Host({{"instance_id", kOld}, {"instance", "10.0.0.1"}, {"image", "ami-1"}}));
+  EXPECT_EQ(
+      hosts->outdated[0],
+      Host({{"instance_id", kOld}, {"instance", "10.0.0.1"}, {"image", "ami-1"}, {"availability_zone", "eu-west-1a"}}));
 }
 
 TEST_F(AwsHostsTest, TheLaunchTemplateSaysWhatIsWanted) {
