@@ -71,6 +71,7 @@ RemediationConfig remediation_of(const GroupConfig& group) {
   remediation.level = group.level;
   remediation.require = group.require;
   remediation.fresh_within = group.fresh_within;
+  remediation.backup_fresh = group.backup_fresh;
   remediation.gates = group.gates;
   remediation.limits = group.limits;
   remediation.limits.budget = group.budget_name();

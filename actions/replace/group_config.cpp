@@ -140,6 +140,9 @@ const Table<GroupConfig>& GroupConfig::fields() {
         .field("gates", &GroupConfig::gates, {.help = "Names of remediation_gates that must hold as well."})
         .field("fresh_within", &GroupConfig::fresh_within,
                {.help = "Samples that are older do not count in conditions."})
+        .field("backup_fresh", &GroupConfig::backup_fresh,
+               {.help = "A backup that must be fresh before it starts: for a host that is gone, of which none can be "
+                        "taken any more."})
         .field("limits", &GroupConfig::limits,
                {.help = "How often it may start because of alerts; with budget: one of remediation_budgets instead of "
                         "one of its own."})

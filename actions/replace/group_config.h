@@ -59,6 +59,7 @@ struct GroupConfig {
   std::vector<std::string> require;
   std::vector<std::string> gates;
   core::Millis fresh_within = std::chrono::minutes(2);
+  std::optional<remedy::BackupFreshConfig> backup_fresh;
   remedy::Limits limits;
   std::vector<std::string> active_time_intervals;
   std::vector<std::string> mute_time_intervals;

@@ -37,7 +37,7 @@ void Rollouts::run() {
     while (!stop.stop_requested()) {
       tick(stop);
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, stop, kTick, [] { return false; });
+      wake_.wait_for(lock, stop, kTick, [this] { return std::exchange(ordered_, false); });
     }
   });
 }
@@ -141,6 +141,17 @@ void Rollouts::tick(const std::stop_token& stop) {
 
 Result<void> Rollouts::carry_out(Order order, const std::string& group, const std::string& who,
                                  const std::string& reason) {
+  Result<void> carried = carry_out_now(order, group, who, reason);
+  if (carried) {
+    const std::scoped_lock lock(mutex_);
+    ordered_ = true;
+  }
+  wake_.notify_all();
+  return carried;
+}
+
+Result<void> Rollouts::carry_out_now(Order order, const std::string& group, const std::string& who,
+                                     const std::string& reason) {
   switch (order) {
     case Order::kStart:
       return start(group, who);

@@ -97,6 +97,8 @@ class Rollouts {
  private:
   Rollouts(std::unique_ptr<RolloutStore> store, Dependencies with) : with_(with), store_(std::move(store)) {}
 
+  core::Result<void> carry_out_now(Order order, const std::string& group, const std::string& who,
+                                   const std::string& reason);
   View look(const GroupConfig& group, const std::optional<Rollout>& rollout, const std::stop_token& stop);
   // REQUIRES: mutex_ is held.
   std::optional<GroupConfig> find_locked(const std::string& name) const;
@@ -114,6 +116,7 @@ class Rollouts {
   std::map<std::string, Rollout> rollouts_;        // guarded by mutex_; by group
   std::map<std::string, core::SteadyTime> asked_;  // guarded by mutex_; when the hosts of a group were last described
   std::map<std::string, View> seen_;               // guarded by mutex_; the last look at each group
+  bool ordered_ = false;                           // guarded by mutex_; since the last round
   std::condition_variable_any wake_;
   std::jthread thread_;  // last: it uses the others
 };

@@ -218,6 +218,7 @@ constexpr const char* kAsg = R"(- name: geth
   healthy: 'count(up == 1)'
   min_healthy: 2
   backup: geth
+  backup_fresh: {name: geth, max_age: 6h}
   drain: [{exec: {argv: [/bin/drain, '{{ .Labels.instance }}']}}]
   ready: {expr: 'min(synced) == 1', within: 2h}
   rollout: {members: up, outdated: 'image != 2'}
@@ -238,6 +239,8 @@ TEST(Groups, AreRemediationsOfTheEngine) {
                                           "aws TerminateInstanceInAutoScalingGroup i-00000001 nodes",
                                           "aws DescribeAutoScalingGroups i-00000001 nodes"));
   EXPECT_EQ(failed.verify->expr, "min(synced) == 1");
+  ASSERT_TRUE(failed.backup_fresh);
+  EXPECT_EQ(failed.backup_fresh->name, "geth");
   EXPECT_FALSE(remedy::make_plan(failed, alert.with("job", "validator-client")));
   EXPECT_FALSE(remedy::make_plan(failed, alert.with("instance_id", "")));
 
