@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
   app.add_option("--vault-token", options.vault.token, "The token /v1/sys/metrics wants")->capture_default_str();
   app.add_flag("--vault-open-metrics", options.vault.open_metrics,
                "As unauthenticated_metrics_access of Vault's listener");
+  app.add_option("--aws-hosts", options.aws_hosts, "AWS with an Auto Scaling group of so many hosts; 0: no AWS")
+      ->check(CLI::Range(0, 100));
   CLI11_PARSE(app, argc, argv);
 
   // Blocked before any thread begins, so that only sigwait() below sees them.

@@ -46,8 +46,15 @@ Simulation::Simulation(const core::Clock& clock, const Options& options)
   add("webhook", "webhook", 9791, [this](auto& server) { add_webhook(server, inbox_, chain_.faults()); });
   add("discord", "discord", 9792, [this](auto& server) { add_discord(server, inbox_, chain_.faults()); });
   add("pagerduty", "pagerduty", 9793, [this](auto& server) { add_pagerduty(server, inbox_, chain_.faults()); });
+  if (options_.aws_hosts > 0) {
+    cloud_ = std::make_unique<CloudHosts>(clock, chain_, options_.aws_hosts);
+    add("aws_ec2", "aws", 9794, [this](auto& server) { cloud_->add_service(server, "ec2"); });
+    add("aws_autoscaling", "aws", 9795, [this](auto& server) { cloud_->add_service(server, "autoscaling"); });
+    ports_["aws_hosts"] = cloud_->port();
+  }
   faults.on_change([this] {
     for (const auto& server : servers_) server->follow_faults();
+    if (cloud_) cloud_->follow_faults();
   });
   control_ = std::make_unique<NodePort>(faults, "control", options.listen_host, options.usual_ports ? 9790 : 0,
                                         [this](httplib::Server& server) { add_control(server); });
@@ -108,6 +115,9 @@ void Simulation::add_control(httplib::Server& server) {
     inbox_.clear();
     answer(response, json::object());
   });
+  if (cloud_) {
+    server.Get("/aws", [this](const Request&, Response& response) { answer(response, cloud_->to_json()); });
+  }
   server.Get("/chain", [this](const Request&, Response& response) {
     answer(response, {{"slot", chain_.slot()},
                       {"epoch", chain_.epoch()},

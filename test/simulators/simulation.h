@@ -8,6 +8,7 @@
 
 #include "core/time/clock.h"
 #include "test/simulators/chain.h"
+#include "test/simulators/cloud_hosts.h"
 #include "test/simulators/execution_node.h"
 #include "test/simulators/node_port.h"
 #include "test/simulators/receivers.h"
@@ -16,7 +17,7 @@ namespace simulators {
 
 // Every simulated node and receiver, each on a port of its own, and the control port that switches their faults:
 //   GET /ports, GET /faults, POST and DELETE /fault/<node>/<fault>, DELETE /faults,
-//   GET /received[?receiver=<name>], DELETE /received, GET /chain.
+//   GET /received[?receiver=<name>], DELETE /received, GET /chain, GET /aws.
 //
 // Thread safety: confined to one thread; its servers have their own.
 class Simulation {
@@ -27,6 +28,7 @@ class Simulation {
     double speed = 1;
     std::uint64_t seed = 1;
     VaultOptions vault;
+    int aws_hosts = 0;  // of its Auto Scaling group; 0: there is no AWS
   };
 
   // Throws std::runtime_error if a port cannot be bound.
@@ -34,7 +36,7 @@ class Simulation {
   ~Simulation();
 
   // control, beacon_metrics, beacon_api, validator_metrics, geth_metrics, geth_rpc, vault, web3signer,
-  // mevboost, webhook, discord, pagerduty
+  // mevboost, webhook, discord, pagerduty; with AWS: aws_ec2, aws_autoscaling, aws_hosts
   const std::map<std::string, int>& ports() const { return ports_; }
   Chain& chain() { return chain_; }
   Inbox& inbox() { return inbox_; }
@@ -50,6 +52,7 @@ class Simulation {
   Chain chain_;
   Inbox inbox_;
   std::map<std::string, int> ports_;
+  std::unique_ptr<CloudHosts> cloud_;  // null: there is no AWS
   std::vector<std::unique_ptr<NodePort>> servers_;
   std::unique_ptr<NodePort> control_;  // goes first: its requests reach the others
 };
