@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "test/demo/hosts.h"
 #include "test/support/background_process.h"
 
 namespace demo {
@@ -13,7 +14,9 @@ namespace {
 
 std::string rules_text() {
   std::string text = "groups:\n- name: demo\n  rules:\n";
-  for (const Act& act : acts()) {
+  std::vector<Act> all = acts();
+  all.push_back(host_act());
+  for (const Act& act : all) {
     text += fmt::format(
         "  - alert: {}\n    expr: '{}'\n    for: 2s\n    labels: {{severity: critical}}\n"
         "    annotations: {{summary: '{}'}}\n",
@@ -29,7 +32,8 @@ std::string scrape_text(const nlohmann::json& ports) {
   };
   return job("lighthouse_beacon", "beacon_metrics", "") + job("lighthouse_validator", "validator_metrics", "") +
          job("geth", "geth_metrics", "  metrics_path: /debug/metrics/prometheus\n") +
-         job("vault", "vault", "  metrics_path: /v1/sys/metrics\n  params: {format: [prometheus]}\n");
+         job("vault", "vault", "  metrics_path: /v1/sys/metrics\n  params: {format: [prometheus]}\n") +
+         host_scrape_text(ports);
 }
 
 std::string receivers_text(const nlohmann::json& ports) {
@@ -67,7 +71,7 @@ std::string remediations_text(const fs::path& folder, const nlohmann::json& port
     }
     if (!act.verify.empty()) remediations += fmt::format("  verify: {{expr: '{}', within: 30s}}\n", act.verify);
   }
-  return backups + remediations;
+  return backups + remediations + host_replace_text(ports);
 }
 
 // A Geth as far as its disk goes: a database and frozen tables with a process that writes all the time, and the program
@@ -111,8 +115,8 @@ const std::vector<Act>& acts() {
       {"the validators miss attestations", "validator/missed-attestations", "AttestationsMissed",
        "increase(validator_monitor_prev_epoch_on_chain_attester_miss{validator=\"total\"}[6s]) > 1",
        "{{ $value }} attestations missed in 6 s", "slashing-protection"},
-      {"Geth falls behind", "geth/head-stalls", "GethStuck", "changes(chain_head_block[5s]) == 0",
-       "{{ $labels.instance }} takes no blocks", "geth-data", "changes(chain_head_block[5s]) > 0", true},
+      {"Geth falls behind", "geth/head-stalls", "GethStuck", "changes(chain_head_block{job=\"geth\"}[5s]) == 0",
+       "{{ $labels.instance }} takes no blocks", "geth-data", "changes(chain_head_block{job=\"geth\"}[5s]) > 0", true},
   };
   return all;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The demonstration: agent and simulated nodes, four faults one after another, and for each how it is seen, alerted,
-// remedied and over; and whether what was backed up of one of them can be restored. Exit code 0 only if all of that
-// came to pass. Everything it makes stays below build/demo.
+// remedied and over; whether what was backed up of one of them can be restored; and a host that dies and is replaced.
+// Exit code 0 only if all of that came to pass. Everything it makes stays below build/demo.
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -18,6 +18,7 @@
 #include "core/net/url.h"
 #include "core/time/clock.h"
 #include "test/demo/configuration.h"
+#include "test/demo/hosts.h"
 #include "test/demo/terminal.h"
 #include "test/support/background_process.h"
 
@@ -67,13 +68,18 @@ class Demonstration {
     for (const Act& act : acts()) {
       if (!play(act)) return false;
     }
-    return show_snapshots();
+    return lose_host() && show_snapshots();
   }
 
  private:
   bool start();
   bool play(const Act& act);
+  bool inject(const std::string& fault);
+  // The stages of every fault.
   bool alerted(const Act& act);
+  bool resolved(const Act& act);
+  bool lose_host();
+  bool spare_validators();
   bool show_snapshots();
   // Waits for a stage of the act; `reached` gives what to show for it once it has come.
   bool stage(const std::string& what, const std::function<std::optional<std::string>()>& reached);
@@ -82,6 +88,10 @@ class Demonstration {
   std::optional<std::string> told(const std::string& receiver, const Act& act, bool resolved) const;
   std::optional<std::string> remedied(const Act& act) const;
   std::optional<std::string> drilled(const Act& act) const;
+  // The run of the hosts' group about that instance; null if there is none.
+  json replacement_of(const std::string& instance) const;
+  std::optional<std::string> backup_seen() const;
+  std::optional<std::string> synced() const;
   bool try_restore(const Act& act);
   int port_of(const char* name) const { return ports_.at(name).get<int>(); }
   double elapsed() const { return std::chrono::duration<double>(clock_.steady_now() - injected_).count(); }
@@ -129,7 +139,8 @@ bool Demonstration::start() {
   injected_ = clock_.steady_now();
   // Slots of half a second: an epoch takes 16 s instead of 6.4 min.
   simulators_ = std::make_unique<BackgroundProcess>(
-      std::vector<std::string>{programs + "/test/simulators", "--ports", "0", "--speed", "24", "--vault-open-metrics"},
+      std::vector<std::string>{programs + "/test/simulators", "--ports", "0", "--speed", "24", "--vault-open-metrics",
+                               "--aws-hosts", std::to_string(kGroupSize)},
       folder_ / "simulators.log");
   test_support::eventually(seconds(10), [this] {
     ports_ = parse(simulators_->log_text());
@@ -145,6 +156,7 @@ bool Demonstration::start() {
     terminal_.failed("the node with a disk does not start: " + node.log_text());
     return false;
   }
+  use_account_keys(folder_);
   agent_port_ = test_support::free_port();
   agent_ = std::make_unique<BackgroundProcess>(
       std::vector<std::string>{binary, "run", "--config", config.string(), "--data-dir", (folder_ / "data").string(),
@@ -158,8 +170,8 @@ bool Demonstration::start() {
          stage("scraped", [this]() -> std::optional<std::string> {
            const json answer = parse(test_support::http_get(agent_port_, "/api/v1/query?query=sum(up)").body);
            const json result = answer.value("/data/result/0/value/1"_json_pointer, json());
-           if (result != "4") return std::nullopt;
-           return "beacon node, validator client, Geth and Vault";
+           if (result != std::to_string(4 + kHosts)) return std::nullopt;
+           return fmt::format("beacon node, validator client, Geth, Vault and {} hosts in AWS", kHosts);
          });
 }
 
@@ -237,22 +249,93 @@ bool Demonstration::try_restore(const Act& act) {
   return ended && !came_to.starts_with("failed");
 }
 
+bool Demonstration::inject(const std::string& fault) {
+  injected_ = clock_.steady_now();
+  if (test_support::http_post(port_of("control"), "/fault/" + fault).status == 200) return true;
+  terminal_.failed("the simulators refuse the fault " + fault);
+  return false;
+}
+
+bool Demonstration::alerted(const Act& act) {
+  return stage("seen", [&] { return seen(act); }) && stage("Discord", [&] { return told("discord", act, false); }) &&
+         stage("PagerDuty", [&] { return told("pagerduty", act, false); });
+}
+
+bool Demonstration::resolved(const Act& act) {
+  return stage("resolved", [&]() -> std::optional<std::string> {
+    const auto discord = told("discord", act, true);
+    return discord && told("pagerduty", act, true) ? discord : std::nullopt;
+  });
+}
+
 bool Demonstration::play(const Act& act) {
   terminal_.heading("Fault: " + act.title);
-  injected_ = clock_.steady_now();
-  if (test_support::http_post(port_of("control"), "/fault/" + act.fault).status != 200) {
-    terminal_.failed("the simulators refuse the fault " + act.fault);
-    return false;
-  }
-  return stage("seen", [&] { return seen(act); }) && stage("Discord", [&] { return told("discord", act, false); }) &&
-         stage("PagerDuty", [&] { return told("pagerduty", act, false); }) &&
-         stage("remedied", [&] { return remedied(act); }) &&
-         stage("resolved",
-               [&]() -> std::optional<std::string> {
-                 const auto discord = told("discord", act, true);
-                 return discord && told("pagerduty", act, true) ? discord : std::nullopt;
-               }) &&
+  return inject(act.fault) && alerted(act) && stage("remedied", [&] { return remedied(act); }) && resolved(act) &&
          try_restore(act);
+}
+
+json Demonstration::replacement_of(const std::string& instance) const {
+  const json answer = parse(test_support::http_get(agent_port_, "/api/watchkeeper/v1/remediations").body);
+  for (const json& one : answer.value("/data/runs"_json_pointer, json::array())) {
+    if (one.value("remediation", "") != kHostGroup) continue;
+    if (one.value("/alert/instance_id"_json_pointer, "") == instance) return one;
+  }
+  return nullptr;
+}
+
+// The instance that AWS launched: it is scraped, and has the chain's head.
+std::optional<std::string> Demonstration::synced() const {
+  const char* const query =
+      "/api/v1/query?query=chain_head_header%7Brole%3D%22geth%22%7D-chain_head_block%20and%20on(instance_id)"
+      "%20up%7Bimage%3D%22ami-00000000000000002%22%7D%3D%3D1";
+  const json answer = parse(test_support::http_get(agent_port_, query).body);
+  const json found = answer.value("/data/result/0"_json_pointer, json());
+  if (!found.is_object()) return std::nullopt;
+  return fmt::format("{} with {} runs in its place, {} blocks behind",
+                     found.value("/metric/instance_id"_json_pointer, ""), found.value("/metric/image"_json_pointer, ""),
+                     found.value("/value/1"_json_pointer, ""));
+}
+
+// Of a host that is gone no backup can be taken: the last one must be fresh, or nothing is begun.
+std::optional<std::string> Demonstration::backup_seen() const {
+  const json run = replacement_of(kLostHost);
+  if (!run.is_object()) return std::nullopt;
+  for (const json& one : run.value("findings", json::array())) {
+    const std::string name = one.value("name", "");
+    if (name.starts_with("fresh backup")) return name + ": " + one.value("verdict", "");
+  }
+  return run.value("final", false) ? std::optional(run.value("state", "")) : std::nullopt;
+}
+
+bool Demonstration::lose_host() {
+  terminal_.heading("Fault: " + host_act().title);
+  if (!inject(host_act().fault) || !alerted(host_act())) return false;
+  std::string state;
+  const bool ended =
+      stage("backup", [&] { return backup_seen(); }) && stage("replaced", [&]() -> std::optional<std::string> {
+        const json run = replacement_of(kLostHost);
+        if (!run.is_object() || !run.value("final", false)) return std::nullopt;
+        state = run.value("state", "");
+        if (state != "succeeded") return state + ": " + run.value("reason", "");
+        std::string shown;
+        for (const json& step : run.value("steps", json::array())) {
+          shown += (shown.empty() ? "" : "; ") + step.value("result", "");
+        }
+        return shown;
+      });
+  return ended && state == "succeeded" && stage("synced", [&] { return synced(); }) && resolved(host_act()) &&
+         spare_validators();
+}
+
+// The same alert about the host with the validators: one that comes back beside its successor would be slashed.
+bool Demonstration::spare_validators() {
+  if (!inject(std::string(kValidatorHost) + "/gone")) return false;
+  const bool spared = stage("refused", [&]() -> std::optional<std::string> {
+    const json run = replacement_of(kValidatorHost);
+    if (!run.is_object() || run.value("state", "") != "refused") return std::nullopt;
+    return run.value("reason", "");
+  });
+  return spared && test_support::http_delete(port_of("control"), "/faults").status == 200;
 }
 
 bool Demonstration::show_snapshots() {
@@ -295,7 +378,8 @@ int main() {
   }
   demo::Demonstration demonstration(clock, folder);
   const bool passed = demonstration.run();
-  std::printf("\n%s\n", passed ? "All four faults were seen, alerted, remedied and resolved, and the restore was good."
+  std::printf("\n%s\n", passed ? "All four faults were seen, alerted, remedied and resolved, the restore was good, the "
+                                 "lost host was replaced."
                                : "The demonstration failed; logs and configuration are in build/demo.");
   return passed ? 0 : 1;
 }
