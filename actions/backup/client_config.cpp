@@ -2,8 +2,9 @@
 #include "actions/backup/client_config.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
+
+#include "actions/protection/validator_words.h"
 
 namespace actions::backup {
 
@@ -68,20 +69,6 @@ Result<void> check_client(const ClientConfig& client, const Node& node) {
   return {};
 }
 
-// The words of a name: what stands between characters that are no letters.
-bool has_word_of_validators(std::string_view text) {
-  const auto is_letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
-  for (auto at = text.begin(); at != text.end();) {
-    const auto begin = std::find_if(at, text.end(), is_letter);
-    const auto end = std::find_if_not(begin, text.end(), is_letter);
-    std::string word(begin, end);
-    std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (word == "vc" || word == "validator" || word == "validators") return true;
-    at = end;
-  }
-  return false;
-}
-
 }  // namespace
 
 bool names_validator_client(const std::vector<std::string>& argv) {
@@ -89,7 +76,7 @@ bool names_validator_client(const std::vector<std::string>& argv) {
     // `--validator-monitor-auto` is an option of beacon nodes, a folder's name says nothing of its program.
     if (argument.starts_with('-')) return false;
     const std::size_t slash = argument.rfind('/');
-    return has_word_of_validators(slash == std::string::npos ? argument : argument.substr(slash + 1));
+    return protection::names_a_validator(slash == std::string::npos ? argument : argument.substr(slash + 1));
   });
 }
 

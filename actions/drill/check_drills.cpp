@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "actions/drill/drill_config.h"
-#include "actions/drill/validator_words.h"
+#include "actions/protection/validator_words.h"
 #include "actions/remedy/condition.h"
 
 namespace actions::drill {
@@ -109,19 +109,19 @@ std::optional<std::string> touches_validators(const DrillConfig& drill, const Dr
   const auto told = [](std::string_view what, const std::string& name) {
     return fmt::format("{} \"{}\" names something that signs for validators", what, name);
   };
-  if (names_a_validator(component.name)) return told("the component", component.name);
+  if (protection::names_a_validator(component.name)) return told("the component", component.name);
   for (const auto& [name, value] : component.labels) {
-    if (names_a_validator(value) || plan.signers.contains(value)) return told("the label " + name, value);
+    if (protection::names_a_validator(value) || plan.signers.contains(value)) return told("the label " + name, value);
   }
   // Listed, or recognised by a label's name.
   if (const auto why = plan.protection.node({component.name, component.labels, {}})) {
     return fmt::format("the component \"{}\" is protected: {}", component.name, *why);
   }
   for (const std::string& unit : component.units) {
-    if (names_a_validator(unit)) return told("the unit", unit);
+    if (protection::names_a_validator(unit)) return told("the unit", unit);
   }
   for (const std::string& text : drill.inject.texts()) {
-    if (names_a_validator(text) || plan.signers.contains(text)) return told(drill.inject.kind(), text);
+    if (protection::names_a_validator(text) || plan.signers.contains(text)) return told(drill.inject.kind(), text);
   }
   return std::nullopt;
 }

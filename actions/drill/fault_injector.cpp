@@ -8,7 +8,7 @@
 #include <deque>
 
 #include "actions/drill/scratch_fill.h"
-#include "actions/drill/validator_words.h"
+#include "actions/protection/validator_words.h"
 #include "core/process/unit_wait.h"
 #include "core/time/duration.h"
 
@@ -100,7 +100,7 @@ void FaultInjector::survey_dependents(const UnitFault& fault, const DrillableCon
       if (!unit) return survey.objections.push_back(unit.error().message);
       if (!runs(*unit)) continue;
       survey.units.push_back(each);
-      if (names_a_validator(each) && !validators_allowed) {
+      if (protection::names_a_validator(each) && !validators_allowed) {
         survey.objections.push_back(fmt::format("{} would stop with {}, and it names a validator", each, fault.unit));
       } else if (std::ranges::find(component.units, each) == component.units.end()) {
         survey.objections.push_back(

@@ -3,7 +3,7 @@
 
 #include <fnmatch.h>
 
-#include <algorithm>
+#include "actions/protection/validator_words.h"
 
 namespace actions::remedy {
 namespace {
@@ -19,8 +19,6 @@ std::string lower(std::string_view text) {
   }
   return result;
 }
-
-bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 // validator=false says the opposite of what its name says.
 bool is_denied(const std::string& value) {
@@ -48,13 +46,14 @@ std::optional<std::string> by_label(const std::map<std::string, std::string>& wa
 }
 
 std::optional<std::string> by_its_words(const Subject& subject) {
-  if (says_validator(subject.name)) return "its name says that it holds validators";
+  if (protection::names_a_validator(subject.name)) return "its name says that it holds validators";
   for (const auto& [name, value] : subject.labels) {
-    const bool name_says = says_validator(name) && !is_denied(value);
-    if (name_says || says_validator(value)) return fmt::format("{}={} says that it holds validators", name, value);
+    const bool name_says = protection::names_a_validator(name) && !is_denied(value);
+    if (name_says || protection::names_a_validator(value))
+      return fmt::format("{}={} says that it holds validators", name, value);
   }
   for (const std::string& program : subject.programs) {
-    if (says_validator(program)) return fmt::format("\"{}\" says that it holds validators", program);
+    if (protection::names_a_validator(program)) return fmt::format("\"{}\" says that it holds validators", program);
   }
   return std::nullopt;
 }
@@ -62,18 +61,6 @@ std::optional<std::string> by_its_words(const Subject& subject) {
 std::optional<std::string> first(std::optional<std::string> a, std::optional<std::string> b) { return a ? a : b; }
 
 }  // namespace
-
-bool says_validator(std::string_view text) {
-  const std::string all = lower(text);
-  if (all.find("validator") != std::string::npos) return true;
-  // "vc" as a word of its own.
-  for (std::size_t at = all.find("vc"); at != std::string::npos; at = all.find("vc", at + 1)) {
-    const bool begins = at == 0 || !is_letter_or_digit(all[at - 1]);
-    const bool ends = at + 2 == all.size() || !is_letter_or_digit(all[at + 2]);
-    if (begins && ends) return true;
-  }
-  return false;
-}
 
 std::optional<std::string> ProtectionConfig::instance(const Subject& subject) const {
   const auto listed =
@@ -105,9 +92,12 @@ const core::config::Table<ProtectionConfig>& ProtectionConfig::fields() {
                   .example = "[staking/signer-*]"})
           .field("labels", &ProtectionConfig::labels,
                  {.help = "Labels of Kubernetes nodes, pods and workloads and their values; * stands for anything."})
-          .field("recognise", &ProtectionConfig::recognise,
-                 {.help = "Whether what calls itself a validator is protected too: \"validator\" anywhere, or the word "
-                          "\"vc\", in a name, tag, label, image or argument."});
+          .field(
+              "recognise", &ProtectionConfig::recognise,
+              {.help =
+                   "Whether what calls itself a validator is protected too, by the words in its names, tags, labels, "
+                   "images and arguments: validator, keymanager, signer, slashing or keystore in any word; vc, "
+                   "vouch, dirk, charon and ssv as words of their own."});
   return table;
 }
 

@@ -43,7 +43,4 @@ struct ProtectionConfig {
 
 using ProtectionPtr = std::shared_ptr<const ProtectionConfig>;
 
-// Whether a name, a label or an argument speaks of a validator client: "eth-validators", "lighthouse-vc-0", "vc".
-bool says_validator(std::string_view text);
-
 }  // namespace actions::remedy

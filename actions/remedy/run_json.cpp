@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
 
+#include "actions/protection/validator_words.h"
 #include "actions/remedy/protection.h"
 #include "actions/remedy/run.h"
 #include "actions/remedy/step_json.h"
@@ -161,7 +162,7 @@ Result<Run> run_from_json_text(std::string_view text) {
 Result<Plan> make_plan(const RemediationConfig& remediation, const core::ring::Labels& alert) {
   if (remediation.spares_validators) {
     for (const core::ring::Label& label : alert) {
-      if (!says_validator(label.value)) continue;
+      if (!protection::names_a_validator(label.value)) continue;
       return fail(Errc::kInvalid, "{}={} says that the host holds validators, which are not replaced", label.name,
                   label.value);
     }

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "actions/drill/validator_words.h"
 #include "core/config/codec.h"
 
 namespace actions::drill {
@@ -14,19 +13,6 @@ using core::Result;
 using core::config::Codec;
 using core::config::Node;
 using testing::HasSubstr;
-
-TEST(ValidatorWords, AreFoundWhereverTheyStand) {
-  for (const char* const name :
-       {"validator.service", "lighthouse-validator", "nimbusvalidator", "VC", "lighthouse-vc.service", "vc1.service",
-        "web3signer", "/opt/charon/charon", "ssv-node", "vouch@a.service", "teku_validator_client", "keymanager:5062",
-        "slashing_protection", "dirk"}) {
-    EXPECT_TRUE(names_a_validator(name)) << name;
-  }
-  for (const char* const name : {"geth.service", "lighthouse-beacon.service", "svc", "geth-svc", "vcenter",
-                                 "beacon_node", "127.0.0.1:6060", "", "vault", "relay"}) {
-    EXPECT_FALSE(names_a_validator(name)) << name;
-  }
-}
 
 std::string drill_text(const std::string& inject, const std::string& more = "",
                        const std::string& component = "geth-a") {

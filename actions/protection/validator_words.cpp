@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "actions/drill/validator_words.h"
+#include "actions/protection/validator_words.h"
 
 #include <algorithm>
 #include <array>
 #include <string>
 
-namespace actions::drill {
+namespace actions::protection {
 namespace {
 
 // Anywhere in a word: nimbusvalidator, validators, keymanagerd.
@@ -43,4 +43,4 @@ bool names_a_validator(std::string_view text) {
   return is_validator_word(word);
 }
 
-}  // namespace actions::drill
+}  // namespace actions::protection
