@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Subcommands that ask a running agent about its state: alerts, check seen.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -68,22 +67,22 @@ int check_seen(const AskArguments& arguments) {
 
 using Action = std::function<int(const AskArguments&)>;
 
-CLI::App* add_action(CLI::App& parent, const char* name, const char* help, int& status, Action action,
-                     const std::shared_ptr<AskArguments>& arguments) {
-  CLI::App* const command = parent.add_subcommand(name, help);
-  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
-  command->callback([arguments, action = std::move(action), &status] { status = action(*arguments); });
+Command add_action(const Command& parent, const char* name, const char* help, Action action,
+                   const std::shared_ptr<AskArguments>& arguments) {
+  const Command command = parent.add_command(name, help);
+  command.add_option("--url", arguments->url, "Where the agent is").default_shown();
+  command.runs([arguments, action = std::move(action)] { return action(*arguments); });
   return command;
 }
 
 }  // namespace
 
-void add_alerts_command(CLI::App& app, int& status) {
-  add_action(app, "alerts", "List pending and firing alerts", status, list_alerts, std::make_shared<AskArguments>());
+void add_alerts_command(const Command& root) {
+  add_action(root, "alerts", "List pending and firing alerts", list_alerts, std::make_shared<AskArguments>());
 }
 
-void add_seen_command(CLI::App& check, int& status) {
-  add_action(check, "seen", "Whether each rule of a running agent has found series since its start", status, check_seen,
+void add_seen_command(const Command& check) {
+  add_action(check, "seen", "Whether each rule of a running agent has found series since its start", check_seen,
              std::make_shared<AskArguments>());
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backups: asking a running agent about them or for one, and restoring without an agent, from its configuration file.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -123,38 +122,37 @@ int restore(const BackupArguments& arguments) {
   return kFailed;
 }
 
-void add_asking(CLI::App& backup, const char* name, const char* verb, const char* help, int& status,
+void add_asking(const Command& backup, const char* name, const char* verb, const char* help,
                 const std::shared_ptr<BackupArguments>& arguments) {
-  CLI::App* const command = backup.add_subcommand(name, help);
-  command->add_option("NAME", arguments->name, "Its name in the configuration")->required();
-  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
-  command->add_option("--who", arguments->who, "Who asks; default: the user");
-  command->callback([arguments, verb, &status] { status = ask(*arguments, verb); });
+  const Command command = backup.add_command(name, help);
+  command.add_option("NAME", arguments->name, "Its name in the configuration").required();
+  command.add_option("--url", arguments->url, "Where the agent is").default_shown();
+  command.add_option("--who", arguments->who, "Who asks; default: the user");
+  command.runs([arguments, verb] { return ask(*arguments, verb); });
 }
 
 }  // namespace
 
-void add_backup_commands(CLI::App& app, int& status) {
-  CLI::App* const backup = app.add_subcommand("backup", "Backups: take, list, verify, restore, try a restore");
-  backup->require_subcommand(1);
+void add_backup_commands(const Command& root) {
+  const Command backup = root.add_command("backup", "Backups: take, list, verify, restore, try a restore");
   const auto arguments = std::make_shared<BackupArguments>();
-  CLI::App* const list = backup->add_subcommand("list", "List backups, their last runs and when they were verified");
-  list->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
-  list->add_option("-o,--output", arguments->output, "text or json")->check(CLI::IsMember({"text", "json"}));
-  list->callback([arguments, &status] { status = list_backups(*arguments); });
-  add_asking(*backup, "run", "run", "Take a backup now; returns when it is begun", status, arguments);
-  add_asking(*backup, "verify", "verify", "Check the repository now, as check: says", status, arguments);
-  add_asking(*backup, "drill", "drill", "Restore the newest snapshot into a scratch folder now, and look at it", status,
+  const Command list = backup.add_command("list", "List backups, their last runs and when they were verified");
+  list.add_option("--url", arguments->url, "Where the agent is").default_shown();
+  list.add_option("-o,--output", arguments->output, "text or json").one_of({"text", "json"});
+  list.runs([arguments] { return list_backups(*arguments); });
+  add_asking(backup, "run", "run", "Take a backup now; returns when it is begun", arguments);
+  add_asking(backup, "verify", "verify", "Check the repository now, as check: says", arguments);
+  add_asking(backup, "drill", "drill", "Restore the newest snapshot into a scratch folder now, and look at it",
              arguments);
-  CLI::App* const restore_command = backup->add_subcommand(
+  const Command restore_command = backup.add_command(
       "restore", "Restore a snapshot; of slashing protection only the interchange. Needs no running agent");
-  restore_command->add_option("NAME", arguments->name, "Its name in the configuration")->required();
-  restore_command->add_option("--config", arguments->config, "The configuration file")->capture_default_str();
-  restore_command->add_option("--target", arguments->target, "An empty or new folder")->required();
-  restore_command->add_option("--snapshot", arguments->snapshot, "Its id")->capture_default_str();
-  restore_command->add_option("--genesis-validators-root", arguments->root,
-                              "For an interchange that was made without it");
-  restore_command->callback([arguments, &status] { status = restore(*arguments); });
+  restore_command.add_option("NAME", arguments->name, "Its name in the configuration").required();
+  restore_command.add_option("--config", arguments->config, "The configuration file").default_shown();
+  restore_command.add_option("--target", arguments->target, "An empty or new folder").required();
+  restore_command.add_option("--snapshot", arguments->snapshot, "Its id").default_shown();
+  restore_command.add_option("--genesis-validators-root", arguments->root,
+                             "For an interchange that was made without it");
+  restore_command.runs([arguments] { return restore(*arguments); });
 }
 
 }  // namespace agent

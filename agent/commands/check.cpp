@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -69,26 +68,24 @@ int run_tests(const Files& files) {
 
 }  // namespace
 
-void add_check_commands(CLI::App& app, int& status) {
-  CLI::App* const check = app.add_subcommand("check", "Check files without running anything");
-  check->require_subcommand(1);
+void add_check_commands(const Command& root) {
+  const Command check = root.add_command("check", "Check files without running anything");
   const auto files = std::make_shared<Files>();
-  CLI::App* const config = check->add_subcommand("config", "Configuration files, with the rule files they name");
-  config->add_option("FILE", *files, "Configuration files")->required();
-  config->callback([files, &status] { status = check_configs(*files); });
-  CLI::App* const rules = check->add_subcommand("rules", "Prometheus rule files");
-  rules->add_option("FILE", *files, "Rule files")->required();
-  rules->callback([files, &status] { status = check_rules(*files); });
-  add_seen_command(*check, status);
+  const Command config = check.add_command("config", "Configuration files, with the rule files they name");
+  config.add_option("FILE", *files, "Configuration files").required();
+  config.runs([files] { return check_configs(*files); });
+  const Command rules = check.add_command("rules", "Prometheus rule files");
+  rules.add_option("FILE", *files, "Rule files").required();
+  rules.runs([files] { return check_rules(*files); });
+  add_seen_command(check);
 }
 
-void add_test_commands(CLI::App& app, int& status) {
-  CLI::App* const test = app.add_subcommand("test", "Test files without running anything");
-  test->require_subcommand(1);
+void add_test_commands(const Command& root) {
+  const Command test = root.add_command("test", "Test files without running anything");
   const auto files = std::make_shared<Files>();
-  CLI::App* const rules = test->add_subcommand("rules", "Rule unit tests, in promtool's format and with its verdicts");
-  rules->add_option("FILE", *files, "Files of tests; the rule files they name are relative to them")->required();
-  rules->callback([files, &status] { status = run_tests(*files); });
+  const Command rules = test.add_command("rules", "Rule unit tests, in promtool's format and with its verdicts");
+  rules.add_option("FILE", *files, "Files of tests; the rule files they name are relative to them").required();
+  rules.runs([files] { return run_tests(*files); });
 }
 
 }  // namespace agent

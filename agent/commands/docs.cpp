@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "agent/commands/commands.h"
@@ -7,13 +6,12 @@
 
 namespace agent {
 
-void add_docs_commands(CLI::App& app, int& status) {
-  CLI::App* const docs = app.add_subcommand("docs", "Print what is generated from the configuration's description");
-  docs->require_subcommand(1);
+void add_docs_commands(const Command& root) {
+  const Command docs = root.add_command("docs", "Print what is generated from the configuration's description");
   const auto add = [&](const char* name, const char* help, std::string (*document)()) {
-    docs->add_subcommand(name, help)->callback([&status, document] {
+    docs.add_command(name, help).runs([document] {
       std::fputs(document().c_str(), stdout);
-      status = kFine;
+      return kFine;
     });
   };
   add("reference", "Every key, as Markdown", configuration_reference);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drills: asking a running agent about them, and to begin or end one.
-#include <CLI/CLI.hpp>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -202,39 +201,36 @@ int cancel(const DrillArguments& arguments) {
 
 using Arguments = std::shared_ptr<DrillArguments>;
 
-CLI::App* add_action(CLI::App& parent, const char* name, const char* help, int& status, const Arguments& arguments,
-                     int (*action)(const DrillArguments&)) {
-  CLI::App* const command = parent.add_subcommand(name, help);
-  command->callback([arguments, action, &status] { status = action(*arguments); });
-  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
-  command->add_option("--output", arguments->output, "text or json")->check(CLI::IsMember({"text", "json"}));
+Command add_action(const Command& parent, const char* name, const char* help, const Arguments& arguments,
+                   int (*action)(const DrillArguments&)) {
+  const Command command = parent.add_command(name, help);
+  command.runs([arguments, action] { return action(*arguments); });
+  command.add_option("--url", arguments->url, "Where the agent is").default_shown();
+  command.add_option("--output", arguments->output, "text or json").one_of({"text", "json"});
   return command;
 }
 
 }  // namespace
 
-void add_drill_commands(CLI::App& app, int& status) {
-  CLI::App* const drill = app.add_subcommand("drill", "Game days: inject a failure, see that it is noticed, restore");
-  drill->require_subcommand(1);
+void add_drill_commands(const Command& root) {
+  const Command drill = root.add_command("drill", "Game days: inject a failure, see that it is noticed, restore");
   const auto arguments = std::make_shared<DrillArguments>();
-  add_action(*drill, "list", "List drills with their last runs", status, arguments, list);
-  CLI::App* const planned = add_action(
-      *drill, "plan", "Say what a drill would do now, and what objects to it; do nothing", status, arguments, plan);
-  CLI::App* const begun =
-      add_action(*drill, "run", "Begin a drill and wait for its end: 0 if it passed", status, arguments, run);
-  CLI::App* const cancelled =
-      add_action(*drill, "cancel", "End a drill that runs, and restore", status, arguments, cancel);
-  CLI::App* const reported =
-      add_action(*drill, "report", "Show what the last run came to: 0 if it passed", status, arguments, report);
-  for (CLI::App* const command : {planned, begun, cancelled, reported}) {
-    command->add_option("NAME", arguments->name, "One of drills")->required();
+  add_action(drill, "list", "List drills with their last runs", arguments, list);
+  const Command planned =
+      add_action(drill, "plan", "Say what a drill would do now, and what objects to it; do nothing", arguments, plan);
+  const Command begun = add_action(drill, "run", "Begin a drill and wait for its end: 0 if it passed", arguments, run);
+  const Command cancelled = add_action(drill, "cancel", "End a drill that runs, and restore", arguments, cancel);
+  const Command reported =
+      add_action(drill, "report", "Show what the last run came to: 0 if it passed", arguments, report);
+  for (const Command& command : {planned, begun, cancelled, reported}) {
+    command.add_option("NAME", arguments->name, "One of drills").required();
   }
-  for (CLI::App* const command : {begun, cancelled}) {
-    command->add_option("--who", arguments->who, "Who wants it; default: the user");
+  for (const Command& command : {begun, cancelled}) {
+    command.add_option("--who", arguments->who, "Who wants it; default: the user");
   }
-  begun->add_flag("--yes", arguments->yes, "Yes, this drill touches validators");
-  begun->add_flag("--no-wait", arguments->no_wait, "Print the id of the run and return");
-  reported->add_option("--run", arguments->run, "The id of another run");
+  begun.add_flag("--yes", arguments->yes, "Yes, this drill touches validators");
+  begun.add_flag("--no-wait", arguments->no_wait, "Print the id of the run and return");
+  reported.add_option("--run", arguments->run, "The id of another run");
 }
 
 }  // namespace agent

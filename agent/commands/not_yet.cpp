@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "agent/commands/commands.h"
@@ -7,21 +6,21 @@
 namespace agent {
 namespace {
 
-void add_not_yet(CLI::App& app, const char* name, const char* help, int& status) {
-  CLI::App* const command = app.add_subcommand(name, std::string(help) + " (not yet)");
-  command->allow_extras();
-  command->callback([name, &status] {
+void add_not_yet(const Command& root, const char* name, const char* help) {
+  const Command command = root.add_command(name, std::string(help) + " (not yet)");
+  command.takes_anything();
+  command.runs([name] {
     std::fprintf(stderr, "watchkeeper %s: not yet part of this version\n", name);
-    status = kFailed;
+    return kFailed;
   });
 }
 
 }  // namespace
 
-void add_not_yet_commands(CLI::App& app, int& status) {
-  add_not_yet(app, "silence", "Silence alerts for a time", status);
-  add_not_yet(app, "maintenance", "Announce maintenance of a host", status);
-  add_not_yet(app, "failover", "Move validators to another site", status);
+void add_not_yet_commands(const Command& root) {
+  add_not_yet(root, "silence", "Silence alerts for a time");
+  add_not_yet(root, "maintenance", "Announce maintenance of a host");
+  add_not_yet(root, "failover", "Move validators to another site");
 }
 
 }  // namespace agent

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -60,17 +59,17 @@ int probe(const ProbeArguments& arguments) {
 
 }  // namespace
 
-void add_probe_command(CLI::App& app, int& status) {
-  CLI::App* const command = app.add_subcommand("probe", "Probe a target once, from here, and show all of it");
+void add_probe_command(const Command& root) {
+  const Command command = root.add_command("probe", "Probe a target once, from here, and show all of it");
   const auto arguments = std::make_shared<ProbeArguments>();
-  command->add_option("MODULE", arguments->module, "How: a module of the configuration, or http_2xx")->required();
-  command->add_option("TARGET", arguments->target, "What: a URL, host:port, a path")->required();
-  command->add_option("--config", arguments->config, "The configuration file that has the module");
-  command->add_option("--hostname", arguments->hostname, "The name to ask an http or tls target for");
-  command->add_option("--timeout", arguments->timeout_seconds, "Seconds that it may take")
-      ->check(CLI::Range(0.001, 3600.0))
-      ->capture_default_str();
-  command->callback([arguments, &status] { status = probe(*arguments); });
+  command.add_option("MODULE", arguments->module, "How: a module of the configuration, or http_2xx").required();
+  command.add_option("TARGET", arguments->target, "What: a URL, host:port, a path").required();
+  command.add_option("--config", arguments->config, "The configuration file that has the module");
+  command.add_option("--hostname", arguments->hostname, "The name to ask an http or tls target for");
+  command.add_option("--timeout", arguments->timeout_seconds, "Seconds that it may take")
+      .between(0.001, 3600.0)
+      .default_shown();
+  command.runs([arguments] { return probe(*arguments); });
 }
 
 }  // namespace agent

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -77,23 +76,20 @@ int query(const QueryArguments& arguments) {
 
 }  // namespace
 
-void add_query_command(CLI::App& app, int& status) {
-  CLI::App* const command = app.add_subcommand("query", "Evaluate a PromQL expression in a running agent");
+void add_query_command(const Command& root) {
+  const Command command = root.add_command("query", "Evaluate a PromQL expression in a running agent");
   const auto arguments = std::make_shared<QueryArguments>();
-  command->add_option("EXPR", arguments->query, "The expression")->required();
-  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
-  CLI::Option* const time =
-      command->add_option("--time", arguments->time, "When: Unix seconds or RFC 3339; default now");
-  CLI::Option* const start = command->add_option("--start", arguments->start, "A range: its start");
-  CLI::Option* const end = command->add_option("--end", arguments->end, "Its end");
-  CLI::Option* const step = command->add_option("--step", arguments->step, "Its step: seconds or a duration");
-  start->needs(end)->needs(step)->excludes(time);
-  end->needs(start);
-  step->needs(start);
-  command->add_option("--format", arguments->format, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  command->callback([arguments, &status] { status = query(*arguments); });
+  command.add_option("EXPR", arguments->query, "The expression").required();
+  command.add_option("--url", arguments->url, "Where the agent is").default_shown();
+  const Option time = command.add_option("--time", arguments->time, "When: Unix seconds or RFC 3339; default now");
+  const Option start = command.add_option("--start", arguments->start, "A range: its start");
+  const Option end = command.add_option("--end", arguments->end, "Its end");
+  const Option step = command.add_option("--step", arguments->step, "Its step: seconds or a duration");
+  start.needs(end).needs(step).excludes(time);
+  end.needs(start);
+  step.needs(start);
+  command.add_option("--format", arguments->format, "text or json").one_of({"text", "json"}).default_shown();
+  command.runs([arguments] { return query(*arguments); });
 }
 
 }  // namespace agent

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Remediations: asking a running agent about them or for a decision; their plans without an agent, from its
 // configuration; and their audit log, from its data folder.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -239,78 +238,75 @@ int export_audit(const RemedyArguments& arguments) {
 using Arguments = std::shared_ptr<RemedyArguments>;
 using Action = std::function<int(const RemedyArguments&)>;
 
-CLI::App* add_action(CLI::App& parent, const char* name, const char* help, int& status, const Arguments& arguments,
-                     Action action) {
-  CLI::App* const command = parent.add_subcommand(name, help);
-  command->callback([arguments, action = std::move(action), &status] { status = action(*arguments); });
+Command add_action(const Command& parent, const char* name, const char* help, const Arguments& arguments,
+                   Action action) {
+  const Command command = parent.add_command(name, help);
+  command.runs([arguments, action = std::move(action)] { return action(*arguments); });
   return command;
 }
 
 // One that asks a running agent.
-CLI::App* add_question(CLI::App& parent, const char* name, const char* help, int& status, const Arguments& arguments,
-                       Action action) {
-  CLI::App* const command = add_action(parent, name, help, status, arguments, std::move(action));
-  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
+Command add_question(const Command& parent, const char* name, const char* help, const Arguments& arguments,
+                     Action action) {
+  const Command command = add_action(parent, name, help, arguments, std::move(action));
+  command.add_option("--url", arguments->url, "Where the agent is").default_shown();
   return command;
 }
 
-void add_decisions(CLI::App& remedy, int& status, const Arguments& arguments) {
-  const auto add_who = [&](CLI::App* command) {
-    command->add_option("--who", arguments->who, "Who decides; default: the user");
+void add_decisions(const Command& remedy, const Arguments& arguments) {
+  const auto add_who = [&](const Command& command) {
+    command.add_option("--who", arguments->who, "Who decides; default: the user");
   };
-  CLI::App* const approve_command =
-      add_question(remedy, "approve", "Agree to a remediation that waits", status, arguments, approve);
-  approve_command->add_option("ID", arguments->name, "As `remedy list` shows it")->required();
-  approve_command->add_option("--plan", arguments->plan,
-                              "The hash of the plan that is meant, or its first twelve digits; default: what is shown");
-  CLI::App* const reject =
-      add_question(remedy, "reject", "Give up a remediation that waits, or close one that was interrupted", status,
-                   arguments, [](const RemedyArguments& given) { return ask(given, decision_path(given, "reject")); });
-  reject->add_option("ID", arguments->name, "As `remedy list` shows it")->required();
-  CLI::App* const pause = add_question(remedy, "pause", "Start nothing any more", status, arguments,
-                                       [](const RemedyArguments& given) { return pause_or_resume(given, "pause"); });
-  pause->add_option("--reason", arguments->reason, "Why")->required();
-  CLI::App* const resume = add_question(remedy, "resume", "Go on after a pause", status, arguments,
-                                        [](const RemedyArguments& given) { return pause_or_resume(given, "resume"); });
-  for (CLI::App* const command : {pause, resume}) {
-    command->add_option("NAME", arguments->name, "Of one remediation; default: all of them");
+  const Command approve_command =
+      add_question(remedy, "approve", "Agree to a remediation that waits", arguments, approve);
+  approve_command.add_option("ID", arguments->name, "As `remedy list` shows it").required();
+  approve_command.add_option("--plan", arguments->plan,
+                             "The hash of the plan that is meant, or its first twelve digits; default: what is shown");
+  const Command reject =
+      add_question(remedy, "reject", "Give up a remediation that waits, or close one that was interrupted", arguments,
+                   [](const RemedyArguments& given) { return ask(given, decision_path(given, "reject")); });
+  reject.add_option("ID", arguments->name, "As `remedy list` shows it").required();
+  const Command pause = add_question(remedy, "pause", "Start nothing any more", arguments,
+                                     [](const RemedyArguments& given) { return pause_or_resume(given, "pause"); });
+  pause.add_option("--reason", arguments->reason, "Why").required();
+  const Command resume = add_question(remedy, "resume", "Go on after a pause", arguments,
+                                      [](const RemedyArguments& given) { return pause_or_resume(given, "resume"); });
+  for (const Command& command : {pause, resume}) {
+    command.add_option("NAME", arguments->name, "Of one remediation; default: all of them");
   }
-  for (CLI::App* const command : {approve_command, reject, pause, resume}) add_who(command);
+  for (const Command& command : {approve_command, reject, pause, resume}) add_who(command);
 }
 
-void add_audit(CLI::App& remedy, int& status, const Arguments& arguments) {
-  CLI::App* const audit = remedy.add_subcommand("audit", "The record of every decision");
-  audit->require_subcommand(1);
-  CLI::App* const verify = add_action(*audit, "verify", "Recompute its chain of hashes: whether something was changed",
-                                      status, arguments, verify_audit);
-  verify->add_option("--head", arguments->head, "A hash that was noted earlier and must be in it");
-  CLI::App* const print =
-      add_action(*audit, "export", "Print it, one JSON object a line", status, arguments, export_audit);
-  print->add_option("--run", arguments->name, "Only entries of this run");
-  for (CLI::App* const command : {verify, print}) {
-    command->add_option("--data-dir", arguments->data_dir, "The agent's data folder")->capture_default_str();
+void add_audit(const Command& remedy, const Arguments& arguments) {
+  const Command audit = remedy.add_command("audit", "The record of every decision");
+  const Command verify = add_action(audit, "verify", "Recompute its chain of hashes: whether something was changed",
+                                    arguments, verify_audit);
+  verify.add_option("--head", arguments->head, "A hash that was noted earlier and must be in it");
+  const Command print = add_action(audit, "export", "Print it, one JSON object a line", arguments, export_audit);
+  print.add_option("--run", arguments->name, "Only entries of this run");
+  for (const Command& command : {verify, print}) {
+    command.add_option("--data-dir", arguments->data_dir, "The agent's data folder").default_shown();
   }
 }
 
 }  // namespace
 
-void add_remedy_commands(CLI::App& app, int& status) {
-  CLI::App* const remedy = app.add_subcommand("remedy", "Remediations: look at them, decide, pause everything");
-  remedy->require_subcommand(1);
+void add_remedy_commands(const Command& root) {
+  const Command remedy = root.add_command("remedy", "Remediations: look at them, decide, pause everything");
   const auto arguments = std::make_shared<RemedyArguments>();
-  CLI::App* const list = add_question(*remedy, "list", "List remediations, newest first", status, arguments, list_runs);
-  list->add_option("--output", arguments->output, "text or json")->check(CLI::IsMember({"text", "json"}));
-  add_decisions(*remedy, status, arguments);
-  CLI::App* const plan = add_action(*remedy, "plan", "Print what a remediation would do about an alert; do nothing",
-                                    status, arguments, print_plan);
-  plan->add_option("NAME", arguments->name, "One of remediations")->required();
-  plan->add_option("--config", arguments->config, "The configuration file")->capture_default_str();
-  plan->add_option("--labels", arguments->labels, "Labels of the alert: instance=a, or 'instance=\"a\", job=\"b\"'");
-  CLI::App* const evidence = add_question(*remedy, "evidence", "Fetch what a run left behind, one JSON document",
-                                          status, arguments, fetch_evidence);
-  evidence->add_option("ID", arguments->name, "As `remedy list` shows it")->required();
-  evidence->add_option("--file", arguments->file, "Where to write it; default: standard output");
-  add_audit(*remedy, status, arguments);
+  const Command list = add_question(remedy, "list", "List remediations, newest first", arguments, list_runs);
+  list.add_option("--output", arguments->output, "text or json").one_of({"text", "json"});
+  add_decisions(remedy, arguments);
+  const Command plan =
+      add_action(remedy, "plan", "Print what a remediation would do about an alert; do nothing", arguments, print_plan);
+  plan.add_option("NAME", arguments->name, "One of remediations").required();
+  plan.add_option("--config", arguments->config, "The configuration file").default_shown();
+  plan.add_option("--labels", arguments->labels, "Labels of the alert: instance=a, or 'instance=\"a\", job=\"b\"'");
+  const Command evidence =
+      add_question(remedy, "evidence", "Fetch what a run left behind, one JSON document", arguments, fetch_evidence);
+  evidence.add_option("ID", arguments->name, "As `remedy list` shows it").required();
+  evidence.add_option("--file", arguments->file, "Where to write it; default: standard output");
+  add_audit(remedy, arguments);
 }
 
 }  // namespace agent

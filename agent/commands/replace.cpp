@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host replacement: asking a running agent about groups and their rolling updates.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -122,40 +121,39 @@ int order(const ReplaceArguments& arguments, const char* verb) {
 
 using Arguments = std::shared_ptr<ReplaceArguments>;
 
-CLI::App* add(CLI::App& parent, const char* name, const char* help, int& status, const Arguments& arguments,
-              std::function<int(const ReplaceArguments&)> action) {
-  CLI::App* const command = parent.add_subcommand(name, help);
-  command->add_option("--url", arguments->url, "Where the agent is")->capture_default_str();
-  command->callback([arguments, action = std::move(action), &status] { status = action(*arguments); });
+Command add(const Command& parent, const char* name, const char* help, const Arguments& arguments,
+            std::function<int(const ReplaceArguments&)> action) {
+  const Command command = parent.add_command(name, help);
+  command.add_option("--url", arguments->url, "Where the agent is").default_shown();
+  command.runs([arguments, action = std::move(action)] { return action(*arguments); });
   return command;
 }
 
 }  // namespace
 
-void add_replace_commands(CLI::App& app, int& status) {
-  CLI::App* const replace = app.add_subcommand("replace", "Host replacement: rolling updates of groups of hosts");
-  replace->require_subcommand(1);
+void add_replace_commands(const Command& root) {
+  const Command replace = root.add_command("replace", "Host replacement: rolling updates of groups of hosts");
   const auto arguments = std::make_shared<ReplaceArguments>();
-  CLI::App* const shown =
-      add(*replace, "status", "Show groups, and what became of their rolling updates", status, arguments, print_status);
-  shown->add_option("GROUP", arguments->group, "One of them; default: all");
-  CLI::App* const plan = add(*replace, "plan", "Print what a rolling update would do, host by host; do nothing", status,
-                             arguments, print_plan);
-  for (CLI::App* const command : {shown, plan}) {
-    command->add_option("-o,--output", arguments->output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  const Command shown =
+      add(replace, "status", "Show groups, and what became of their rolling updates", arguments, print_status);
+  shown.add_option("GROUP", arguments->group, "One of them; default: all");
+  const Command plan =
+      add(replace, "plan", "Print what a rolling update would do, host by host; do nothing", arguments, print_plan);
+  for (const Command& command : {shown, plan}) {
+    command.add_option("-o,--output", arguments->output, "text or json").one_of({"text", "json"});
   }
-  plan->add_option("GROUP", arguments->group, "One of replace")->required();
+  plan.add_option("GROUP", arguments->group, "One of replace").required();
   const std::pair<const char*, const char*> orders[] = {{"start", "Replace what is outdated, one host after another"},
                                                         {"pause", "Begin no further host"},
                                                         {"resume", "Go on after a pause"},
                                                         {"stop", "Begin no further host, for good"}};
   for (const auto& [verb, help] : orders) {
-    CLI::App* const command =
-        add(*replace, verb, help, status, arguments,
+    const Command command =
+        add(replace, verb, help, arguments,
             [verb = std::string(verb)](const ReplaceArguments& given) { return order(given, verb.c_str()); });
-    command->add_option("GROUP", arguments->group, "One of replace")->required();
-    command->add_option("--who", arguments->who, "Who asks; default: the user");
-    if (std::string(verb) == "pause") command->add_option("--reason", arguments->reason, "Why")->required();
+    command.add_option("GROUP", arguments->group, "One of replace").required();
+    command.add_option("--who", arguments->who, "Who asks; default: the user");
+    if (std::string(verb) == "pause") command.add_option("--reason", arguments->reason, "Why").required();
   }
 }
 

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
@@ -57,15 +56,13 @@ int run(RunArguments arguments) {
 
 }  // namespace
 
-void add_run_command(CLI::App& app, int& status) {
-  CLI::App* const command =
-      app.add_subcommand("run", "Keep the watch until SIGTERM; SIGHUP reads the configuration anew");
+void add_run_command(const Command& root) {
+  const Command command = root.add_command("run", "Keep the watch until SIGTERM; SIGHUP reads the configuration anew");
   const auto arguments = std::make_shared<RunArguments>();
-  command->add_option("--config", arguments->agent.config_path, "Configuration file")->required();
-  command->add_option("--data-dir", arguments->agent.data_dir, "Folder for what outlives the process")
-      ->capture_default_str();
-  command->add_option("--listen", arguments->listen, "HOST:PORT of the API, instead of the configured one");
-  command->callback([arguments, &status] { status = run(*arguments); });
+  command.add_option("--config", arguments->agent.config_path, "Configuration file").required();
+  command.add_option("--data-dir", arguments->agent.data_dir, "Folder for what outlives the process").default_shown();
+  command.add_option("--listen", arguments->listen, "HOST:PORT of the API, instead of the configured one");
+  command.runs([arguments] { return run(*arguments); });
 }
 
 }  // namespace agent
