@@ -19,6 +19,8 @@ inline constexpr int kUsage = 2;
 
 // The command line without the header of CLI11, which makes seconds of code in every file that includes it. Options and
 // commands are handles: what they stand for, and every variable given to them, lives as long as their CommandLine.
+//
+// Thread safety: confined to the main thread.
 
 // An option or a positional argument of a command.
 class Option {
