@@ -78,6 +78,7 @@ class Exchange final : public CurlClient, public std::enable_shared_from_this<Ex
   Exchange& operator=(const Exchange&) = delete;
 
   void start(TransferId id, Request request, std::function<void(Result<Response>)> done) override;
+  void dial(TransferId id, Request request, std::function<void(Result<Dialled>)> done) override;
   void drop(TransferId id) override;
   std::size_t active() const override { return active_.size(); }
   void close() override;
@@ -88,6 +89,8 @@ class Exchange final : public CurlClient, public std::enable_shared_from_this<Ex
     Result<Response> result;
   };
 
+  CurlEasy take_easy();
+  void begin(std::unique_ptr<CurlTransfer> transfer);
   static int on_socket(CURL* easy, curl_socket_t file, int wanted, void* self, void* watch);
   static int on_timer(CURLM* multi, long timeout_ms, void* self);
 
@@ -140,23 +143,34 @@ void Exchange::close() {
   spare_.clear();
 }
 
-void Exchange::start(TransferId id, Request request, std::function<void(Result<Response>)> done) {
-  if (multi_ == nullptr) return;
-  CurlEasy easy;
+CurlEasy Exchange::take_easy() {
   if (spare_.empty()) {
-    easy.reset(curl_easy_init());
+    CurlEasy easy(curl_easy_init());
     CHECK(easy != nullptr, "libcurl has memory for a handle");
-  } else {
-    easy = std::move(spare_.back());
-    spare_.pop_back();
+    return easy;
   }
-  auto transfer = std::make_unique<CurlTransfer>(id, std::move(easy), std::move(request), std::move(done));
+  CurlEasy easy = std::move(spare_.back());
+  spare_.pop_back();
+  return easy;
+}
+
+void Exchange::start(TransferId id, Request request, std::function<void(Result<Response>)> done) {
+  begin(std::make_unique<CurlTransfer>(id, take_easy(), std::move(request), std::move(done)));
+}
+
+void Exchange::dial(TransferId id, Request request, std::function<void(Result<Dialled>)> done) {
+  begin(std::make_unique<CurlTransfer>(id, take_easy(), std::move(request), std::move(done)));
+}
+
+void Exchange::begin(std::unique_ptr<CurlTransfer> transfer) {
+  if (multi_ == nullptr) return;
   if (auto prepared = transfer->prepare(options_.user_agent); !prepared) {
     finished_.push_back({std::move(transfer), fail(prepared.error())});
     return deliver_later();
   }
   curl_easy_setopt(transfer->easy(), CURLOPT_PRIVATE, transfer.get());
   CURL* handle = transfer->easy();
+  const TransferId id = transfer->id();
   active_.emplace(id, std::move(transfer));
   starting_ = true;
   curl_multi_add_handle(multi_, handle);  // asks for a timer at once: that is now
@@ -293,6 +307,8 @@ void Exchange::collect() {
     CHECK(found != active_.end(), "a handle on the multi handle belongs to an active transfer");
     std::unique_ptr<CurlTransfer> transfer = std::move(found->second);
     active_.erase(found);
+    // Its connection is closed with it.
+    if (transfer->dials() && code == CURLE_OK) transfer->keep_socket();
     curl_multi_remove_handle(multi_, easy);
     Result<Response> result = transfer->finish(code);
     recycle(*transfer);

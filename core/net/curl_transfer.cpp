@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/net/credentials.h"
 #include "core/net/exchange_errors.h"
@@ -47,6 +49,29 @@ long version_option(const Request& request) {
 CurlTransfer::CurlTransfer(TransferId id, CurlEasy easy, Request request, std::function<void(Result<Response>)> done)
     : id_(id), easy_(std::move(easy)), request_(std::move(request)), done_(std::move(done)) {}
 
+CurlTransfer::CurlTransfer(TransferId id, CurlEasy easy, Request request, std::function<void(Result<Dialled>)> dialled)
+    : id_(id), easy_(std::move(easy)), request_(std::move(request)), dialled_to_(std::move(dialled)) {}
+
+Dialled::~Dialled() {
+  if (socket >= 0) ::close(socket);
+}
+
+void CurlTransfer::keep_socket() {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket);
+  if (socket != CURL_SOCKET_BAD) connection_.socket = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
+}
+
+void CurlTransfer::complete(Result<Response> result) {
+  if (!dials()) return std::exchange(done_, nullptr)(std::move(result));
+  const auto dialled = std::exchange(dialled_to_, nullptr);
+  if (!result) return dialled(fail(result.error()));
+  if (connection_.socket < 0) return dialled(fail(described(Errc::kUnavailable, "too many open files")));
+  connection_.peer = std::move(result->remote_address);
+  connection_.resolve = result->timings.resolve;
+  dialled(std::move(connection_));
+}
+
 void CurlTransfer::set_long(CURLoption option, long value) { curl_easy_setopt(easy_.get(), option, value); }
 
 void CurlTransfer::set_text(CURLoption option, const std::string& value) {
@@ -63,6 +88,7 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
 
   set_text(CURLOPT_PROTOCOLS_STR, "http,https");
   set_text(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  if (dials()) set_long(CURLOPT_CONNECT_ONLY, 1);
   prepare_route();
   set_long(CURLOPT_NOSIGNAL, 1);
   // A look-up that hangs is left to its own thread; without this libcurl would wait for it on the I/O thread.

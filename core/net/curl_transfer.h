@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 
 #include "core/net/answer_body.h"
+#include "core/net/curl_client.h"
 #include "core/net/exchange_errors.h"
 #include "core/net/http_client.h"
 
@@ -37,6 +38,8 @@ struct CurlListCleanup {
 class CurlTransfer {
  public:
   CurlTransfer(TransferId id, CurlEasy easy, Request request, std::function<void(Result<Response>)> done);
+  // Only connects.
+  CurlTransfer(TransferId id, CurlEasy easy, Request request, std::function<void(Result<Dialled>)> dialled);
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
@@ -52,7 +55,12 @@ class CurlTransfer {
   CurlEasy take_easy() { return std::move(easy_); }
   // The error as the caller is to see it: `Get "URL": ` before the reason.
   Error described(Errc code, std::string_view reason) const { return request_error(request_, code, reason); }
-  void complete(Result<Response> result) { std::exchange(done_, nullptr)(std::move(result)); }
+  void complete(Result<Response> result);
+
+  bool dials() const { return dialled_to_ != nullptr; }
+  // The handle's connection stays, for who asked for it. REQUIRES: dials(), and the handle has not left the multi
+  // handle.
+  void keep_socket();
 
  private:
   static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
@@ -93,6 +101,8 @@ class CurlTransfer {
   CurlEasy easy_;
   Request request_;
   std::function<void(Result<Response>)> done_;
+  std::function<void(Result<Dialled>)> dialled_to_;  // instead
+  Dialled connection_;
   std::unique_ptr<curl_slist, CurlListCleanup> headers_;
   std::unique_ptr<curl_slist, CurlListCleanup> connect_to_;
   char error_text_[CURL_ERROR_SIZE] = {};

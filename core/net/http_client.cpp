@@ -68,7 +68,7 @@ class Dispatch : public std::enable_shared_from_this<Dispatch> {
 
 PlainClient& Dispatch::plain() {
   if (plain_ == nullptr) {
-    plain_ = make_plain_client(loop_, clock_, options_, [this](TransferId id, Request request, Done done) {
+    plain_ = make_plain_client(loop_, clock_, options_, *curl_, [this](TransferId id, Request request, Done done) {
       redirected(id, std::move(request), std::move(done));
     });
   }

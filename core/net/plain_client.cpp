@@ -25,6 +25,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
+#include "core/net/curl_client.h"
 #include "core/net/exchange_errors.h"
 #include "core/net/header_text.h"
 #include "core/net/io_loop.h"
@@ -46,8 +47,8 @@ constexpr std::size_t kScratchBytes = 128 << 10;
 
 // One to a server, in use or idle. While it is idle, its becoming readable is its end.
 struct Connection {
-  Connection(asio::io_context& context, int socket, const Endpoint& to)
-      : descriptor(context, socket), endpoint(to), peer(address_text(to.address)) {}
+  Connection(asio::io_context& context, int socket, const Endpoint& to, std::string peer_text)
+      : descriptor(context, socket), endpoint(to), peer(std::move(peer_text)) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -81,21 +82,23 @@ bool has_unusual_header(const Headers& headers) {
   });
 }
 
-// Invariants: a transfer is in active_ or finished_, until its callback begins; an active one has a connection.
+// Invariants: a transfer is in active_ or finished_, until its callback begins.
 class Client final : public PlainClient, public std::enable_shared_from_this<Client> {
  public:
-  Client(IoLoop& loop, const Clock& clock, const HttpClientOptions& options, Redirected redirected)
-      : loop_(loop), clock_(clock), options_(options), redirected_(std::move(redirected)) {}
+  Client(IoLoop& loop, const Clock& clock, const HttpClientOptions& options, CurlClient& curl, Redirected redirected)
+      : loop_(loop), clock_(clock), options_(options), curl_(curl), redirected_(std::move(redirected)) {}
 
   void start(TransferId id, Request request, const Url& url, const Endpoint& endpoint, Done done) override;
   void drop(TransferId id) override;
-  std::size_t active() const override { return active_.size(); }
+  // Those that are dialled are counted there.
+  std::size_t active() const override { return active_.size() - dialled_; }
   void close() override;
 
  private:
   struct Active {
     std::unique_ptr<PlainTransfer> transfer;
-    ConnectionPtr connection;
+    ConnectionPtr connection;  // none while it is dialled
+    bool is_dialled = false;
   };
   struct Idle {
     std::uint64_t key;  // of the endpoint, so that nothing else need be touched to look for one
@@ -110,7 +113,10 @@ class Client final : public PlainClient, public std::enable_shared_from_this<Cli
   ConnectionPtr take_idle(const Endpoint& endpoint);
   void leave_idle(const ConnectionPtr& connection);
   void forget_idle(std::vector<Idle>::iterator idle);
-  bool connect(Active& active, const Endpoint& endpoint);
+  void connect(TransferId id, const Endpoint& endpoint);
+  void dial(TransferId id, const Endpoint& endpoint);
+  void dialled(TransferId id, const Endpoint& endpoint, Result<Dialled> result);
+  void use(TransferId id, const ConnectionPtr& connection, bool reused, Duration resolve);
   void wait_readable(const ConnectionPtr& connection);
   void wait_writable(const ConnectionPtr& connection);
   void readable(const ConnectionPtr& connection, error_code error);
@@ -129,9 +135,11 @@ class Client final : public PlainClient, public std::enable_shared_from_this<Cli
   IoLoop& loop_;
   const Clock& clock_;
   const HttpClientOptions options_;
+  CurlClient& curl_;
   const Redirected redirected_;
   bool starting_ = false;  // what ends now is delivered later
   std::unordered_map<TransferId, Active> active_;
+  std::size_t dialled_ = 0;  // of active_
   std::deque<Finished> finished_;
   std::vector<Idle> idle_;  // the one that was used last at the end
   TimerId timer_ = 0;
@@ -149,32 +157,60 @@ void Client::start(TransferId id, Request request, const Url& url, const Endpoin
     active_.erase(id);
   } else {
     watch_deadline(active.transfer->deadline());
-    active.connection = active.transfer->is_observed() ? nullptr : take_idle(endpoint);
-    if (active.connection != nullptr) {
-      active.connection->user = active.transfer.get();
-      active.transfer->begin(active.connection->peer, true);
-      write(ConnectionPtr(active.connection));
-    } else if (connect(active, endpoint)) {
-      write(ConnectionPtr(active.connection));
+    const ConnectionPtr idle = active.transfer->is_observed() ? nullptr : take_idle(endpoint);
+    if (idle != nullptr) {
+      use(id, idle, true, {});
     } else {
-      end(id);
+      connect(id, endpoint);
     }
   }
   starting_ = false;
   deliver_later();
 }
 
-bool Client::connect(Active& active, const Endpoint& endpoint) {
+void Client::connect(TransferId id, const Endpoint& endpoint) {
+  if (endpoint.size == 0) return dial(id, endpoint);
+  std::string peer = address_text(endpoint.address);
   const int socket = open_socket(endpoint);
   if (socket < 0) {
-    active.transfer->begin(address_text(endpoint.address), false);
-    active.transfer->fail_to_connect(-socket);
-    return false;
+    PlainTransfer& transfer = *active_.at(id).transfer;
+    transfer.begin(std::move(peer), false, {});
+    transfer.fail_to_connect(-socket);
+    return end(id);
   }
-  active.connection = std::make_shared<Connection>(loop_.context(), socket, endpoint);
-  active.connection->user = active.transfer.get();
-  active.transfer->begin(active.connection->peer, false);
-  return true;
+  use(id, std::make_shared<Connection>(loop_.context(), socket, endpoint, std::move(peer)), false, {});
+}
+
+void Client::dial(TransferId id, const Endpoint& endpoint) {
+  active_.at(id).is_dialled = true;
+  ++dialled_;
+  curl_.dial(id, active_.at(id).transfer->request_to_dial(),
+             [weak = weak_from_this(), id, endpoint](Result<Dialled> result) {
+               if (const auto self = weak.lock()) self->dialled(id, endpoint, std::move(result));
+             });
+}
+
+void Client::dialled(TransferId id, const Endpoint& endpoint, Result<Dialled> result) {
+  const auto found = active_.find(id);
+  if (found == active_.end()) return;
+  if (!result) {
+    auto active = remove(id);
+    finished_.push_back({std::move(active.transfer), fail(result.error())});
+    return deliver();
+  }
+  const int socket = std::exchange(result->socket, -1);
+  use(id, std::make_shared<Connection>(loop_.context(), socket, endpoint, std::move(result->peer)), false,
+      result->resolve);
+}
+
+// Begins to ask.
+void Client::use(TransferId id, const ConnectionPtr& connection, bool reused, Duration resolve) {
+  Active& active = active_.at(id);
+  if (std::exchange(active.is_dialled, false)) --dialled_;
+  active.connection = connection;
+  connection->user = active.transfer.get();
+  active.transfer->begin(connection->peer, reused, resolve);
+  write(connection);
 }
 
 ConnectionPtr Client::take_idle(const Endpoint& endpoint) {
@@ -272,6 +308,7 @@ Client::Active Client::remove(TransferId id) {
   const auto found = active_.find(id);
   Active active = std::move(found->second);
   active_.erase(found);
+  if (active.is_dialled) --dialled_;
   if (active.connection != nullptr) active.connection->user = nullptr;
   return active;
 }
@@ -279,20 +316,17 @@ Client::Active Client::remove(TransferId id) {
 void Client::end(TransferId id) {
   PlainTransfer& transfer = *active_.at(id).transfer;
   if (transfer.may_try_again()) {
-    Active& active = active_.at(id);
-    const Endpoint endpoint = active.connection->endpoint;
-    active.connection->user = nullptr;
-    active.connection->descriptor.close();
-    active.connection = nullptr;
-    if (connect(active, endpoint)) return write(ConnectionPtr(active.connection));
+    const ConnectionPtr dead = std::exchange(active_.at(id).connection, nullptr);
+    dead->user = nullptr;
+    dead->descriptor.close();
+    return connect(id, dead->endpoint);
   }
   Active active = remove(id);
-  if (active.connection != nullptr) {
-    if (transfer.leaves_connection()) {
-      leave_idle(active.connection);
-    } else {
-      active.connection->descriptor.close();
-    }
+  if (active.is_dialled) curl_.drop(id);
+  if (active.connection != nullptr && transfer.leaves_connection()) {
+    leave_idle(active.connection);
+  } else if (active.connection != nullptr) {
+    active.connection->descriptor.close();
   }
   if (transfer.ended() == PlainTransfer::End::kRedirected) {
     auto done = transfer.take_done();
@@ -341,6 +375,7 @@ void Client::look_for_late() {
 void Client::drop(TransferId id) {
   if (active_.contains(id)) {
     const Active active = remove(id);
+    if (active.is_dialled) curl_.drop(id);
     if (active.connection != nullptr) active.connection->descriptor.close();
     return;
   }
@@ -375,10 +410,12 @@ void Client::deliver() {
 }  // namespace
 
 bool Endpoint::operator==(const Endpoint& other) const {
-  return size == other.size && std::memcmp(&address, &other.address, size) == 0;
+  return size == other.size && port == other.port && name == other.name &&
+         std::memcmp(&address, &other.address, size) == 0;
 }
 
 std::uint64_t Endpoint::key() const {
+  if (size == 0) return std::hash<std::string>{}(name) + port;
   return std::hash<std::string_view>{}({reinterpret_cast<const char*>(&address), size});
 }
 
@@ -408,15 +445,18 @@ std::optional<Endpoint> PlainClient::endpoint_of(const Request& request, const U
     v6.sin6_port = htons(url.port);
     endpoint.size = sizeof v6;
     std::memcpy(&endpoint.address, &v6, sizeof v6);
-  } else {
+  } else if (observed != nullptr || host.find_first_of(":%") != std::string::npos) {
     return std::nullopt;
+  } else {
+    endpoint.name = host;
+    endpoint.port = url.port;
   }
   return endpoint;
 }
 
 std::shared_ptr<PlainClient> make_plain_client(IoLoop& loop, const Clock& clock, const HttpClientOptions& options,
-                                               PlainClient::Redirected redirected) {
-  return std::make_shared<Client>(loop, clock, options, std::move(redirected));
+                                               CurlClient& curl, PlainClient::Redirected redirected) {
+  return std::make_shared<Client>(loop, clock, options, curl, std::move(redirected));
 }
 
 }  // namespace core::net

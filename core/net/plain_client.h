@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "core/net/http_client.h"
 
@@ -14,15 +15,19 @@ namespace core::net {
 
 struct Url;
 
-// Where a connection goes to.
+class CurlClient;
+
+// Where a connection goes to: an address, or a name that has to be looked up for it.
 struct Endpoint {
   sockaddr_storage address{};  // zeroed past the family's own part
-  socklen_t size = 0;
+  socklen_t size = 0;          // 0: a name
+  std::string name;
+  std::uint16_t port = 0;
   bool operator==(const Endpoint& other) const;
   std::uint64_t key() const;  // the same for the same endpoint
 };
 
-// Requests without TLS, proxy or a name to look up: most scrapes and probes. Each costs the loop few calls and few
+// Requests without TLS and proxy: most scrapes and probes. Each costs the loop few calls and few
 // bytes that are touched, which is what such a request costs at all (docs/adr/0007).
 //
 // Thread safety: confined to the loop's thread; endpoint_of() any thread. Callbacks are never called inside start().
@@ -46,7 +51,8 @@ class PlainClient {
   virtual void close() = 0;
 };
 
+// Connections to names are made by `curl`, which outlives the client; an id there is that of the request.
 std::shared_ptr<PlainClient> make_plain_client(IoLoop& loop, const Clock& clock, const HttpClientOptions& options,
-                                               PlainClient::Redirected redirected);
+                                               CurlClient& curl, PlainClient::Redirected redirected);
 
 }  // namespace core::net

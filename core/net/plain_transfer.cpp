@@ -57,9 +57,10 @@ Result<void> PlainTransfer::prepare(const Url& url, const std::string& user_agen
   return {};
 }
 
-void PlainTransfer::begin(std::string peer, bool reused) {
+void PlainTransfer::begin(std::string peer, bool reused, Duration resolve) {
   peer_ = std::move(peer);
   reused_ = reused;
+  resolve_ = resolve;
   sent_ = 0;
   end_ = End::kNone;
   os_error_ = write_error_ = 0;
@@ -219,6 +220,14 @@ bool PlainTransfer::leaves_connection() const {
          reader_->keeps_alive() && !leftover_ && request_.observation == nullptr;
 }
 
+Request PlainTransfer::request_to_dial() const {
+  Request request;
+  request.method = request_.method;
+  request.url = request_.url;
+  request.timeout = deadline_ - clock_.steady_now();
+  return request;
+}
+
 Request PlainTransfer::take_request() {
   request_.timeout = deadline_ - clock_.steady_now();
   return std::move(request_);
@@ -228,7 +237,8 @@ Timings PlainTransfer::timings() const {
   Timings times;
   times.total = ended_at_ - started_;
   if (!connected_) return times;
-  if (!reused_) times.connect = *connected_ - started_;
+  times.resolve = resolve_;
+  if (!reused_) times.connect = *connected_ - started_ - resolve_;
   if (!first_byte_) return times;
   times.processing = *first_byte_ - *connected_;
   times.transfer = ended_at_ - *first_byte_;

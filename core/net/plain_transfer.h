@@ -46,8 +46,8 @@ class PlainTransfer {
   // Errors: what is wrong with the request itself.
   Result<void> prepare(const Url& url, const std::string& user_agent);
 
-  // Begins on a connection to `peer` (ip:port); again, if may_try_again().
-  void begin(std::string peer, bool reused);
+  // Begins on a connection to `peer` (ip:port), whose name was looked up for so long; again, if may_try_again().
+  void begin(std::string peer, bool reused, Duration resolve);
   // Sends what is left of the request. The socket is connected or on its way there.
   Progress write(int socket);
   // Reads what has come; `scratch` is for the time of the call.
@@ -73,6 +73,8 @@ class PlainTransfer {
   bool may_try_again() const;
   // Everything was sent and received, and both sides are ready for the next request. REQUIRES: ended.
   bool leaves_connection() const;
+  // What somebody else needs to connect to the host.
+  Request request_to_dial() const;
   // For who follows a redirect, with the time that is left. The transfer is used up.
   Request take_request();
   void complete(Result<Response> result) { std::exchange(done_, nullptr)(std::move(result)); }
@@ -98,6 +100,7 @@ class PlainTransfer {
   std::size_t sent_ = 0;  // of head and body
   std::string peer_;
   bool reused_ = false;
+  Duration resolve_{};
   bool received_ = false;  // anything at all
   bool leftover_ = false;  // bytes after the answer's end
 

@@ -40,8 +40,9 @@ TEST_F(PlainClientTest, WhatNeedsLibcurlIsLeftToIt) {
   const Request usual = request("http://127.0.0.1:9100/metrics?x=1");
   EXPECT_TRUE(is_plain(usual));
   EXPECT_TRUE(is_plain(request("http://[::1]:9100/")));
-  for (const char* const url : {"https://127.0.0.1/", "http://localhost/", "http://127.1/", "http://u:p@127.0.0.1/",
-                                "http://127.0.0.1/a/../b", "http://[fe80::1%25eth0]/"}) {
+  EXPECT_TRUE(is_plain(request("http://node-a.test/metrics")));
+  for (const char* const url :
+       {"https://127.0.0.1/", "http://u:p@127.0.0.1/", "http://127.0.0.1/a/../b", "http://[fe80::1%25eth0]/"}) {
     EXPECT_FALSE(is_plain(request(url))) << url;
   }
   const std::pair<const char*, std::function<void(Request&)>> changes[] = {
@@ -125,6 +126,41 @@ TEST_F(PlainClientTest, ABufferIsUsedAgainWhateverItHolds) {
     }
   }
   EXPECT_GE(buffer.capacity(), 400'000U);
+}
+
+// libcurl looks the name up and connects, and has no more to do with it.
+TEST_F(PlainClientTest, ANameIsLookedUpForAConnectionAndNotForARequest) {
+  auto& server = serve<RawServer>([](Peer& peer) {
+    for (std::string asked; !(asked = peer.read_request()).empty();) {
+      EXPECT_THAT(asked, HasSubstr("\r\nHost: localhost:"));
+      if (!peer.write(answer("ok"))) return;
+    }
+  });
+  const Request wanted = request("http://localhost:" + std::to_string(server.port()) + "/");
+  for (int i = 0; i < 3; ++i) {
+    const auto response = fetch(wanted);
+    ASSERT_TRUE(response) << error_of(response);
+    EXPECT_EQ(response->body, "ok");
+    EXPECT_EQ(response->remote_address, "127.0.0.1:" + std::to_string(server.port()));
+    EXPECT_EQ(response->timings.resolve > Duration::zero(), i == 0);
+    EXPECT_EQ(response->timings.connect > Duration::zero(), i == 0);
+    EXPECT_GE(response->timings.total, response->timings.resolve + response->timings.connect);
+  }
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(PlainClientTest, ADiallingRequestCanBeTakenBackAndHasItsDeadline) {
+  auto& server = serve<RawServer>([](Peer& peer) { peer.hang(); });
+  Request wanted = request("http://localhost:" + std::to_string(server.port()) + "/");
+  client = make_http_client(loop, clock, {.max_in_flight = 2});
+  const auto never = [](const Result<Response>&) { ADD_FAILURE() << "cancelled"; };
+  // One is no more than one, though two clients have a part in it.
+  const TransferId first = client->send(wanted, never);
+  wanted.timeout = milliseconds(50);
+  EXPECT_EQ(error_of(fetch(wanted)), "Get \"" + wanted.url + "\": context deadline exceeded");
+  client->cancel(first);
+  client->cancel(client->send(wanted, never));
+  EXPECT_EQ(error_of(fetch(wanted)), "Get \"" + wanted.url + "\": context deadline exceeded");
 }
 
 // A promise costs nothing: memory is made ready for as much as has come, and a little at the beginning.
