@@ -62,7 +62,8 @@ class DutyWorld : public StakingWorld {
   std::string plain(const std::string& name) const { return Seen(text)["watchkeeper_duties_" + name]; }
   std::vector<DutyEvent> events(std::string_view kind) const {
     std::vector<DutyEvent> found;
-    for (const DutyEvent& event : loop.snapshot()->events) {
+    const auto snapshot = loop.snapshot();
+    for (const DutyEvent& event : snapshot->events) {
       if (event.kind == kind) found.push_back(event);
     }
     return found;
