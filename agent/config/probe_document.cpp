@@ -62,14 +62,15 @@ constexpr std::string_view kDifferences = R"(
 - icmp: `dont_fragment` needs no raw socket; an ICMP error ends the probe at once.
 - Rules on a body are run on at most 4 MiB; a larger one fails with `body_too_large`. Without rules bytes are
   only counted.
-- `tls`, `ntp`, `certificate_file`, `ec2_metadata`, `docker` and HTTP over a Unix socket are ours, as are
-  `probe_failure_reason` and `probe_unknown`. Metrics of certificate files are named as x509-certificate-exporter does.
+- `tls`, `ntp`, `certificate_file`, `ec2_metadata`, `docker`, `cri`, `kubernetes` and HTTP over a Unix socket are ours,
+  as are `probe_failure_reason` and `probe_unknown`. Metrics of certificate files are named as x509-certificate-exporter
+  does.
 )";
 
 constexpr std::string_view kOwnHost = R"(
 ## What the host itself is told
 
-Three probers ask nobody outside. Their alerts are in `rules/packs/machine.yml`.
+These probers ask nobody outside, but for the API server of a cluster. Their alerts are in `rules/packs/machine.yml`.
 
 ```yaml
 certificate_files: [/etc/lighthouse/tls/*.pem, /etc/vault/tls/vault.crt]   # once a minute, as the job certificate_files
@@ -80,22 +81,39 @@ modules:
     docker:
       pinned:
         lighthouse: ["sha256:..."]   # the digest of the registry or of the image; several while an upgrade is under way
+  pods:
+    prober: cri
+    cri: {pinned: {staking/lighthouse: ["sha256:..."], geth: ["sha256:..."]}}
+  cluster:
+    prober: kubernetes
+    kubernetes: {namespace: staking, pinned: {lighthouse: ["sha256:..."]}}
 probes:
   - {job_name: ec2, module: ec2, interval: 5s, timeout: 3s, static_configs: [{targets: [169.254.169.254]}]}
   - {job_name: containers, module: images, interval: 1m, static_configs: [{targets: [/run/docker.sock]}]}
+  - {job_name: pods, module: pods, interval: 1m, static_configs: [{targets: [/run/containerd/containerd.sock]}]}
+  - {job_name: cluster, module: cluster, interval: 1m, static_configs: [{targets: [in-cluster]}]}
 ```
 
 `ec2_metadata` speaks version 2 of the service only; in a container it needs a hop limit of 2. AWS gives two minutes of
 notice before it interrupts a spot instance, and wants to be asked every five seconds.
 
-`docker` wants the right to read the socket, which is as good as root: a proxy that lets GET through is safer. Images of
-Kubernetes pods can be compared by an `http` module at the API server, with `bearer_token_file`, `tls_config` and
+`docker` and `cri` want the right to use the socket, which is as good as root; of Docker's, a proxy that lets GET
+through is safer. Nothing is ever changed by them: they list containers and images.
+
+`cri` asks containerd or CRI-O (`/run/crio/crio.sock`) for Kubernetes' containers on this host; version v1 of the
+interface is spoken, which containerd has since 1.6. What was started beside Kubernetes (`nerdctl`, `ctr`) is not seen
+by it.
+
+`kubernetes` needs `list` on `pods`, in its namespace or in all. It knows of an image what `imageID` of a container's
+status says, one digest as a rule: that of the registry. Pin this one. A Role for `in-cluster`:
 
 ```yaml
-fail_if_body_json_not_matches_cel: >-
-  body.items.all(p, !has(p.status.containerStatuses)
-    || p.status.containerStatuses.all(c, c.imageID.endsWith('sha256:...')))
+rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]
 ```
+
+A container that may run from several images has several digests; one that is named alike in several namespaces has a
+name with its namespace (`staking/lighthouse`). Where the digests of a pinned container's image are not told - the image
+was deleted from under it - the probe is unknown (`image_unknown`), and `probe_container_image_pinned` is absent for it.
 )";
 
 std::string cell(std::string_view text) {
@@ -131,6 +149,8 @@ void append_all_options(std::string& out) {
   append_options(out, "certificate_file", CertificateFileModule::fields().description());
   append_options(out, "ec2_metadata", Ec2MetadataModule::fields().description());
   append_options(out, "docker", DockerModule::fields().description());
+  append_options(out, "cri", CriModule::fields().description());
+  append_options(out, "kubernetes", KubernetesModule::fields().description());
 }
 
 }  // namespace

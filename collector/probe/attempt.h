@@ -69,5 +69,7 @@ core::Task<bool> probe_grpc(Attempt& attempt);
 core::Task<bool> probe_certificate_file(Attempt& attempt);
 core::Task<bool> probe_ec2_metadata(Attempt& attempt);
 core::Task<bool> probe_docker(Attempt& attempt);
+core::Task<bool> probe_cri(Attempt& attempt);
+core::Task<bool> probe_kubernetes(Attempt& attempt);
 
 }  // namespace collector::probe

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The containers that Docker or Podman runs (Docker Engine API), and the digests of their images.
-#include <algorithm>
 #include <map>
-#include <set>
 
 #include <nlohmann/json.hpp>
 
+#include "collector/probe/container_images.h"
 #include "collector/probe/plain_request.h"
 
 namespace collector::probe {
@@ -15,7 +14,6 @@ using nlohmann::json;
 
 constexpr std::size_t kBodyBytesMax = 4 << 20;
 constexpr std::size_t kContainersMax = 200;
-constexpr std::size_t kLabelBytesMax = 256;
 // The oldest version of the API that today's servers still speak.
 constexpr std::string_view kApi = "http://localhost/v1.24";
 
@@ -24,8 +22,6 @@ struct Container {
   std::string image;  // as it was asked for: a repository with a tag or a digest
   std::string image_id;
 };
-
-std::string label(std::string_view text) { return printable(text, kLabelBytesMax); }
 
 std::string text_at(const json& object, const char* key) {
   const auto found = object.find(key);
@@ -62,72 +58,48 @@ Outcome<std::vector<Container>> containers_of(const json& list) {
   return containers;
 }
 
-// The digests an image is known by: its own, and those that registries gave it.
-std::set<std::string> digests_of(const std::string& image_id, const json& image) {
-  std::set<std::string> digests = {image_id};
-  if (!image.is_object()) return digests;
-  const auto listed = image.find("RepoDigests");
-  if (listed == image.end() || !listed->is_array()) return digests;
+ImageDigests digests_of(const std::string& image_id, const json& image) {
+  ImageDigests digests;
+  digests.add(image_id);
+  const auto listed = image.is_object() ? image.find("RepoDigests") : image.end();
+  if (!image.is_object() || listed == image.end() || !listed->is_array()) return digests;
   for (const json& each : *listed) {
-    if (!each.is_string()) continue;
-    const std::string text = each.get<std::string>();
-    if (const std::size_t at = text.find('@'); at != std::string::npos) digests.insert(text.substr(at + 1));
+    if (each.is_string()) digests.add(each.get<std::string>());
   }
   return digests;
 }
 
-void judge(Attempt& attempt, const std::vector<Container>& containers,
-           const std::map<std::string, std::set<std::string>>& digests) {
-  Report& report = attempt.report;
-  std::set<std::string> running;
-  for (const Container& container : containers) {
-    running.insert(container.name);
-    const std::set<std::string>& known = digests.at(container.image_id);
-    // The registry's digest says more than the local one, where there is one.
-    const auto shown = std::ranges::find_if(known, [&](const auto& each) { return each != container.image_id; });
-    report.set("probe_container_info", 1,
-               {{"container", label(container.name)},
-                {"digest", label(shown == known.end() ? container.image_id : *shown)},
-                {"image", label(container.image)}});
-    const auto pinned = attempt.module.docker.pinned.find(container.name);
-    if (pinned == attempt.module.docker.pinned.end()) continue;
-    const bool right = std::ranges::any_of(pinned->second, [&](const auto& digest) { return known.contains(digest); });
-    report.set("probe_container_image_pinned", right ? 1 : 0, {{"container", label(container.name)}});
+core::Task<Outcome<std::vector<RunningContainer>>> ask(Attempt& attempt) {
+  if (!attempt.target.starts_with('/')) {
+    co_return failed(Reason::kBadTarget, fmt::format("expected the path of a socket, got \"{}\"", attempt.target));
   }
-  for (const auto& [name, allowed] : attempt.module.docker.pinned) {
-    report.set("probe_container_running", running.contains(name) ? 1 : 0, {{"container", label(name)}});
+  auto list = co_await fetch(attempt, "/containers/json");
+  if (!list) co_return failed(list.error());
+  const auto containers = containers_of(*list);
+  if (!containers) co_return failed(containers.error());
+  std::map<std::string, ImageDigests> digests;
+  std::vector<RunningContainer> running;
+  for (const Container& container : *containers) {
+    auto known = digests.find(container.image_id);
+    if (known == digests.end()) {
+      const bool plain =
+          container.image_id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789:") == std::string::npos;
+      if (!plain) co_return failed(Reason::kProtocol, "containers: an image without an id");
+      auto image = co_await fetch(attempt, "/images/" + container.image_id + "/json");
+      if (!image) co_return failed(image.error());
+      known = digests.emplace(container.image_id, digests_of(container.image_id, *image)).first;
+    }
+    running.push_back({container.name, "", "", container.image, known->second});
   }
+  co_return running;
 }
 
 }  // namespace
 
 core::Task<bool> probe_docker(Attempt& attempt) {
-  Report& report = attempt.report;
-  report.evidence.address = attempt.target;
-  if (!attempt.target.starts_with('/')) {
-    report.fail(Reason::kBadTarget, fmt::format("expected the path of a socket, got \"{}\"", attempt.target));
-    co_return true;
-  }
-  auto list = co_await fetch(attempt, "/containers/json");
-  auto containers = list ? containers_of(*list) : Outcome<std::vector<Container>>(failed(list.error()));
-  if (!containers) {
-    report.fail(containers.error());
-    co_return true;
-  }
-  std::map<std::string, std::set<std::string>> digests;
-  for (const Container& container : *containers) {
-    if (digests.contains(container.image_id)) continue;
-    const bool plain =
-        container.image_id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789:") == std::string::npos;
-    Outcome<json> image = failed(Reason::kProtocol, "containers: an image without an id");
-    if (plain) image = co_await fetch(attempt, "/images/" + container.image_id + "/json");
-    if (!image) {
-      report.fail(image.error());
-      co_return true;
-    }
-    digests.emplace(container.image_id, digests_of(container.image_id, *image));
-  }
-  judge(attempt, *containers, digests);
+  attempt.report.evidence.address = attempt.target;
+  const auto containers = co_await ask(attempt);
+  judge_images(attempt.report, attempt.module.docker.pinned, containers);
   co_return true;
 }
 

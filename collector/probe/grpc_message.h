@@ -8,7 +8,7 @@
 
 namespace collector::probe::grpc {
 
-// The little of gRPC that a health check needs: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md and
+// The little of gRPC that a call needs: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md and
 // grpc/health/v1/health.proto.
 
 // Indexed by HealthCheckResponse.ServingStatus.
@@ -19,7 +19,17 @@ inline constexpr int kServing = 1;
 inline constexpr int kOk = 0;
 inline constexpr int kUnknown = 2;
 inline constexpr int kDeadlineExceeded = 4;
+inline constexpr int kUnimplemented = 12;
 inline constexpr int kUnavailable = 14;
+
+// Bytes that stand before a message.
+inline constexpr std::size_t kFrameHeaderBytes = 5;
+
+// A message in its frame.
+std::string frame(std::string_view message);
+
+// The first message of a body; none if it is cut off or compressed. A view of the body.
+std::optional<std::string_view> unframe(std::string_view body);
 
 // HealthCheckRequest in its frame.
 std::string encode_request(std::string_view service);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <charconv>
 
 #include "collector/probe/address_choice.h"
+#include "collector/probe/grpc_call.h"
 #include "collector/probe/grpc_message.h"
 #include "collector/probe/http_exchange.h"
 #include "collector/probe/http_probe.h"
@@ -12,7 +12,6 @@
 namespace collector::probe {
 namespace {
 
-using core::net::find_header;
 using core::net::HttpFault;
 using core::net::Observation;
 
@@ -34,19 +33,10 @@ std::optional<core::net::Url> parse_target(std::string target, bool tls) {
 core::net::Request make_request(const Attempt& attempt, const core::net::Url& url,
                                 std::shared_ptr<Observation> observation) {
   const GrpcModule& module = attempt.module.grpc;
-  core::net::Request request;
-  request.method = "POST";
-  request.url = url.to_string();
-  request.body = grpc::encode_request(module.service);
-  request.timeout = attempt.left();
+  core::net::Request request = grpc::call_request(attempt, url.to_string(), grpc::encode_request(module.service));
   request.body_limit = kResponseBytesMax;
-  request.accept_gzip = false;
   request.http2_without_tls = !module.tls;
   request.tls = module.tls_config.options();
-  const auto left_ms = std::max<std::int64_t>(std::chrono::duration_cast<core::Millis>(attempt.left()).count(), 1);
-  request.headers = {{"Content-Type", "application/grpc"},
-                     {"TE", "trailers"},
-                     {"grpc-timeout", fmt::format("{}m", std::min<std::int64_t>(left_ms, 99'999'999))}};
   for (const auto& [name, values] : module.metadata) {
     for (const std::string& value : values) request.headers.emplace_back(name, value);
   }
@@ -58,13 +48,6 @@ core::net::Request make_request(const Attempt& attempt, const core::net::Url& ur
 
 int transport_status(const Observation& seen) {
   return seen.fault == HttpFault::kTimeout ? grpc::kDeadlineExceeded : grpc::kUnavailable;
-}
-
-int call_status(const Observation& seen) {
-  const std::string_view text = find_header(seen.headers, "grpc-status");
-  int status = grpc::status_of_http(seen.status);
-  std::from_chars(text.data(), text.data() + text.size(), status);
-  return status;
 }
 
 void judge(Attempt& attempt, const Observation& seen, const std::string& address) {
@@ -81,8 +64,8 @@ void judge(Attempt& attempt, const Observation& seen, const std::string& address
     report.set("probe_grpc_status_code", grpc::kUnavailable);
     return report.fail(Reason::kProtocol, "the server does not speak HTTP/2");
   }
-  const int status = call_status(seen);
-  const std::string message(find_header(seen.headers, "grpc-message"));
+  const int status = grpc::call_status(seen);
+  const std::string message = grpc::call_message(seen);
   report.set("probe_grpc_status_code", status);
   attempt.trace("grpc-status {} {}", status, printable(message));
   report.evidence.reply_start = fmt::format("grpc-status {} {}", status, printable(message));

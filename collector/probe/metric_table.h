@@ -15,9 +15,14 @@ struct MetricRow {
 
 // Every metric that a probe may have, by name; docs/probes.md is made of it.
 inline constexpr MetricRow kMetrics[] = {
-    {"probe_container_image_pinned", "docker", "container", "Whether the container's image is one of the pinned ones."},
-    {"probe_container_info", "docker", "container, digest, image", "1, for each container that runs."},
-    {"probe_container_running", "docker", "container", "Whether a container of the pinned ones runs."},
+    {"probe_container_image_pinned", "docker, cri, kubernetes", "container, namespace, pod",
+     "Whether the container's image is one of the pinned ones; absent where that is not told."},
+    {"probe_container_images_known", "docker, cri, kubernetes", "",
+     "Whether it was told what runs, and from which images"},
+    {"probe_container_info", "docker, cri, kubernetes", "container, digest, image, namespace, pod",
+     "1, for each container that runs; of a cluster's, for those that are pinned."},
+    {"probe_container_running", "docker, cri, kubernetes", "container, namespace",
+     "Whether a container of the pinned ones runs."},
     {"probe_dns_additional_rrs", "dns", "", "Records in the additional section."},
     {"probe_dns_answer_rrs", "dns", "", "Records in the answer section."},
     {"probe_dns_authority_rrs", "dns", "", "Records in the authority section."},

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 
+#include "collector/probe/container_images.h"
 #include "collector/probe/dns_message.h"
 
 namespace collector::probe {
@@ -97,6 +98,8 @@ const IpChoice* choice_of(const Module& module) {
     case ProberKind::kCertificateFile:
     case ProberKind::kEc2Metadata:
     case ProberKind::kDocker:
+    case ProberKind::kCri:
+    case ProberKind::kKubernetes:
       return nullptr;
   }
   return nullptr;
@@ -182,18 +185,33 @@ Result<void> check_grpc(const GrpcModule& grpc, const Node& node) {
   return {};
 }
 
-Result<void> check_docker(const DockerModule& docker, const Node& node) {
-  constexpr std::size_t kDigestBytes = 7 + 64;
-  for (const auto& [name, digests] : docker.pinned) {
+Result<void> check_pins(const ImagePins& pinned, const Node& node) {
+  for (const auto& [name, digests] : pinned) {
     for (const std::string& digest : digests) {
-      const bool right = digest.starts_with("sha256:") && digest.size() == kDigestBytes &&
-                         digest.find_first_not_of("0123456789abcdef", 7) == std::string::npos;
-      if (right) continue;
+      if (is_digest(digest)) continue;
       return core::fail(node.find("pinned").find(name).error("expected sha256: and 64 hex digits, got \"{}\"", digest));
     }
     if (digests.empty()) return core::fail(node.find("pinned").find(name).error("expected at least one digest"));
   }
   return {};
+}
+
+Result<void> check_pins_in_pods(const ImagePins& pinned, const Node& node) {
+  for (const auto& [name, digests] : pinned) {
+    const std::size_t slash = name.find('/');
+    if (slash == std::string::npos || (slash != 0 && slash + 1 != name.size() && slash == name.rfind('/'))) continue;
+    return core::fail(node.find("pinned").find(name).error("expected CONTAINER or NAMESPACE/CONTAINER"));
+  }
+  return check_pins(pinned, node);
+}
+
+Result<void> check_kubernetes(const KubernetesModule& kubernetes, const Node& node) {
+  if (auto direct = check_direct(kubernetes.client, node); !direct) return direct;
+  const std::string& space = kubernetes.name_space;
+  if (space.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
+    return core::fail(node.find("namespace").error("\"{}\" is not the name of a namespace", space));
+  }
+  return check_pins_in_pods(kubernetes.pinned, node);
 }
 
 std::vector<std::string> module_warnings(const Modules& modules) {

@@ -12,7 +12,9 @@ namespace collector::probe {
 core::Result<void> check_http(const HttpModule& http, const core::config::Node& node);
 core::Result<void> check_dns(const DnsModule& dns, const core::config::Node& node);
 core::Result<void> check_grpc(const GrpcModule& grpc, const core::config::Node& node);
-core::Result<void> check_docker(const DockerModule& docker, const core::config::Node& node);
+core::Result<void> check_pins(const ImagePins& pinned, const core::config::Node& node);
+core::Result<void> check_pins_in_pods(const ImagePins& pinned, const core::config::Node& node);
+core::Result<void> check_kubernetes(const KubernetesModule& kubernetes, const core::config::Node& node);
 
 std::optional<GoDuration> parse_go_duration(std::string_view text);
 

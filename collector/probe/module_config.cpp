@@ -18,6 +18,8 @@ using core::config::Table;
 namespace {
 
 constexpr std::string_view kSource = "The address of this host to send from; empty: the kernel's choice.";
+constexpr std::string_view kPinsInPods =
+    "Names of containers, or NAMESPACE/CONTAINER, and the digests (sha256:..) of the images that each may run.";
 
 template <class T>
 Table<T>& add_tls(Table<T>& table) {
@@ -282,7 +284,34 @@ const Table<DockerModule>& DockerModule::fields() {
                           "or Podman. The target is the path of its socket.")
           .field("pinned", &DockerModule::pinned,
                  {.help = "Names of containers, and the digests (sha256:..) of the images that each may run."})
-          .check(check_docker);
+          .check([](const DockerModule& docker, const Node& node) { return check_pins(docker.pinned, node); });
+  return table;
+}
+
+const Table<CriModule>& CriModule::fields() {
+  static const auto table =
+      Table<CriModule>("cri_probe",
+                       "The same of Kubernetes' containers on this host, by the Container Runtime Interface (v1) of "
+                       "containerd or CRI-O. The target is the path of its socket.")
+          .field("pinned", &CriModule::pinned, {.help = kPinsInPods})
+          .check([](const CriModule& cri, const Node& node) { return check_pins_in_pods(cri.pinned, node); });
+  return table;
+}
+
+const Table<KubernetesModule>& KubernetesModule::fields() {
+  static const auto table =
+      Table<KubernetesModule>("kubernetes_probe",
+                              "The same of the pods of a cluster, as its API server has them. The target is the "
+                              "server's URL, or `in-cluster` "
+                              "for that of the cluster that this agent runs in, with its service account; only "
+                              "containers that are pinned are "
+                              "told of.")
+          .field("pinned", &KubernetesModule::pinned, {.help = kPinsInPods})
+          .field("namespace", &KubernetesModule::name_space, {.help = "Pods of this namespace only; empty: of all."})
+          .field("label_selector", &KubernetesModule::label_selector,
+                 {.help = "Pods with these labels only.", .example = "app=lighthouse"})
+          .embed(&KubernetesModule::client, core::net::HttpClientConfig::fields())
+          .check(check_kubernetes);
   return table;
 }
 
@@ -302,6 +331,8 @@ const Table<Module>& Module::fields() {
           .field("certificate_file", &Module::certificate_file, {.help = "Of the certificate_file prober."})
           .field("ec2_metadata", &Module::ec2_metadata, {.help = "Of the ec2_metadata prober."})
           .field("docker", &Module::docker, {.help = "Of the docker prober."})
+          .field("cri", &Module::cri, {.help = "Of the cri prober."})
+          .field("kubernetes", &Module::kubernetes, {.help = "Of the kubernetes prober."})
           .refuse("websocket", "the websocket prober is not part of this version")
           .check([](const Module& module, const Node& node) -> Result<void> {
             if (module.prober != ProberKind::kDns || !module.dns.query_name.empty()) return {};

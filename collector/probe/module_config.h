@@ -28,6 +28,8 @@ enum class ProberKind {
   kCertificateFile,
   kEc2Metadata,
   kDocker,
+  kCri,
+  kKubernetes,
 };
 
 // A duration as Go writes one: 300ms, 1.5s, 1m30s, 2h. Nothing longer than an hour has a unit, and a bare number is
@@ -203,7 +205,7 @@ struct GrpcModule {
 };
 
 // Not blackbox_exporter's: what is on this host, or told to it. Their targets are a pattern of files, the address of
-// the metadata service, and the path of the socket.
+// the metadata service, the path of a socket, and the URL of an API server.
 struct CertificateFileModule {
   GoDuration min_validity;
 
@@ -218,11 +220,32 @@ struct Ec2MetadataModule {
   static const core::config::Table<Ec2MetadataModule>& fields();
 };
 
+// Digests of images, by the name of the container that may run from them.
+using ImagePins = std::map<std::string, std::vector<std::string>>;
+
 struct DockerModule {
-  std::map<std::string, std::vector<std::string>> pinned;  // digests, by the container's name
+  ImagePins pinned;
 
   bool operator==(const DockerModule&) const = default;
   static const core::config::Table<DockerModule>& fields();
+};
+
+// Here and below names of pins may be NAMESPACE/CONTAINER.
+struct CriModule {
+  ImagePins pinned;
+
+  bool operator==(const CriModule&) const = default;
+  static const core::config::Table<CriModule>& fields();
+};
+
+struct KubernetesModule {
+  ImagePins pinned;
+  std::string name_space;  // empty: all
+  std::string label_selector;
+  core::net::HttpClientConfig client;
+
+  bool operator==(const KubernetesModule&) const = default;
+  static const core::config::Table<KubernetesModule>& fields();
 };
 
 // One entry of `modules`, as blackbox_exporter has it. The sections of other probers are checked and then ignored.
@@ -242,6 +265,8 @@ struct Module {
   CertificateFileModule certificate_file;
   Ec2MetadataModule ec2_metadata;
   DockerModule docker;
+  CriModule cri;
+  KubernetesModule kubernetes;
 
   bool operator==(const Module&) const = default;
   static const core::config::Table<Module>& fields();
@@ -269,6 +294,8 @@ inline constexpr core::config::EnumName<ProberKind> kProberNames[] = {
     {ProberKind::kCertificateFile, "certificate_file"},
     {ProberKind::kEc2Metadata, "ec2_metadata"},
     {ProberKind::kDocker, "docker"},
+    {ProberKind::kCri, "cri"},
+    {ProberKind::kKubernetes, "kubernetes"},
 };
 
 }  // namespace collector::probe

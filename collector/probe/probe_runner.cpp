@@ -37,6 +37,10 @@ Prober prober_of(ProberKind kind) {
       return probe_ec2_metadata;
     case ProberKind::kDocker:
       return probe_docker;
+    case ProberKind::kCri:
+      return probe_cri;
+    case ProberKind::kKubernetes:
+      return probe_kubernetes;
   }
   return probe_http;
 }

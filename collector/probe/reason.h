@@ -53,6 +53,7 @@ enum class Reason : std::uint8_t {
   kOverloaded,
   kBadTarget,
   kLocalFile,
+  kImageUnknown,
   kInternal,
 };
 
@@ -113,10 +114,13 @@ inline constexpr ReasonRow kReasons[] = {
     {Reason::kNoDescriptors, "no_descriptors", Blame::kObserver,
      "This process has no file descriptors or buffers left."},
     {Reason::kForbidden, "forbidden", Blame::kObserver,
-     "The kernel does not let this process do it (ICMP without permission, a local firewall)."},
+     "The kernel does not let this process do it (ICMP without permission, a local firewall), or the API server does "
+     "not."},
     {Reason::kOverloaded, "overloaded", Blame::kObserver, "Too many probes were under way, or bodies to be judged."},
     {Reason::kBadTarget, "bad_target", Blame::kObserver, "The target is not written as the prober needs it."},
     {Reason::kLocalFile, "local_file", Blame::kObserver, "A file that the module names cannot be used."},
+    {Reason::kImageUnknown, "image_unknown", Blame::kObserver,
+     "The digests of a pinned container's image are not told: the image is gone from the store."},
     {Reason::kInternal, "internal", Blame::kObserver, "A failure of the prober itself."},
 };
 

@@ -83,6 +83,18 @@ std::vector<std::string> programs_of(const json& pod_spec) {
   return programs;
 }
 
+std::vector<ContainerStatus> containers_of(const json& pod_status) {
+  std::vector<ContainerStatus> containers;
+  for (const char* const list : {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
+    for (const json& each : items_at(pod_status, list)) {
+      const json& state = object_at(each, "state");
+      containers.push_back({text_at(each, "name"), text_at(each, "image"), text_at(each, "imageID"),
+                            state.contains("running") && state["running"].is_object()});
+    }
+  }
+  return containers;
+}
+
 Pod pod_of(const json& object) {
   Pod pod;
   pod.meta = metadata_of(object);
@@ -94,6 +106,7 @@ Pod pod_of(const json& object) {
   for (const json& volume : items_at(spec, "volumes")) {
     pod.empty_dir = pod.empty_dir || (volume.is_object() && volume.contains("emptyDir"));
   }
+  pod.containers = containers_of(object_at(object, "status"));
   return pod;
 }
 

@@ -28,6 +28,14 @@ struct Metadata {
   std::string controller;
 };
 
+// A container of a pod as it is: of any kind, those that start it too.
+struct ContainerStatus {
+  std::string name;
+  std::string image;     // as the runtime has it: a repository with a tag, often
+  std::string image_id;  // with a digest, often; empty: not told
+  bool running = false;
+};
+
 struct Pod {
   Metadata meta;
   std::string node;
@@ -35,6 +43,7 @@ struct Pod {
   std::vector<std::string> programs;  // of its containers: names, images, commands, arguments
   bool mirror = false;                // of a static pod: the API server only shows it
   bool empty_dir = false;             // has data that goes with it
+  std::vector<ContainerStatus> containers;
 };
 
 struct Taint {

@@ -185,6 +185,7 @@ TEST_F(HostProbersTest, ImagesAreComparedByDigest) {
   EXPECT_TRUE(std::isnan(value(result, "probe_container_image_pinned", "gone")));
   EXPECT_EQ(value(result, "probe_container_running", "geth"), 1);
   EXPECT_EQ(value(result, "probe_container_running", "gone"), 0);
+  EXPECT_EQ(value(result, "probe_container_images_known"), 1);
   EXPECT_THAT(metrics_text(*result, Audience::kRing),
               HasSubstr("probe_container_info{container=\"geth\",digest=\"" + digest('1') +
                         "\",image=\"ethereum/client-go:v1.17.0\"} 1\n"));
@@ -195,6 +196,7 @@ TEST_F(HostProbersTest, AnEngineThatFailsTellsNothing) {
   EXPECT_EQ(probe("{prober: docker}", "/nonexistent/docker.sock")->report.failed(), true);
   Engine engine;
   EXPECT_EQ(reason(probe("{prober: docker}", engine.path)), "http_status");
+  EXPECT_EQ(value(probe("{prober: docker}", engine.path), "probe_container_images_known"), 0);
   for (const char* const list : {"{}", "nothing", "[1]", R"([{"ImageID": "x"}])", R"([{"Names": [], "ImageID": "x"}])",
                                  R"([{"Names": ["/a"]}])", R"([{"Names": ["/a"], "ImageID": "../x"}])"}) {
     engine.answers["/containers/json"] = list;

@@ -14,6 +14,7 @@
 #include "collector/probe/ntp_message.h"
 #include "collector/probe/pattern.h"
 #include "collector/probe/probe_runner.h"
+#include "collector/probe/protobuf.h"
 #include "collector/probe/url_reference.h"
 
 namespace collector::probe {
@@ -138,6 +139,35 @@ TEST(GrpcMessageTest, HealthCheck) {
   EXPECT_FALSE(grpc::decode_response(std::string("\1\0\0\0\2\x08\1", 7))) << "compressed";
   EXPECT_FALSE(grpc::decode_response(std::string("\0\0\0\0\3\x08\1", 7))) << "cut off";
   EXPECT_FALSE(grpc::decode_response(std::string("\0\0\0\0\2\x08\x81", 7))) << "a number without its end";
+}
+
+TEST(ProtobufTest, FieldsAreReadOneAfterAnother) {
+  std::string message;
+  protobuf::put_number(message, 1, 300);
+  protobuf::put_bytes(message, 18, "ab");
+  EXPECT_EQ(message, std::string("\x08\xac\x02\x92\x01\2ab", 8));
+  message += std::string("\x19 8 bytes", 9) + std::string("\x25 4 b", 5);
+  protobuf::FieldReader reader(message);
+  ASSERT_TRUE(reader.next());
+  EXPECT_TRUE(reader.is_number(1));
+  EXPECT_EQ(reader.number(), 300U);
+  ASSERT_TRUE(reader.next());
+  EXPECT_TRUE(reader.is_bytes(18));
+  EXPECT_EQ(reader.bytes(), "ab");
+  ASSERT_TRUE(reader.next());
+  EXPECT_FALSE(reader.is_number(3) || reader.is_bytes(3)) << "64 bits are passed by";
+  ASSERT_TRUE(reader.next());
+  EXPECT_FALSE(reader.is_number(4) || reader.is_bytes(4)) << "32 bits are passed by";
+  EXPECT_FALSE(reader.next());
+  EXPECT_FALSE(reader.broken());
+  for (const std::string& broken :
+       {std::string("\x0a\3ab", 4), std::string("\x08", 1), std::string("\x0b", 1), std::string("\x02\0", 2),
+        std::string("\x09 1234567", 8), std::string(11, '\xff')}) {
+    protobuf::FieldReader bad(broken);
+    EXPECT_FALSE(bad.next()) << testing::PrintToString(broken);
+    EXPECT_TRUE(bad.broken()) << testing::PrintToString(broken);
+    EXPECT_FALSE(bad.next());
+  }
 }
 
 TEST(GoDurationTest, AsGoWritesThem) {
