@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace collector::staking {
 namespace {
@@ -147,9 +148,15 @@ CommitteesReader::CommitteesReader(const DutySpec& spec, std::uint64_t epoch, co
 
 bool CommitteesReader::take(const JsonRow& row) {
   constexpr std::uint64_t kCommitteesMax = 64;  // of a slot: the bits that name them
-  const auto slot = row.number(0);
-  const auto index = row.number(1);
-  if (!slot || !index || *slot < first_slot_ || *slot - first_slot_ >= slots_ || *index >= kCommitteesMax) return false;
+  auto slot = row.number(0);
+  auto index = row.number(1);
+  if (!slot || !index) return false;
+  if (!swapped_) swapped_ = *slot < first_slot_ && *slot < kCommitteesMax;
+  if (*swapped_) {
+    std::swap(slot, index);
+    *slot += first_slot_;
+  }
+  if (*slot < first_slot_ || *slot - first_slot_ >= slots_ || *index >= kCommitteesMax) return false;
   const auto offset = static_cast<std::uint32_t>(*slot - first_slot_);
   auto& lengths = committees.lengths[offset];
   if (lengths.size() <= *index) lengths.resize(*index + 1, 0);
@@ -168,7 +175,9 @@ bool CommitteesReader::take(const JsonRow& row) {
 
 Result<void> CommitteesReader::judge() {
   for (const auto& lengths : committees.lengths) {
-    if (lengths.empty() || std::ranges::find(lengths, 0U) != lengths.end()) {
+    // All slots of an epoch have as many (phase0, get_committee_count_per_slot).
+    const bool as_many = lengths.size() == committees.lengths.front().size();
+    if (lengths.empty() || !as_many || std::ranges::find(lengths, 0U) != lengths.end()) {
       return fail(Errc::kInvalid, "the committees of epoch {} are not all there", committees.epoch);
     }
   }

@@ -69,7 +69,8 @@ class WatchedIndices {
 };
 
 // /eth/v1/beacon/states/{state}/committees?epoch=. An answer with slots of another epoch is refused: nodes have given
-// those at an epoch's boundary.
+// those at an epoch's boundary. One that has the slot in its epoch for the index, and the index for the slot, as
+// Lodestar 1.5 gives it, is read for what it means.
 class CommitteesReader final : public AnswerReader {
  public:
   CommitteesReader(const DutySpec& spec, std::uint64_t epoch, const WatchedIndices& watched);
@@ -90,6 +91,7 @@ class CommitteesReader final : public AnswerReader {
   const std::uint64_t first_slot_;
   const std::uint64_t slots_;
   const WatchedIndices& watched_;
+  std::optional<bool> swapped_;  // slot and index; by the first row
   std::vector<CommitteeSeat> seats_;
   JsonRows rows_;
 };

@@ -130,6 +130,19 @@ TEST_F(DutyNodesTest, HeadersAndVotesWillDo) {
   EXPECT_EQ(network("proposals_total"), "13");
 }
 
+TEST_F(DutyNodesTest, CommitteesThatNameSlotAndIndexForEachOtherAreReadForWhatTheyMean) {
+  chain.swaps_committees = true;
+  chain.not_offered = {"POST /eth/v1/beacon/rewards"};
+  chain.votes[{*chain.duty(1, 13), 1}] = {.cast = false};
+  watch({{1, "g"}, {2, "g"}});
+  run_through(121);
+  EXPECT_EQ(plain("unknown"), "0");
+  EXPECT_EQ(watched("attestations_total"), "6");
+  EXPECT_EQ(watched("missed_attestations_total"), "1");
+  EXPECT_EQ(network("attestations_total"), std::to_string(3 * 64));
+  EXPECT_EQ(network("missed_attestations_total"), "1");
+}
+
 TEST_F(DutyNodesTest, WithoutCommitteesTheRewardsDecide) {
   chain.not_offered = {"GET /eth/v1/beacon/states/"};
   chain.votes[{*chain.duty(1, 13), 1}] = {.cast = false};

@@ -50,6 +50,7 @@ class MadeChain {
   std::set<std::uint64_t> not_live;                 // validators, as liveness tells
   std::map<std::uint64_t, nlohmann::json> records;  // fields of a validator that are not the usual ones
   bool electra = true;
+  bool swaps_committees = false;                  // the slot in its epoch stands for the index, and the reverse
   bool whole_blocks = true;                       // else only the votes of a block are told
   std::set<std::string> not_offered;              // paths that answer 404, by their beginning
   std::set<std::string> failing;                  // answer 500
@@ -320,7 +321,10 @@ class MadeChain {
       for (std::uint64_t index = 0; index < kCommittees; ++index) {
         json members = json::array();
         for (const std::uint64_t each : committee(slot, index)) members.push_back(quoted(each));
-        list.push_back({{"index", quoted(index)}, {"slot", quoted(slot)}, {"validators", members}});
+        const std::uint64_t offset = slot - epoch * kSlotsPerEpoch;
+        list.push_back({{"index", quoted(swaps_committees ? offset : index)},
+                        {"slot", quoted(swaps_committees ? index : slot)},
+                        {"validators", members}});
       }
     }
     return list;
