@@ -154,8 +154,9 @@ core::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
   }
   for (std::size_t at = 0; node.validators_by_get && at < keys_->keys.size(); at += kKeysPerGet) {
     ValidatorsReader reader([this](const PublicKey& key) { return keys_->find(key) != nullptr; });
+    // The parameter is repeated: Lodestar takes a list between commas for one key, which nobody has.
     const std::string path =
-        fmt::format("/eth/v1/beacon/states/head/validators?id={}", fmt::join(key_texts(at, kKeysPerGet), ","));
+        fmt::format("/eth/v1/beacon/states/head/validators?id={}", fmt::join(key_texts(at, kKeysPerGet), "&id="));
     if (co_await read(node, get_request(node.config, path, kLong), reader) != 200) {
       node.validators_by_get = false;
       co_return false;

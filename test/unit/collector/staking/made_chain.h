@@ -285,12 +285,12 @@ class MadeChain {
       return data(committees(*epoch));
     }
     if (path == "/eth/v1/beacon/states/head/validators") {
+      // A list between commas is one id, that of nobody.
       std::vector<std::string> ids;
-      std::string list = target.substr(target.find("id=") + 3);
-      for (std::size_t comma = 0; (comma = list.find(',')) != std::string::npos; list.erase(0, comma + 1)) {
-        ids.push_back(list.substr(0, comma));
+      for (std::size_t at = target.find('?'); at != std::string::npos; at = target.find('&', at + 1)) {
+        if (target.compare(at + 1, 3, "id=") == 0)
+          ids.push_back(target.substr(at + 4, target.find('&', at + 1) - at - 4));
       }
-      ids.push_back(list);
       return data(validators_of(ids));
     }
     return refused(404);
