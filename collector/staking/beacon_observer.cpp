@@ -32,7 +32,11 @@ std::vector<Question> BeaconObserver::questions(core::SteadyTime now) {
   add("peers", "/eth/v1/node/peer_count");
   add("finality", "/eth/v1/beacon/states/head/finality_checkpoints");
   add("version", "/eth/v1/node/version");
-  if (!spec_read_ || now - *spec_read_ >= kSpecEvery) add("spec", "/eth/v1/config/spec");
+  add("fork", "/eth/v1/beacon/states/head/fork");
+  if (!spec_read_ || now - *spec_read_ >= kSpecEvery) {
+    add("spec", "/eth/v1/config/spec");
+    add("forks", "/eth/v1/config/fork_schedule");
+  }
   if (config_.http_config) {
     for (Question& question : result) authorise(question, *config_.http_config);
   }
@@ -61,6 +65,10 @@ void BeaconObserver::learn_clock(const Answers& answers, const Json& genesis, co
   }
   clock_ = *clock;
   spec_read_ = now;
+  forks_.reset();
+  if (const auto forks = json_of(answers, "forks")) {
+    if (auto schedule = ForkSchedule::read(*forks)) forks_ = std::move(*schedule);
+  }
   network_->learn(*clock, spec->number("data/DEPOSIT_CHAIN_ID"));
 }
 
@@ -79,12 +87,14 @@ std::string BeaconObserver::judge(const Answers& answers, core::SteadyTime now) 
     // Who answers next time may be somebody else.
     spec_read_.reset();
     clock_.reset();
+    forks_.reset();
     return text.take();
   }
   learn_clock(answers, *genesis, now);
   text.flag("clock_known", "1 if the node's specification and genesis give a slot clock.", clock_.has_value());
   write_head(text, *syncing, find(answers, "syncing")->at);
   write_finality(text, answers);
+  write_fork(text, answers, *syncing->number("data/head_slot"));
   if (const auto peers = json_of(answers, "peers")) {
     text.count("peers", "Peers that are connected.", peers->number("data/connected"));
   }
@@ -134,6 +144,22 @@ void BeaconObserver::write_finality(GaugeText& text, const Answers& answers) con
   if (!finalized || !slot) return;
   text.count("finality_distance_epochs", "Epochs between this host's clock and the finalized one; 2 and 3 are usual.",
              distance(clock_->epoch_of(*slot).value, *finalized));
+}
+
+void BeaconObserver::write_fork(GaugeText& text, const Answers& answers, std::uint64_t head) const {
+  const auto fork = json_of(answers, "fork");
+  const auto version = fork ? parse_fork_version(fork->text("data/current_version").value_or("")) : std::nullopt;
+  text.count("fork_version", "The fork of the head, its four bytes as a number.", version);
+  if (!clock_ || !forks_) return;
+  text.flag("fork_schedule_known", "1 if the node tells its schedule of forks.", true);
+  if (version) {
+    text.flag("fork_scheduled", "1 if the fork of the head is the one that the node's schedule has for it.",
+              *version == forks_->version_at(clock_->epoch_of(Slot{head}).value));
+  }
+  const auto slot = clock_->slot_at(find(answers, "syncing")->at);
+  if (!slot) return;
+  text.count("next_fork_epoch", "The epoch of the next fork that the node is prepared for; absent if it knows of none.",
+             forks_->next_after(clock_->epoch_of(*slot).value));
 }
 
 }  // namespace collector::staking

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "collector/staking/fork_schedule.h"
 #include "collector/staking/node_observer.h"
 #include "collector/staking/staking_config.h"
 
@@ -30,10 +31,12 @@ class BeaconObserver final : public NodeObserver {
   void learn_clock(const Answers& answers, const Json& genesis, core::SteadyTime now);
   void write_head(GaugeText& text, const Json& syncing, core::WallTime at) const;
   void write_finality(GaugeText& text, const Answers& answers) const;
+  void write_fork(GaugeText& text, const Answers& answers, std::uint64_t head) const;
 
   BeaconNodeConfig config_;
   std::shared_ptr<Network> network_;
   std::optional<SlotClock> clock_;
+  std::optional<ForkSchedule> forks_;
   std::optional<core::SteadyTime> spec_read_;  // none: to be read in the next round
 };
 

@@ -15,7 +15,7 @@ struct Method {
   std::string_view params;
 };
 
-constexpr std::array<Method, 8> kMethods = {{
+constexpr std::array<Method, 9> kMethods = {{
     {"syncing", "eth_syncing", "[]"},
     {"latest", "eth_getBlockByNumber", R"(["latest",false])"},
     {"safe", "eth_getBlockByNumber", R"(["safe",false])"},
@@ -24,6 +24,7 @@ constexpr std::array<Method, 8> kMethods = {{
     {"peers", "net_peerCount", "[]"},
     {"txpool", "txpool_status", "[]"},
     {"version", "web3_clientVersion", "[]"},
+    {"network_id", "net_version", "[]"},
 }};
 
 // Three blocks with the hashes of their transactions: of 100 million gas not 5,000 each, which is a megabyte. What is
@@ -140,6 +141,10 @@ std::string ExecutionObserver::judge(const Answers& answers, core::SteadyTime) {
     return reply == replies->end() ? std::nullopt : reply->second.quantity(path);
   };
   text.count("peers", "Peers that are connected.", result_of("peers", "result"));
+  if (const auto reply = replies->find("network_id"); reply != replies->end()) {
+    text.count("network_id", "The network of the node's peers; most chains have the number of the chain.",
+               reply->second.number("result"));
+  }
   text.count("txpool_pending", "Transactions that can be put into a block.", result_of("txpool", "result/pending"));
   text.count("txpool_queued", "Transactions that wait for others.", result_of("txpool", "result/queued"));
   if (const auto reply = replies->find("version"); reply != replies->end()) {

@@ -108,7 +108,13 @@ const Table<VaultConfig>& VaultConfig::fields() {
                           "watched too. Empty: neither is asked."})
           .field("ca_file", &VaultConfig::ca_file, {.help = "PEM file of trusted authorities instead of the system's."})
           .field("server_name", &VaultConfig::server_name, {.help = "The name to verify instead of the URL's host."})
-          .check(check_node<VaultConfig>());
+          .field("namespace", &VaultConfig::name_space,
+                 {.help = "The namespace of the token (Vault Enterprise, OpenBao); empty: the root one."})
+          .check([](const VaultConfig& vault, const Node& node) -> Result<void> {
+            const bool plain = std::ranges::all_of(vault.name_space, [](char c) { return c > ' ' && c < 0x7f; });
+            if (!plain) return fail(node.find("namespace").error("expected the path of a namespace"));
+            return check_node<VaultConfig>()(vault, node);
+          });
   return table;
 }
 

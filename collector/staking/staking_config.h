@@ -63,6 +63,7 @@ struct VaultConfig {
   core::config::FilePath token_file;
   core::config::FilePath ca_file;
   std::string server_name;
+  std::string name_space;  // of the token; empty: the root one
   bool operator==(const VaultConfig&) const = default;
   static const core::config::Table<VaultConfig>& fields();
 };

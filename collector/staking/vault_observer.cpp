@@ -97,8 +97,13 @@ std::vector<Question> VaultObserver::questions(core::SteadyTime) {
   add("leader", "/v1/sys/leader", false);
   add("seal", "/v1/sys/seal-status", false);
   if (!config_.token_file.empty()) {
+    // What is asked of the whole server is asked in the root namespace, which may refuse a token of another.
     add("autopilot", "/v1/sys/storage/raft/autopilot/state", true);
+    add("ha", "/v1/sys/ha-status", true);
     add("token", "/v1/auth/token/lookup-self", true);
+    if (!config_.name_space.empty()) {
+      result.back().request.headers.emplace_back("X-Vault-Namespace", config_.name_space);
+    }
   }
   return result;
 }
@@ -144,6 +149,17 @@ void VaultObserver::write_leader(GaugeText& text, const Answers& answers) {
   }
 }
 
+// {"nodes": [{"hostname": .., "active_node": true, ..}]}, in "data" too.
+void VaultObserver::write_members(GaugeText& text, const Answers& answers) {
+  const auto status = json_of(answers, "ha");
+  if (!status) return;
+  const auto members = status->items(status->has("data") ? "data/nodes" : "nodes");
+  if (members.empty()) return;
+  const auto active = std::ranges::count_if(members, [](const Json& each) { return each.flag("active_node") == true; });
+  text.count("ha_members", "Members of the cluster that this Vault has heard of lately.", members.size());
+  text.count("ha_active_members", "Of these, active ones: one is right.", static_cast<std::uint64_t>(active));
+}
+
 void VaultObserver::write_token(GaugeText& text, const Answers& answers) const {
   if (config_.token_file.empty()) return;
   if (const auto autopilot = json_of(answers, "autopilot")) {
@@ -153,6 +169,7 @@ void VaultObserver::write_token(GaugeText& text, const Answers& answers) const {
     text.count("raft_failure_tolerance", "Members that may fail before the raft cluster has no quorum.",
                autopilot->number(state("failure_tolerance")));
   }
+  write_members(text, answers);
   const Answer* answer = find(answers, "token");
   if (answer == nullptr || !answer->response) return;
   const int status = answer->response->status;

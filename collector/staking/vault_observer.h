@@ -21,6 +21,7 @@ class VaultObserver final : public NodeObserver {
   std::string judge(const Answers& answers, core::SteadyTime now) override;
 
  private:
+  static void write_members(GaugeText& text, const Answers& answers);
   static void write_leader(GaugeText& text, const Answers& answers);
   void write_token(GaugeText& text, const Answers& answers) const;
 

@@ -34,9 +34,22 @@ class BeaconObserverTest : public StakingWorld {
     nodes.on(base + "beacon/states/head/finality_checkpoints",
              R"({"data":{"current_justified":{"epoch":"30","root":"0x00"},"finalized":{"epoch":"29","root":")" +
                  std::string(kOther) + R"("}}})");
+    nodes.on(base + "beacon/states/head/fork",
+             R"({"data":{"previous_version":"0x01000000","current_version":"0x02000000","epoch":"20"}})");
+    nodes.on(base + "config/fork_schedule", schedule("20", "40"));
     nodes.on(base + "node/version", R"({"data":{"version":"Some/v1 \"x\""}})");
     nodes.on(base + "config/spec",
              R"({"data":{"SECONDS_PER_SLOT":"12","SLOTS_PER_EPOCH":"32","DEPOSIT_CHAIN_ID":"5"}})");
+  }
+  // Two forks at genesis, as test networks have them, and one that is not planned.
+  static std::string schedule(std::string_view second, std::string_view third) {
+    std::string forks;
+    for (const auto& [epoch, version] :
+         {std::pair<std::string_view, int>{"0", 0}, {"0", 1}, {second, 2}, {third, 3}, {"18446744073709551615", 4}}) {
+      forks += fmt::format(R"({}{{"current_version":"0x0{}000000","epoch":"{}"}})", forks.empty() ? "" : ",", version,
+                           epoch);
+    }
+    return "{\"data\":[" + forks + "]}";
   }
   Seen ask(const std::string& host = "a") { return round("/beacon/" + host); }
   static std::string reason(const Seen& seen) {
@@ -68,11 +81,41 @@ TEST_F(BeaconObserverTest, TellsWhatAHealthyNodeSays) {
       {"watchkeeper_beacon_justified_epoch", "30"},
       {"watchkeeper_beacon_finality_distance_epochs", "2"},
       {"watchkeeper_beacon_finalized_root", std::to_string(0x222222222222)},
+      {"watchkeeper_beacon_fork_version", std::to_string(0x02000000)},
+      {"watchkeeper_beacon_fork_scheduled", "1"},
+      {"watchkeeper_beacon_fork_schedule_known", "1"},
+      {"watchkeeper_beacon_next_fork_epoch", "40"},
       {"watchkeeper_beacon_peers", "28"},
       {R"(watchkeeper_beacon_info{version="Some/v1 \"x\""})", "1"},
   };
   EXPECT_EQ(seen.samples(), expected);
   expect_documented(seen);
+}
+
+TEST_F(BeaconObserverTest, TheForkIsComparedWithTheScheduleOfTheNode) {
+  const std::string fork = "GET http://a:5052/eth/v1/beacon/states/head/fork";
+  const std::string forks = "GET http://a:5052/eth/v1/config/fork_schedule";
+  nodes.on(fork, R"({"data":{"current_version":"0x01000000","epoch":"0"}})");
+  EXPECT_EQ(ask()["watchkeeper_beacon_fork_scheduled"], "0");
+  const auto anew = [this] {  // a failure, after which the schedule is read again
+    nodes.on(kSyncing, answer(500));
+    ask();
+    nodes.on(kSyncing, syncing_text("\"999\""));
+    return ask();
+  };
+  nodes.on(forks, schedule("20", "31"));  // of the running epoch
+  EXPECT_EQ(anew()["watchkeeper_beacon_next_fork_epoch"], "none") << "no other one is planned";
+  for (const char* const bad : {"{}", R"({"data":[]})", R"({"data":[{"epoch":"0"}]})", "<html>",
+                                R"({"data":[{"epoch":"1","current_version":"0x00000000"}]})",
+                                R"({"data":[{"epoch":"0","current_version":"0x0000"}]})"}) {
+    nodes.on(forks, bad);
+    const Seen seen = anew();
+    EXPECT_EQ(seen["watchkeeper_beacon_fork_schedule_known"], "none") << bad;
+    EXPECT_EQ(seen["watchkeeper_beacon_fork_scheduled"], "none") << bad;
+    EXPECT_EQ(seen["watchkeeper_beacon_up"], "1") << bad;
+  }
+  nodes.on(fork, R"({"data":{"current_version":"two"}})");
+  EXPECT_EQ(ask()["watchkeeper_beacon_fork_version"], "none");
 }
 
 TEST_F(BeaconObserverTest, TheSpecificationIsReadOnceAndAgainAfterAFailure) {

@@ -6,7 +6,7 @@
 namespace collector::staking {
 namespace {
 
-// Replies to a batch, or to single calls, by the ids of the eight calls.
+// Replies to a batch, or to single calls, by the ids of the nine calls.
 class ExecutionObserverTest : public StakingWorld {
  protected:
   ExecutionObserverTest() {
@@ -18,7 +18,8 @@ class ExecutionObserverTest : public StakingWorld {
                {5, R"("result":"0x1")"},
                {6, R"("result":"0x19")"},
                {7, R"("result":{"pending":"0x3","queued":"0x0"})"},
-               {8, R"("result":"Geth/v1.16")"}};
+               {8, R"("result":"Geth/v1.16")"},
+               {9, R"("result":"1")"}};
     answer_batches();
   }
 
@@ -52,6 +53,7 @@ TEST_F(ExecutionObserverTest, TellsWhatAHealthyNodeSays) {
       {"watchkeeper_execution_unknown", "0"},
       {"watchkeeper_execution_network_mismatch", "0"},
       {"watchkeeper_execution_chain_id", "1"},
+      {"watchkeeper_execution_network_id", "1"},
       {"watchkeeper_execution_syncing", "0"},
       {"watchkeeper_execution_head_number", "100"},
       {"watchkeeper_execution_clock_suspect", "0"},

@@ -14,6 +14,8 @@ class VaultObserverTest : public StakingWorld {
     nodes.on(base + "sys/leader", R"({"ha_enabled":true,"is_self":true,"leader_address":"https://v:8200"})");
     nodes.on(base + "sys/seal-status", R"({"sealed":false,"progress":0})");
     nodes.on(base + "sys/storage/raft/autopilot/state", R"({"data":{"healthy":true,"failure_tolerance":1}})");
+    nodes.on(base + "sys/ha-status", R"({"data":{"nodes":[{"hostname":"v","active_node":true},{"hostname":"w",)"
+                                     R"("active_node":false},{"hostname":"x"}]}})");
     nodes.on(base + "auth/token/lookup-self", R"({"data":{"ttl":2764800,"expire_time":"2026-12-01T00:00:00Z"}})");
   }
   static std::string health(const char* sealed, const char* standby) {
@@ -41,6 +43,8 @@ TEST_F(VaultObserverTest, TellsWhatAnActiveOneSays) {
       {"watchkeeper_vault_leader_known", "1"},
       {"watchkeeper_vault_raft_autopilot_healthy", "1"},
       {"watchkeeper_vault_raft_failure_tolerance", "1"},
+      {"watchkeeper_vault_ha_members", "3"},
+      {"watchkeeper_vault_ha_active_members", "1"},
       {"watchkeeper_vault_token_valid", "1"},
       {"watchkeeper_vault_token_ttl_seconds", "2764800"},
   };
@@ -48,8 +52,9 @@ TEST_F(VaultObserverTest, TellsWhatAnActiveOneSays) {
   EXPECT_EQ(seen.samples(), expected);
   expect_documented(seen);
   for (const auto& request : nodes.requests) {
-    const bool secret =
-        request.url.find("autopilot") != std::string::npos || request.url.find("lookup") != std::string::npos;
+    const bool secret = request.url.find("autopilot") != std::string::npos ||
+                        request.url.find("ha-status") != std::string::npos ||
+                        request.url.find("lookup") != std::string::npos;
     EXPECT_EQ(request.credentials.token_file, secret ? "/t" : "") << request.url;
   }
 }
@@ -110,7 +115,23 @@ TEST_F(VaultObserverTest, TokensEndOrDoNotOrAreRefused) {
   EXPECT_EQ(ask()["watchkeeper_vault_token_valid"], "none");
   nodes.on(base + "sys/storage/raft/autopilot/state", answer(403));
   EXPECT_EQ(ask()["watchkeeper_vault_raft_autopilot_healthy"], "none");
+  nodes.on(base + "sys/ha-status", answer(403));
+  EXPECT_EQ(ask()["watchkeeper_vault_ha_members"], "none");
+  nodes.on(base + "sys/ha-status", R"({"nodes":[{"active_node":true},{"active_node":true}]})");
+  EXPECT_EQ(ask()["watchkeeper_vault_ha_active_members"], "2") << "the older form, and two clusters";
   EXPECT_EQ(ask()["watchkeeper_vault_up"], "1");
+}
+
+TEST_F(VaultObserverTest, OnlyTheTokenIsLookedUpInItsNamespace) {
+  client.configure(read(R"({vaults: [{name: v, url: "https://v:8200", token_file: /t, namespace: staking/one}]})"));
+  EXPECT_EQ(ask()["watchkeeper_vault_token_valid"], "1");
+  for (const auto& request : nodes.requests) {
+    EXPECT_EQ(core::net::find_header(request.headers, "X-Vault-Namespace"),
+              request.url.ends_with("lookup-self") ? "staking/one" : "")
+        << request.url;
+  }
+  EXPECT_NE(problem(R"({vaults: [{name: v, url: "https://v:8200", namespace: "a\r\nb"}]})").find("path of a namespace"),
+            std::string::npos);
 }
 
 }  // namespace
