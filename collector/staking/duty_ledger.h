@@ -112,8 +112,8 @@ class DutyLedger {
     double effective = 0;
     std::uint64_t slashed = 0;
     std::uint32_t misses_max = 0;
-    std::uint64_t missing = 0;  // who missed twice or more in a row
-    std::uint64_t upcoming = 0;
+    std::uint64_t missing = 0;              // who missed twice or more in a row
+    std::optional<std::uint64_t> upcoming;  // none: of this epoch and the next not both are known, and none is
     std::optional<std::int64_t> next_proposal_ms;
     std::optional<std::uint64_t> sync_now;
     std::optional<std::uint64_t> sync_next;

@@ -121,7 +121,11 @@ void append_sums(SeriesText& text, const std::vector<DutyLedger::SetSums>& sums)
        [](const Sums& sum) { return sum.misses_max; });
   each("missing_validators", "Validators that missed their last two attestations, or more.",
        [](const Sums& sum) { return sum.missing; });
-  each("upcoming_proposals", "Proposals that are known to come.", [](const Sums& sum) { return sum.upcoming; });
+  text.family("upcoming_proposals",
+              "Proposals of the running slot and later ones; absent if none is known and some may be.");
+  for (std::size_t set = 0; set < sums.size(); ++set) {
+    if (sums[set].upcoming) text.of_set(set, static_cast<double>(*sums[set].upcoming));
+  }
   text.family("next_proposal_seconds", "Until the next of them begins.");
   for (std::size_t set = 0; set < sums.size(); ++set) {
     if (sums[set].next_proposal_ms) text.of_set(set, static_cast<double>(*sums[set].next_proposal_ms) / 1000);
@@ -152,12 +156,17 @@ std::vector<DutyLedger::SetSums> DutyLedger::sums(std::int64_t now_ms) const {
   }
   const auto now = spec_.clock.slot_at(core::from_unix_ms(now_ms));
   if (!now) return sums;
+  const std::uint64_t running = spec_.epoch_of(now->value);
+  if (has_proposers(running) && has_proposers(running + 1)) {
+    for (SetSums& sum : sums) sum.upcoming = 0;
+  }
   for (const auto& [epoch, duties] : proposers_) {
     for (const ProposerDuty& duty : duties) {
       const auto watched = indices_.find(duty.validator);
-      if (!watched || duty.slot <= now->value) continue;
+      if (!watched || duty.slot < now->value) continue;
       SetSums& sum = sums[set_of(*watched)];
-      ++sum.upcoming;
+      sum.upcoming = sum.upcoming.value_or(0) + 1;
+      if (duty.slot == now->value) continue;
       const std::int64_t left = spec_.clock.start_ms({duty.slot}) - now_ms;
       sum.next_proposal_ms = std::min(sum.next_proposal_ms.value_or(left), left);
     }

@@ -183,10 +183,26 @@ TEST_F(DutyLoopTest, ProposalsToComeAreKnownAnEpochAhead) {
   run_through(104);  // in epoch 13, which ends with 111; 114 is of the next
   EXPECT_EQ(watched("upcoming_proposals"), "1");
   EXPECT_EQ(watched("next_proposal_seconds"), "110.9");
+  run_through(114);
+  EXPECT_EQ(watched("upcoming_proposals"), "1") << "the running slot's: it is not over";
+  EXPECT_EQ(watched("next_proposal_seconds"), "none");
   run_through(115);
   EXPECT_EQ(watched("upcoming_proposals"), "0");
   EXPECT_EQ(watched("next_proposal_seconds"), "none");
   EXPECT_EQ(watched("proposals_total"), "1");
+}
+
+TEST_F(DutyLoopTest, WhereTheNextEpochIsNotToldNoProposalIsNotNone) {
+  chain.not_offered = {"GET /eth/v1/validator/duties/proposer/14"};
+  watch({{chain.proposer(110), "g"}, {chain.proposer(114), "h"}});
+  run_through(105);
+  EXPECT_EQ(watched("upcoming_proposals"), "1");
+  EXPECT_EQ(watched("upcoming_proposals", "h"), "none") << "there may be one, and there is";
+  EXPECT_EQ(plain("unknown"), "0");
+  chain.not_offered.clear();
+  run_through(106);
+  EXPECT_EQ(watched("upcoming_proposals", "h"), "1");
+  EXPECT_EQ(watched("upcoming_proposals"), "1");
 }
 
 }  // namespace
