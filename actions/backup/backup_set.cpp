@@ -146,7 +146,8 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
   const auto found = entries_.find(name);
   if (found == entries_.end()) return fail(Errc::kNotFound, "no backup is named \"{}\"", name);
   const std::shared_ptr<const BackupConfig> config = found->second.config;
-  const bool after_failure = found->second.last_run && !found->second.last_run->succeeded;
+  const bool after_failure =
+      found->second.last_run && !found->second.last_run->succeeded && !found->second.last_run->held;
   Result<Record> record = begin_locked(name, trigger);
   if (!record) return record;
   running_.insert(name);
@@ -167,7 +168,7 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
     record->snapshot = {};
     record->watermarks.reset();
     record->chain.reset();
-    ++stats_.failures;
+    ++(record->held ? stats_.held : stats_.failures);
   }
   ++stats_.runs;
   // If this cannot be written, the next start takes the run for interrupted: an older success is reported, never a

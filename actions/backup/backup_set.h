@@ -48,6 +48,7 @@ struct Status {
 struct BackupStats {
   std::atomic<std::uint64_t> runs{0};
   std::atomic<std::uint64_t> failures{0};
+  std::atomic<std::uint64_t> held{0};  // not begun, because a client must not be stopped
   std::atomic<std::uint64_t> bytes_added{0};
   std::atomic<std::uint64_t> locks_removed{0};
   std::atomic<std::uint64_t> store_errors{0};
@@ -149,7 +150,7 @@ class BackupSet final : public BackupTaker {
                                             Intake intake, bool after_failure, std::stop_token stop);
   core::Result<Snapshot> copy_from_snapshot(const BackupConfig& config, const Restic& restic, Record& record,
                                             bool after_failure, std::stop_token stop);
-  core::Result<void> may_be_stopped(const ClientConfig& client, const std::string& trigger, std::stop_token stop);
+  core::Result<void> may_be_stopped(const ClientConfig& client, Record& record, std::stop_token stop);
   core::Result<void> run_hook(const std::string& backup, const std::vector<std::string>& argv, core::Duration timeout,
                               std::stop_token stop);
   core::Result<void> perform(const BackupConfig& config, const std::optional<Record>& good, Verification& verification,

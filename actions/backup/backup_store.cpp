@@ -14,7 +14,7 @@ using core::store::Database;
 using core::store::Row;
 using core::store::Statement;
 
-constexpr std::array<core::store::Migration, 3> kSchema = {{
+constexpr std::array<core::store::Migration, 4> kSchema = {{
     {"runs and repositories",
      "CREATE TABLE runs(id INTEGER PRIMARY KEY AUTOINCREMENT, backup TEXT NOT NULL, trigger TEXT NOT NULL,"
      " started_ms INTEGER NOT NULL, finished_ms INTEGER, succeeded INTEGER NOT NULL DEFAULT 0,"
@@ -38,6 +38,7 @@ constexpr std::array<core::store::Migration, 3> kSchema = {{
      "ALTER TABLE runs ADD COLUMN chain_behind INTEGER;"
      "ALTER TABLE runs ADD COLUMN chain_epochs INTEGER;"
      "ALTER TABLE runs ADD COLUMN chain_furthest TEXT NOT NULL DEFAULT ''"},
+    {"runs that were held", "ALTER TABLE runs ADD COLUMN held INTEGER NOT NULL DEFAULT 0"},
 }};
 
 // Runs kept of each backup, beside its last success.
@@ -69,6 +70,7 @@ Record read_record(const Row& row) {
   if (!row.is_null(17)) {
     record.chain = ChainComparison{unsigned_at(row, 17), unsigned_at(row, 18), unsigned_at(row, 19), row.text(20)};
   }
+  record.held = row.integer(21) != 0;
   return record;
 }
 
@@ -115,7 +117,7 @@ Result<void> BackupStore::finish(const Record& record) {
       "UPDATE runs SET finished_ms=?2, succeeded=?3, snapshot=?4, files=?5, bytes=?6, bytes_added=?7, error=?8, "
       "note=?9,"
       " keys=?10, keys_without_history=?11, slot=?12, source_epoch=?13, target_epoch=?14,"
-      " chain_keys=?15, chain_behind=?16, chain_epochs=?17, chain_furthest=?18"
+      " chain_keys=?15, chain_behind=?16, chain_epochs=?17, chain_furthest=?18, held=?19"
       " WHERE id=?1");
   if (!update) return fail(update.error());
   update->bind(1, record.id).bind(2, core::to_unix_ms(record.finished.value_or(record.started)));
@@ -134,7 +136,7 @@ Result<void> BackupStore::finish(const Record& record) {
   bind_optional(*update, 15, record.chain ? std::optional(chain.keys) : std::nullopt);
   bind_optional(*update, 16, chain.behind);
   bind_optional(*update, 17, chain.epochs_max);
-  update->bind(18, chain.furthest);
+  update->bind(18, chain.furthest).bind(19, std::int64_t{record.held});
   return update->run();
 }
 
@@ -144,7 +146,7 @@ Result<std::vector<Record>> BackupStore::select(const std::string& backup, const
       "SELECT id, backup, trigger, started_ms, finished_ms, succeeded, snapshot, files, bytes, bytes_added, error, "
       "note,"
       " keys, keys_without_history, slot, source_epoch, target_epoch,"
-      " chain_keys, chain_behind, chain_epochs, chain_furthest"
+      " chain_keys, chain_behind, chain_epochs, chain_furthest, held"
       " FROM runs WHERE backup=?1 AND " +
       condition + " ORDER BY id DESC LIMIT ?2");
   if (!select) return fail(select.error());

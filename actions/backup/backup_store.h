@@ -22,8 +22,9 @@ struct Record {
   core::WallTime started;
   std::optional<core::WallTime> finished;  // none: still running
   bool succeeded = false;
+  bool held = false;                     // not taken, because its client must not be stopped now; no failure
   Snapshot snapshot;                     // empty unless it succeeded
-  std::string error;                     // empty if it succeeded or runs
+  std::string error;                     // empty if it succeeded or runs; why, if it was held
   std::string note;                      // what is worth knowing of a success: a lock that was removed
   std::optional<Watermarks> watermarks;  // of a slashing-protection database
   std::optional<ChainComparison> chain;  // likewise, as it was when it was taken; none: nobody watches the chain

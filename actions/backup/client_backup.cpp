@@ -89,10 +89,11 @@ class ClientAtRest {
 
 }  // namespace
 
-Result<void> BackupSet::may_be_stopped(const ClientConfig& client, const std::string& trigger, std::stop_token stop) {
+Result<void> BackupSet::may_be_stopped(const ClientConfig& client, Record& record, std::stop_token stop) {
   if (!client.is_stopped()) return {};
-  const std::optional<std::string> objection = gate_.objection(client, trigger, std::move(stop));
+  const std::optional<std::string> objection = gate_.objection(client, record.trigger, std::move(stop));
   if (!objection) return {};
+  record.held = true;
   return fail(Errc::kUnavailable, "{} is not stopped: {}", client.name(), *objection);
 }
 
@@ -114,7 +115,7 @@ Result<Snapshot> BackupSet::back_up_client(const BackupConfig& config, const Res
   const Result<ChainFolders> data = chain_folders(config.source, "");
   if (!data) return fail(data.error());
   // Asked here as well, because what is copied ahead may take hours.
-  if (auto may = may_be_stopped(client, record.trigger, stop); !may) return fail(may.error());
+  if (auto may = may_be_stopped(client, record, stop); !may) return fail(may.error());
   if (client.snapshot.given()) return copy_from_snapshot(config, restic, record, after_failure, stop);
   return copy_while_stopped(config, restic, record, {.paths = data->paths, .exclude = data->exclude}, after_failure,
                             stop);
@@ -129,7 +130,7 @@ Result<Snapshot> BackupSet::copy_while_stopped(const BackupConfig& config, const
     if (!ahead) return fail(ahead.error().with_context("copying ahead"));
     intake.ahead = false;
     intake.parent = ahead->id;
-    if (auto may = may_be_stopped(client, record.trigger, stop); !may) return fail(may.error());
+    if (auto may = may_be_stopped(client, record, stop); !may) return fail(may.error());
   }
   ClientAtRest rest(*stopped_, config.name, client, stop);
   const core::SteadyTime began = clock_.steady_now();

@@ -49,7 +49,7 @@ RunPtr DrillSnapshot::last_passed(const std::string& drill) const {
 
 Result<std::unique_ptr<DrillRunner>> DrillRunner::open(DrillPlanPtr plan, const std::string& database_path,
                                                        Dependencies dependencies) {
-  Result<SqliteDrillStore> store = SqliteDrillStore::open(database_path);
+  Result<SqliteDrillStore> store = SqliteDrillStore::open(database_path, dependencies.clock);
   if (!store) return fail(store.error());
   return open(std::move(plan), std::make_unique<SqliteDrillStore>(std::move(*store)), std::move(dependencies));
 }

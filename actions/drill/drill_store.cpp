@@ -13,20 +13,21 @@ using core::store::Database;
 using core::store::Row;
 using core::store::Statement;
 
-constexpr std::array<core::store::Migration, 1> kSchema = {{
+const std::array<core::store::Migration, 2> kSchema = {{
     {"runs of drills",
      "CREATE TABLE runs(id TEXT PRIMARY KEY, drill TEXT NOT NULL, open INTEGER NOT NULL, passed INTEGER NOT NULL,"
      " created_ms INTEGER NOT NULL, body TEXT NOT NULL);"
      "CREATE INDEX runs_by_creation ON runs(created_ms);"
      "CREATE UNIQUE INDEX one_at_a_time ON runs(open) WHERE open = 1"},
+    {"audit log", remedy::AuditLog::kTables},
 }};
 
 }  // namespace
 
-Result<SqliteDrillStore> SqliteDrillStore::open(const std::string& path) {
+Result<SqliteDrillStore> SqliteDrillStore::open(const std::string& path, const core::Clock& clock) {
   Result<Database> database = Database::open(path, kSchema, core::store::Durability::kFull);
   if (!database) return fail(database.error());
-  return SqliteDrillStore(std::move(*database));
+  return SqliteDrillStore(std::move(*database), clock);
 }
 
 Result<void> SqliteDrillStore::put(const Run& run) {
@@ -37,8 +38,11 @@ Result<void> SqliteDrillStore::put(const Run& run) {
     if (!upsert) return fail(upsert.error());
     upsert->bind(1, run.id).bind(2, run.drill).bind(3, std::int64_t{run.phase != Phase::kOver});
     upsert->bind(4, std::int64_t{run.ending == Ending::kPassed}).bind(5, core::to_unix_ms(run.created));
-    upsert->bind(6, to_json_text(run));
+    const std::string body = to_json_text(run);
+    upsert->bind(6, body);
     if (auto done = upsert->run(); !done) return done;
+    const std::string entry = fmt::format(R"({{"run":{},"type":"drill"}})", body);
+    if (auto done = audit().append(entry, clock_->wall_now(), kAuditEntries); !done) return done;
     return run.phase == Phase::kOver ? prune() : Result<void>();
   });
 }

@@ -96,6 +96,7 @@ std::vector<std::string> objections(const DrillConfig& drill, const Situation& s
   object_to_storm(situation, now, reasons);
   object_to_alerts(drill, situation, reasons);
   if (!situation.notifier_degraded.empty()) reasons.push_back("notifications: " + situation.notifier_degraded);
+  for (const std::string& client : situation.resting) reasons.push_back(client + " is stopped for its backup");
   if (drill.expect.notified && !situation.somebody_is_told) {
     reasons.push_back("a notification is expected, and there is nobody to be told");
   }

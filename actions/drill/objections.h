@@ -16,8 +16,9 @@ namespace actions::drill {
 struct Situation {
   std::vector<std::shared_ptr<const rules::GroupStatus>> rules;
   std::shared_ptr<const remedy::Snapshot> remedy;
-  std::string notifier_degraded;  // empty: messages survive a crash
-  bool somebody_is_told = false;  // there is a receiver, or an Alertmanager
+  std::string notifier_degraded;     // empty: messages survive a crash
+  bool somebody_is_told = false;     // there is a receiver, or an Alertmanager
+  std::vector<std::string> resting;  // clients that a backup has stopped
 };
 
 // Why this drill must not begin now, in words for people: a pause, a storm, an incident, remediations at work, an alert

@@ -45,6 +45,17 @@ Result<Front> front_of(core::store::Database& database) {
 
 }  // namespace
 
+const char* const AuditLog::kTables =
+    "CREATE TABLE audit(sequence INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, previous TEXT NOT NULL,"
+    " hash TEXT NOT NULL, entry TEXT NOT NULL);"
+    "CREATE TABLE audit_front(only INTEGER PRIMARY KEY CHECK(only = 1), sequence INTEGER NOT NULL,"
+    " hash TEXT NOT NULL);"
+    "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'the audit log is not changed'); END;"
+    "CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit"
+    " WHEN OLD.sequence > (SELECT coalesce(max(sequence), 0) FROM audit_front)"
+    " BEGIN SELECT RAISE(ABORT, 'the audit log is not cut'); END";
+
 Result<void> AuditLog::insert(const std::string& entry, core::WallTime now) {
   std::int64_t sequence = 0;
   std::string previous;

@@ -12,15 +12,18 @@
 
 namespace actions::remedy {
 
-// The record of every decision, inside the journal's database: never changed, each entry's hash over the hash before
-// it, its time and its own text, so that a changed, missing or inserted entry shows. Old entries are removed from the
-// front only; the removal is an entry itself, and the chain goes on from the hash that was last.
+// The record of every decision, inside the database that the decisions are written to: never changed, each entry's hash
+// over the hash before it, its time and its own text, so that a changed, missing or inserted entry shows. Old entries
+// are removed from the front only; the removal is an entry itself, and the chain goes on from the hash that was last.
 // docs/formats/remediations.md has the format, and what the chain cannot show: an end that was cut off, unless somebody
 // kept a later hash.
 //
 // Thread safety: confined to its database's thread.
 class AuditLog {
  public:
+  // What it needs in a database, for one that has none of it yet.
+  static const char* const kTables;
+
   explicit AuditLog(core::store::Database& database) : database_(database) {}
 
   // REQUIRES: inside a transaction of the database. `entries_max`: more than these are removed, a tenth at a time.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/remedy/stop_conditions.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,9 @@ std::optional<std::string> StopConditions::objection(const backup::ClientConfig&
   const std::shared_ptr<const Snapshot> engine = engine_();
   if (engine == nullptr) return "the remediations are not ready";
   if (auto found = objection_of(*engine, trigger)) return found;
+  // What a remediation does about a drill's fault is what the drill is for.
+  const bool by_remediation = std::ranges::any_of(engine->runs, [&](const RunPtr& run) { return run->id == trigger; });
+  if (auto found = by_remediation ? std::nullopt : drills_()) return found;
   PolicyPtr policy;
   {
     const std::scoped_lock lock(mutex_);

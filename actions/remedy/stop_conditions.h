@@ -15,7 +15,7 @@
 namespace actions::remedy {
 
 // What remediations know, asked before a backup stops a client: its conditions, the gates that it names, that nothing
-// is paused, and that no remediation works on this host meanwhile.
+// is paused, and that no remediation and no drill works on this host meanwhile.
 //
 // Thread safety: any thread.
 class StopConditions final : public backup::StopGate {
@@ -23,8 +23,11 @@ class StopConditions final : public backup::StopGate {
   // The engine as it is now; none before it is there, which is an objection.
   using Engine = std::function<std::shared_ptr<const Snapshot>()>;
 
-  StopConditions(Lookout& lookout, Engine engine, PolicyPtr policy)
-      : lookout_(lookout), engine_(std::move(engine)), policy_(std::move(policy)) {}
+  // What drills have against it; none if none runs.
+  using Drills = std::function<std::optional<std::string>()>;
+
+  StopConditions(Lookout& lookout, Engine engine, Drills drills, PolicyPtr policy)
+      : lookout_(lookout), engine_(std::move(engine)), drills_(std::move(drills)), policy_(std::move(policy)) {}
 
   void configure(PolicyPtr policy);
   std::optional<std::string> objection(const backup::ClientConfig& client, const std::string& trigger,
@@ -33,6 +36,7 @@ class StopConditions final : public backup::StopGate {
  private:
   Lookout& lookout_;
   const Engine engine_;
+  const Drills drills_;
   mutable std::mutex mutex_;
   PolicyPtr policy_;  // guarded by mutex_
 };

@@ -96,6 +96,7 @@ json json_of(const std::optional<actions::backup::Record>& record) {
           {"started", json_time(record->started)},
           {"finished", json_time(record->finished)},
           {"succeeded", record->succeeded},
+          {"held", record->held},
           {"snapshot", record->snapshot.id},
           {"files", record->snapshot.files},
           {"bytes", record->snapshot.bytes},

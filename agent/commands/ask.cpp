@@ -19,11 +19,6 @@ struct AskArguments {
   std::string url = kDefaultUrl;
 };
 
-int failed(const core::Error& error) {
-  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
-  return kFailed;
-}
-
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
 
 std::string alert_text(const json& labels) {

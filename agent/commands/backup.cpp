@@ -31,11 +31,6 @@ struct BackupArguments {
   std::string root;
 };
 
-int failed(const core::Error& error) {
-  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
-  return kFailed;
-}
-
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
 
 // One object a backup; what is not known is null.
@@ -66,7 +61,8 @@ void print_text(const json& backup) {
                   : ("last good " + text_of(good.at("started")) + " snapshot " + text_of(good.at("snapshot"))).c_str(),
               backup.at("running").get<bool>() ? "  running now" : "");
   if (const json& last = backup.at("lastRun"); !last.is_null() && !text_of(last.at("error")).empty()) {
-    std::printf("  last run failed: %s\n", text_of(last.at("error")).c_str());
+    std::printf("  last run %s: %s\n", last.at("held").get<bool>() ? "held" : "failed",
+                text_of(last.at("error")).c_str());
   }
   if (!good.is_null() && !text_of(good.at("note")).empty()) std::printf("  %s\n", text_of(good.at("note")).c_str());
   const json& tested = backup.at("lastDrillSuccess");

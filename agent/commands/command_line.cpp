@@ -20,6 +20,11 @@ void add_version_command(const Command& root) {
 
 }  // namespace
 
+int failed(const core::Error& error) {
+  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
+  return kFailed;
+}
+
 int run_command_line(int argc, const char* const* argv) {
   CommandLine line("watchkeeper", "Keeps the watch over Ethereum staking hosts, and acts.");
   const Command root = line.root();

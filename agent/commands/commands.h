@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "agent/commands/command.h"
+#include "core/error.h"
 
 namespace agent {
+
+// Tells an error; returns kFailed.
+int failed(const core::Error& error);
 
 // Each adds its commands to `root`.
 void add_run_command(const Command& root);
@@ -16,6 +22,8 @@ void add_alerts_command(const Command& root);
 // `check seen`; the other checks need no running agent.
 void add_seen_command(const Command& check);
 void add_remedy_commands(const Command& root);
+// `audit` below remedy or drill, on the audit log in `database`, a file of the data folder.
+void add_audit_commands(const Command& parent, const std::string& database);
 void add_backup_commands(const Command& root);
 void add_drill_commands(const Command& root);
 void add_replace_commands(const Command& root);

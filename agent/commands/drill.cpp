@@ -40,11 +40,6 @@ struct DrillArguments {
   }
 };
 
-int failed(const core::Error& error) {
-  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
-  return kFailed;
-}
-
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
 
 std::string duration_of(const json& millis) {
@@ -231,6 +226,7 @@ void add_drill_commands(const Command& root) {
   begun.add_flag("--yes", arguments->yes, "Yes, this drill touches validators");
   begun.add_flag("--no-wait", arguments->no_wait, "Print the id of the run and return");
   reported.add_option("--run", arguments->run, "The id of another run");
+  add_audit_commands(drill, "drills.db");
 }
 
 }  // namespace agent

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Remediations: asking a running agent about them or for a decision; their plans without an agent, from its
-// configuration; and their audit log, from its data folder.
+// configuration.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -10,13 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "actions/remedy/audit_log.h"
 #include "actions/remedy/decision.h"
 #include "agent/commands/api_client.h"
 #include "agent/commands/commands.h"
 #include "agent/config/load.h"
 #include "core/net/url.h"
-#include "core/store/database.h"
 #include "core/time/duration.h"
 #include "rules/alert/matcher_syntax.h"
 
@@ -36,8 +34,6 @@ struct RemedyArguments {
   std::string output = "text";
   std::string file;
   std::string config = "/etc/watchkeeper/watchkeeper.yml";
-  std::string data_dir = "/var/lib/watchkeeper";
-  std::string head;
   std::vector<std::string> labels;
 };
 
@@ -45,11 +41,6 @@ struct RemedyArguments {
 std::string user_name() {
   const char* const user = std::getenv("SUDO_USER") != nullptr ? std::getenv("SUDO_USER") : std::getenv("USER");
   return user == nullptr ? "command line" : user;
-}
-
-int failed(const core::Error& error) {
-  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
-  return kFailed;
 }
 
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
@@ -203,36 +194,6 @@ int print_plan(const RemedyArguments& arguments) {
   return kFine;
 }
 
-int with_audit_log(const RemedyArguments& arguments, const std::function<int(actions::remedy::AuditLog&)>& use) {
-  auto database = core::store::Database::open_read_only(arguments.data_dir + "/remediations.db");
-  if (!database) return failed(database.error());
-  actions::remedy::AuditLog log(*database);
-  return use(log);
-}
-
-int verify_audit(const RemedyArguments& arguments) {
-  return with_audit_log(arguments, [&](actions::remedy::AuditLog& log) {
-    const auto verified = log.verify(arguments.head);
-    if (!verified) return failed(verified.error());
-    if (!verified->holds) {
-      return failed(core::error(core::Errc::kInvalid, "the hash {} is not in the audit log", arguments.head));
-    }
-    std::printf("%lld entries from %lld on, none changed, none missing; the last hash is %s\n",
-                static_cast<long long>(verified->entries), static_cast<long long>(verified->first),
-                verified->head.c_str());
-    return kFine;
-  });
-}
-
-int export_audit(const RemedyArguments& arguments) {
-  return with_audit_log(arguments, [&](actions::remedy::AuditLog& log) {
-    const auto done = log.export_lines(arguments.name, [](std::string_view line) {
-      std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
-    });
-    return done ? kFine : failed(done.error());
-  });
-}
-
 // --- The command line
 
 using Arguments = std::shared_ptr<RemedyArguments>;
@@ -277,18 +238,6 @@ void add_decisions(const Command& remedy, const Arguments& arguments) {
   for (const Command& command : {approve_command, reject, pause, resume}) add_who(command);
 }
 
-void add_audit(const Command& remedy, const Arguments& arguments) {
-  const Command audit = remedy.add_command("audit", "The record of every decision");
-  const Command verify = add_action(audit, "verify", "Recompute its chain of hashes: whether something was changed",
-                                    arguments, verify_audit);
-  verify.add_option("--head", arguments->head, "A hash that was noted earlier and must be in it");
-  const Command print = add_action(audit, "export", "Print it, one JSON object a line", arguments, export_audit);
-  print.add_option("--run", arguments->name, "Only entries of this run");
-  for (const Command& command : {verify, print}) {
-    command.add_option("--data-dir", arguments->data_dir, "The agent's data folder").default_shown();
-  }
-}
-
 }  // namespace
 
 void add_remedy_commands(const Command& root) {
@@ -306,7 +255,7 @@ void add_remedy_commands(const Command& root) {
       add_question(remedy, "evidence", "Fetch what a run left behind, one JSON document", arguments, fetch_evidence);
   evidence.add_option("ID", arguments->name, "As `remedy list` shows it").required();
   evidence.add_option("--file", arguments->file, "Where to write it; default: standard output");
-  add_audit(remedy, arguments);
+  add_audit_commands(remedy, "remediations.db");
 }
 
 }  // namespace agent

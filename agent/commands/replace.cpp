@@ -26,11 +26,6 @@ struct ReplaceArguments {
   std::string output = "text";
 };
 
-int failed(const core::Error& error) {
-  std::fprintf(stderr, "watchkeeper: %s\n", error.message.c_str());
-  return kFailed;
-}
-
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
 
 std::string host_name(const json& host) {

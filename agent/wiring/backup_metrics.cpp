@@ -31,10 +31,13 @@ void append_backup(MetricText& text, const actions::backup::Status& status) {
              as_double(status.reasons.size()), of);
   text.gauge("watchkeeper_backup_running", "Whether the backup is being taken.", status.running ? 1 : 0, of);
   if (status.last_run && status.last_run->finished) {
-    text.gauge("watchkeeper_backup_last_run_failed", "Whether the last run failed.", status.last_run->succeeded ? 0 : 1,
-               of);
+    const actions::backup::Record& last = *status.last_run;
+    text.gauge("watchkeeper_backup_last_run_failed", "Whether the last run failed.",
+               last.succeeded || last.held ? 0 : 1, of);
+    text.gauge("watchkeeper_backup_last_run_held",
+               "Whether the last run was not begun, because its client must not be stopped.", last.held ? 1 : 0, of);
     text.gauge("watchkeeper_backup_last_run_duration_seconds", "How long the last run took.",
-               seconds(*status.last_run->finished - status.last_run->started), of);
+               seconds(*last.finished - last.started), of);
   }
   for (const auto& [kind, last] : {std::pair{"drill", status.last_drill}, std::pair{"check", status.last_check}}) {
     if (!last || !last->finished) continue;
@@ -85,9 +88,11 @@ void append_backups(MetricText& text, const AgentView& agent, const actions::bac
   const actions::backup::BackupStats& stats = set.stats();
   append_counters(
       text,
-      std::array<Named, 10>{{
+      std::array<Named, 11>{{
           {"watchkeeper_backup_runs_total", "Backups begun.", stats.runs},
           {"watchkeeper_backup_failures_total", "Backups that failed.", stats.failures},
+          {"watchkeeper_backup_held_total", "Backups that were not begun, because their client must not be stopped.",
+           stats.held},
           {"watchkeeper_backup_added_bytes_total", "Bytes added to repositories.", stats.bytes_added},
           {"watchkeeper_backup_locks_removed_total", "Locks of killed backups that were removed.", stats.locks_removed},
           {"watchkeeper_backup_store_errors_total", "Runs that could not be recorded.", stats.store_errors},

@@ -429,6 +429,8 @@ Result<void> Components::ask_for_backup(const std::string& name, const std::stri
     const auto record = backups_->take(name, who, stopping_.get_token());
     if (!record) {
       spdlog::error("backup {}: {}", name, record.error().message);
+    } else if (record->held) {
+      spdlog::info("backup {} is held: {}", name, record->error);
     } else if (!record->succeeded) {
       spdlog::error("backup {}: {}", name, record->error);
     } else {

@@ -163,6 +163,7 @@ class Components {
   std::atomic<const actions::remedy::Remediator*> deciding_{nullptr};  // remediator_ as long as it may be asked
   std::optional<actions::drill::FaultInjector> injector_;
   std::unique_ptr<actions::drill::DrillRunner> drills_;
+  std::atomic<const actions::drill::DrillRunner*> drilling_{nullptr};  // drills_ as soon as it may be asked
   std::unique_ptr<actions::replace::Surroundings> rollouts_around_;
   std::unique_ptr<actions::replace::Rollouts> rollouts_;  // after remediator_: it tells that
   std::unique_ptr<rules::RuleRunner> rules_;

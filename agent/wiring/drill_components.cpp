@@ -15,6 +15,9 @@ actions::drill::Situation Components::situation() const {
   const auto notifications = notifier_->status();
   situation.notifier_degraded = notifications.degraded;
   situation.somebody_is_told = !notifications.integrations.empty() || !notifications.alertmanagers.empty();
+  for (const auto& client : backups_->stopped_clients().status()) {
+    if (client.stopped) situation.resting.push_back(client.client);
+  }
   return situation;
 }
 
@@ -36,6 +39,7 @@ Result<void> Components::open_drills(const LoadedConfig& config, const DataDir& 
            }});
   if (!drills) return fail(drills.error());
   drills_ = std::move(*drills);
+  drilling_ = drills_.get();
   return {};
 }
 

@@ -56,6 +56,13 @@ Result<void> Components::open_backups(const LoadedConfig& config, const DataDir&
         const auto* const remediator = deciding_.load();
         return remediator == nullptr ? nullptr : remediator->snapshot();
       },
+      [this]() -> std::optional<std::string> {
+        const auto* const drills = drilling_.load();
+        if (drills == nullptr) return "drills are not ready";
+        const auto snapshot = drills->snapshot();
+        if (snapshot->current == nullptr) return std::nullopt;
+        return fmt::format("the drill {} runs", snapshot->current->drill);
+      },
       config.policy);
   actions::backup::BackupSet::Options options;
   options.database = data.file("backups.db");

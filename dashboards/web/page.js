@@ -130,7 +130,7 @@ function backupItem(backup, now) {
   return element("div", "item",
     element("div", "line", mark(failed ? "bad" : good ? "good" : "unknown", backup.running ? "running" : age), element("strong", "grow", backup.name),
       backup.nextRun ? element("span", "small quiet", `next in ${Model.span(-Model.secondsSince(now, backup.nextRun))}`) : null),
-    element("p", "small", failed ? `The last run failed: ${last.error}` : ""),
+    element("p", "small", failed ? `${last.held ? "Not taken now" : "The last run failed"}: ${last.error}` : ""),
     element("p", "small", drill && drill.error ? `The last restore drill failed: ${drill.error}` : ""),
     element("p", "small quiet", tested ? `recovery tested ${Model.span(Model.secondsSince(now, tested.started))} ago, ${Model.span(tested.tookSeconds)}` : good ? "recovery never tested" : ""),
     element("p", "small quiet", `${backup.repository}${good ? `  snapshot ${good.snapshot.slice(0, 8)}` : ""}`));

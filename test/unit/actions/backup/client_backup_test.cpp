@@ -88,7 +88,11 @@ TEST_F(ClientBackupTest, GethIsCopiedWhileItRestsAndRunsAfterwards) {
 TEST_F(ClientBackupTest, NothingIsStoppedWhileTheGateObjects) {
   gate_.open_for = 0;
   const auto set = open();
-  EXPECT_THAT(take(*set).error, HasSubstr("geth.service is not stopped: require peers: unknown: no samples"));
+  const Record held = take(*set);
+  EXPECT_THAT(held.error, HasSubstr("geth.service is not stopped: require peers: unknown: no samples"));
+  EXPECT_TRUE(held.held && !held.succeeded);
+  EXPECT_EQ(set->stats().failures, 0U);
+  EXPECT_TRUE(set->status().front().last_run->held);
   // Nor if it changes its mind while what is ahead is copied.
   gate_.open_for = 2;
   EXPECT_THAT(take(*set).error, HasSubstr("geth.service is not stopped"));
@@ -97,7 +101,8 @@ TEST_F(ClientBackupTest, NothingIsStoppedWhileTheGateObjects) {
   EXPECT_THAT(set->stopped_clients().status(), IsEmpty());
   // What that left is no backup, and goes with the next one that is good.
   gate_.open_for = 1000;
-  EXPECT_TRUE(take(*set).succeeded);
+  const Record good = take(*set);
+  EXPECT_TRUE(good.succeeded && !good.held);
   EXPECT_EQ(snapshots(), 1U);
 }
 

@@ -256,7 +256,7 @@ TEST_F(DrillRunnerTest, TheEndOfTheAgentRestores) {
 TEST_F(DrillRunnerTest, WhatAKilledAgentLeftIsRestoredAtTheStart) {
   runner_.reset();
   {
-    auto store = SqliteDrillStore::open(path_);
+    auto store = SqliteDrillStore::open(path_, clock_);
     ASSERT_TRUE(store);
     drill::Run left = run_of(plan_.drills[0], clock_.wall_now());
     left.alerts = {{geth_alert(), true, left.created, left.created, {}}};
@@ -277,7 +277,7 @@ TEST_F(DrillRunnerTest, ASchedulePassesThroughTheSameChecks) {
   plan_.drills[0].schedule = *schedule;
   runner_.reset();
   {
-    auto store = SqliteDrillStore::open(path_);
+    auto store = SqliteDrillStore::open(path_, clock_);
     ASSERT_TRUE(store);
     drill::Run before = run_of(plan_.drills[0], clock_.wall_now() - std::chrono::hours(1));
     before.phase = Phase::kOver;

@@ -49,9 +49,9 @@ TEST(DrillStore, AReadRunIsTheOneThatWasWritten) {
 }
 
 TEST(DrillStore, TakesOneOpenRunAndGivesItBackFirst) {
-  auto store = SqliteDrillStore::open(":memory:");
-  ASSERT_TRUE(store);
   const core::SimulatedClock clock;
+  auto store = SqliteDrillStore::open(":memory:", clock);
+  ASSERT_TRUE(store);
   const drill::Run open = run_of(geth_drill(), clock.wall_now());
   const drill::Run other = run_of(geth_drill(), clock.wall_now() + minutes(1));
   ASSERT_TRUE(store->put(open));
@@ -66,10 +66,28 @@ TEST(DrillStore, TakesOneOpenRunAndGivesItBackFirst) {
   EXPECT_EQ(runs->front().id, other.id) << "newest first";
 }
 
-TEST(DrillStore, KeepsTheNewestAndTheLastSuccessOfEachDrill) {
-  auto store = SqliteDrillStore::open(":memory:");
-  ASSERT_TRUE(store);
+TEST(DrillStore, EveryChangeIsInTheAuditLog) {
   const core::SimulatedClock clock;
+  auto store = SqliteDrillStore::open(":memory:", clock);
+  ASSERT_TRUE(store);
+  const drill::Run open = run_of(geth_drill(), clock.wall_now());
+  ASSERT_TRUE(store->put(open));
+  EXPECT_FALSE(store->put(run_of(geth_drill(), clock.wall_now() + minutes(1))));
+  ASSERT_TRUE(store->put(over(open, Ending::kFailed)));
+  const auto verified = store->audit().verify();
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_EQ(verified->entries, 2) << "what was not written is no entry";
+  std::vector<std::string> lines;
+  ASSERT_TRUE(store->audit().export_lines(open.id, [&](std::string_view line) { lines.emplace_back(line); }));
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_THAT(lines.back(), testing::HasSubstr("\"entry\":" + std::string("{\"run\":") +
+                                               to_json_text(over(open, Ending::kFailed)) + ",\"type\":\"drill\"}}"));
+}
+
+TEST(DrillStore, KeepsTheNewestAndTheLastSuccessOfEachDrill) {
+  const core::SimulatedClock clock;
+  auto store = SqliteDrillStore::open(":memory:", clock);
+  ASSERT_TRUE(store);
   DrillConfig rare = geth_drill();
   rare.name = "rare";
   ASSERT_TRUE(store->put(over(run_of(rare, clock.wall_now()), Ending::kPassed)));

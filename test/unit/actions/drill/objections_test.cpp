@@ -58,6 +58,7 @@ class Objections : public testing::Test {
     situation.remedy = std::make_shared<const remedy::Snapshot>(snapshot_);
     situation.somebody_is_told = told_;
     situation.notifier_degraded = degraded_;
+    situation.resting = resting_;
     return situation;
   }
   std::vector<std::string> all(const DrillConfig& drill = geth_drill()) const {
@@ -73,6 +74,7 @@ class Objections : public testing::Test {
   rules::GroupStatus group_;
   bool told_ = true;
   std::string degraded_;
+  std::vector<std::string> resting_;
 };
 
 TEST_F(Objections, NothingObjectsWhenAllIsQuiet) {
@@ -80,6 +82,12 @@ TEST_F(Objections, NothingObjectsWhenAllIsQuiet) {
   snapshot_.pauses["other-remediation"] = {"x", "ann", {}};
   add_run(remedy::RunState::kSucceeded, true);
   EXPECT_THAT(all(), IsEmpty());
+  EXPECT_EQ(ends(), "");
+}
+
+TEST_F(Objections, AClientThatABackupHasStopped) {
+  resting_ = {"geth.service"};
+  EXPECT_THAT(all(), ElementsAre("geth.service is stopped for its backup"));
   EXPECT_EQ(ends(), "");
 }
 

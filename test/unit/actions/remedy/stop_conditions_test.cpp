@@ -42,8 +42,9 @@ class StopConditionsTest : public ::testing::Test {
   AnsweringLookout lookout_;
   PolicyPtr policy_;
   std::shared_ptr<const Snapshot> engine_ = std::make_shared<const Snapshot>();
+  std::optional<std::string> drills_;
   backup::ClientConfig client_;
-  StopConditions conditions_{lookout_, [this] { return engine_; }, nullptr};
+  StopConditions conditions_{lookout_, [this] { return engine_; }, [this] { return drills_; }, nullptr};
 
   void SetUp() override { conditions_.configure(policy_); }
 };
@@ -77,6 +78,16 @@ TEST_F(StopConditionsTest, NothingIsStoppedWhilePausedOrWhileARemediationWorks) 
   EXPECT_FALSE(objection());
   engine_ = nullptr;
   EXPECT_THAT(objection(), Optional(HasSubstr("not ready")));
+}
+
+TEST_F(StopConditionsTest, ADrillHoldsBackAllButTheRemediationsThatItSetsOff) {
+  drills_ = "the drill geth-stops runs";
+  EXPECT_THAT(objection(), Optional(std::string("the drill geth-stops runs")));
+  auto run = std::make_shared<remedy::Run>();
+  run->id = "trigger";
+  run->state = RunState::kRunning;
+  set_engine({.policy = {}, .runs = {run}, .pauses = {}, .degraded = {}});
+  EXPECT_FALSE(objection());
 }
 
 }  // namespace
