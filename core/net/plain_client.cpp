@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -47,8 +48,8 @@ constexpr std::size_t kScratchBytes = 128 << 10;
 
 // One to a server, in use or idle. While it is idle, its becoming readable is its end.
 struct Connection {
-  Connection(asio::io_context& context, int socket, const Endpoint& to, std::string peer_text)
-      : descriptor(context, socket), endpoint(to), peer(std::move(peer_text)) {}
+  Connection(asio::io_context& context, const Endpoint& to, std::string peer_text)
+      : descriptor(context), endpoint(to), peer(std::move(peer_text)) {}
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -72,6 +73,12 @@ int open_socket(const Endpoint& endpoint) {
   if (number == EINPROGRESS) return socket;
   ::close(socket);
   return -number;
+}
+
+// Nothing has come, not even the end. What has come without being asked for must not pass for the next answer.
+bool is_quiet(int socket) {
+  char byte = 0;
+  return ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 // Headers that change how a request or its answer is framed are libcurl's.
@@ -116,6 +123,7 @@ class Client final : public PlainClient, public std::enable_shared_from_this<Cli
   void connect(TransferId id, const Endpoint& endpoint);
   void dial(TransferId id, const Endpoint& endpoint);
   void dialled(TransferId id, const Endpoint& endpoint, Result<Dialled> result);
+  void adopt(TransferId id, const Endpoint& endpoint, int socket, std::string peer, Duration resolve);
   void use(TransferId id, const ConnectionPtr& connection, bool reused, Duration resolve);
   void wait_readable(const ConnectionPtr& connection);
   void wait_writable(const ConnectionPtr& connection);
@@ -178,7 +186,7 @@ void Client::connect(TransferId id, const Endpoint& endpoint) {
     transfer.fail_to_connect(-socket);
     return end(id);
   }
-  use(id, std::make_shared<Connection>(loop_.context(), socket, endpoint, std::move(peer)), false, {});
+  adopt(id, endpoint, socket, std::move(peer), {});
 }
 
 void Client::dial(TransferId id, const Endpoint& endpoint) {
@@ -198,9 +206,20 @@ void Client::dialled(TransferId id, const Endpoint& endpoint, Result<Dialled> re
     finished_.push_back({std::move(active.transfer), fail(result.error())});
     return deliver();
   }
-  const int socket = std::exchange(result->socket, -1);
-  use(id, std::make_shared<Connection>(loop_.context(), socket, endpoint, std::move(result->peer)), false,
-      result->resolve);
+  adopt(id, endpoint, std::exchange(result->socket, -1), std::move(result->peer), result->resolve);
+}
+
+void Client::adopt(TransferId id, const Endpoint& endpoint, int socket, std::string peer, Duration resolve) {
+  const auto connection = std::make_shared<Connection>(loop_.context(), endpoint, std::move(peer));
+  error_code failure;
+  connection->descriptor.assign(socket, failure);
+  if (!failure) return use(id, connection, false, resolve);
+  // The kernel watches no more descriptors for this user.
+  ::close(socket);
+  PlainTransfer& transfer = *active_.at(id).transfer;
+  transfer.begin(connection->peer, false, resolve);
+  transfer.fail_to_connect(failure.value());
+  end(id);
 }
 
 // Begins to ask.
@@ -221,8 +240,9 @@ ConnectionPtr Client::take_idle(const Endpoint& endpoint) {
     --each;
     if (each->key != key || each->connection->endpoint != endpoint) continue;
     ConnectionPtr connection = std::move(each->connection);
-    idle_.erase(each);
-    return connection;
+    each = idle_.erase(each);
+    if (is_quiet(connection->descriptor.native_handle())) return connection;
+    connection->descriptor.close();
   }
   return nullptr;
 }

@@ -285,7 +285,7 @@ Error PlainTransfer::read_failure() const {
   if (end_ == End::kBadAnswer) {
     switch (reader_->fault()) {
       case ResponseReader::Fault::kHeadersTooLarge:
-        return request_error(request_, Errc::kLimitExceeded, "response headers exceed 1 MiB");
+        return request_error(request_, Errc::kLimitExceeded, "response headers exceed 1 MiB or 10,000 lines");
       case ResponseReader::Fault::kBadChunk:
         return {Errc::kUnavailable, "malformed chunked encoding"};
       default:

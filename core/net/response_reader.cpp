@@ -111,6 +111,7 @@ ResponseReader::Event ResponseReader::take_head_line(std::string_view line) {
   // What has no colon says nothing, and hurts nobody.
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
+    if (headers_.size() + trailers_.size() >= kHeadersMax) return fail(Fault::kHeadersTooLarge);
     headers.emplace_back(trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
   }
   return Event::kNeedsMore;

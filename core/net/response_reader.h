@@ -12,6 +12,8 @@ namespace core::net {
 
 // Bytes of all heads and trailers of one answer; more are a fault.
 inline constexpr std::size_t kHeaderBytesMax = 1 << 20;
+// Headers of one answer, for each takes more memory than bytes on its way.
+inline constexpr std::size_t kHeadersMax = 10'000;
 
 // Finds the parts of one HTTP/1 answer in the bytes of its connection, however they are cut up (RFC 9112). Lines may
 // end without CR, as those of many small exporters do. Interim answers (1xx) are passed over.

@@ -217,6 +217,28 @@ TEST_F(PlainClientTest, ConnectionsAreUsedAgainUntilSomethingIsOdd) {
   EXPECT_EQ(served, 12);
 }
 
+// Whether they are read with the answer before or lie there still.
+TEST_F(PlainClientTest, BytesThatNobodyAskedForAreNotTheNextAnswer) {
+  const std::string poison = "HTTP/1.1 200 Poisoned\r\nContent-Length: 0\r\n\r\n";
+  auto& server = serve<RawServer>([&](Peer& peer) {
+    while (!peer.read_request().empty()) {
+      // Longer than what is read with a head, so that the client stops reading at the body's end.
+      if (!peer.write(answer(std::string(100'000, 'x')) + poison)) return;
+    }
+  });
+  std::vector<std::string> reasons;
+  std::function<void()> ask = [&] {
+    client->send(request(server.url()), [&](const Result<Response>& response) {
+      reasons.push_back(response ? response->reason : response.error().message);
+      // At once, before the loop can have seen what else has come.
+      reasons.size() < 5 ? ask() : loop.stop();
+    });
+  };
+  ask();
+  run_until_stopped();
+  EXPECT_THAT(reasons, testing::Each("OK"));
+}
+
 TEST_F(PlainClientTest, AConnectionThatDiesUnderARequestIsReplacedOnce) {
   int seen = 0;
   auto& server = serve<RawServer>([&](Peer& peer) {

@@ -209,6 +209,9 @@ TEST(ResponseReader, HeadsAreBounded) {
   EXPECT_EQ(read_at_once(many).fault, Fault::kHeadersTooLarge);
   EXPECT_EQ(read(many, [] { return 4096; }).fault, Fault::kHeadersTooLarge);
   EXPECT_EQ(read_at_once("HTTP/1.1 200 " + std::string(kHeaderBytesMax, 'x')).fault, Fault::kHeadersTooLarge);
+  std::string small = "HTTP/1.1 200 OK\r\n";
+  while (small.size() < kHeaderBytesMax / 2) small += ":\n";
+  EXPECT_EQ(read_at_once(small).fault, Fault::kHeadersTooLarge) << "lines that take more memory than bytes";
   std::string interim;
   while (interim.size() <= kHeaderBytesMax) interim += "HTTP/1.1 100 Continue\r\n\r\n";
   EXPECT_EQ(read_at_once(interim).fault, Fault::kHeadersTooLarge) << "interim answers without end";
