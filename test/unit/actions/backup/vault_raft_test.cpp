@@ -12,7 +12,7 @@
 #include "actions/backup/backup_set.h"
 #include "actions/backup/raft_archive.h"
 #include "actions/backup/scratch.h"
-#include "temporary_folder.h"
+#include "raft_snapshot.h"
 #include "untouched_seams.h"
 
 namespace actions::backup {
@@ -23,21 +23,6 @@ using core::Errc;
 using ::testing::HasSubstr;
 
 constexpr const char* kToken = "hvs.made-up";
-
-std::string gzip(const std::string& bytes) {
-  z_stream stream{};
-  // 16: with a gzip head and check.
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, bytes.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 std::string gunzip(const std::string& bytes, std::size_t size) {
   z_stream stream{};
@@ -52,44 +37,6 @@ std::string gunzip(const std::string& bytes, std::size_t size) {
   inflateEnd(&stream);
   return out;
 }
-
-// One member of a tar archive, its bytes padded to blocks.
-std::string member(const std::string& name, const std::string& bytes, char kind = '0') {
-  std::string head(512, '\0');
-  head.replace(0, name.size(), name);
-  head.replace(100, 7, "0000600");
-  head.replace(124, 11, fmt::format("{:011o}", bytes.size()));
-  head.replace(148, 8, "        ");
-  head[156] = kind;
-  head.replace(257, 5, "ustar");
-  head.replace(263, 2, "00");
-  unsigned sum = 0;
-  for (const char c : head) sum += static_cast<unsigned char>(c);
-  head.replace(148, 7, fmt::format("{:06o}", sum) + '\0');
-  std::string padded = bytes;
-  padded.resize((bytes.size() + 511) / 512 * 512, '\0');
-  return head + padded;
-}
-
-struct Snapshot {
-  std::string meta = R"({"Version":1,"ID":"bolt-snapshot","Index":4711,"Term":3,"Peers":"kQ=="})";
-  std::string state = std::string(700'000, 's') + "end";
-  std::string sums = {};  // empty: the right ones
-  bool sealed = true;
-
-  std::string sums_of(const TemporaryFolder& folder) const {
-    if (!sums.empty()) return sums;
-    const std::string meta_path = folder.write("meta", meta);
-    const std::string state_path = folder.write("state", state);
-    return *sha256_of_file(meta_path) + "  meta.json\n" + *sha256_of_file(state_path) + "  state.bin\n";
-  }
-  std::string tar(const TemporaryFolder& folder) const {
-    std::string archive = member("meta.json", meta) + member("state.bin", state);
-    archive += member("SHA256SUMS", sums_of(folder));
-    if (sealed) archive += member("SHA256SUMS.sealed", "encrypted");
-    return archive + std::string(1024, '\0');
-  }
-};
 
 // One node of a Vault cluster.
 class Node {
@@ -148,7 +95,7 @@ class Node {
 class VaultRaftTest : public ::testing::Test {
  protected:
   VaultRaftTest() {
-    node_.snapshot = gzip(Snapshot().tar(folder_));
+    node_.snapshot = gzip(RaftSnapshot().tar(folder_));
     vault_.urls = {node_.url()};
     vault_.token_file.path = folder_.write("token", std::string(kToken) + "\n");
   }
@@ -246,7 +193,7 @@ TEST_F(VaultRaftTest, IsPutAwayAndTried) {
   ASSERT_TRUE(restored) << restored.error().message;
   EXPECT_EQ(TemporaryFolder::read(folder_.at("back") + "/vault_raft.snap"), node_.snapshot);
   // One that Vault could not restore is not put away at all.
-  node_.snapshot = gzip(Snapshot{.sealed = false}.tar(folder_));
+  node_.snapshot = gzip(RaftSnapshot{.sealed = false}.tar(folder_));
   const auto bad = (*set)->take("vault", "test", {});
   ASSERT_TRUE(bad && !bad->succeeded);
   EXPECT_THAT(bad->error, HasSubstr("it has no SHA256SUMS.sealed"));
@@ -262,20 +209,20 @@ class RaftArchiveTest : public ::testing::Test {
 };
 
 TEST_F(RaftArchiveTest, WhatIsDamagedIsFound) {
-  const std::string good = Snapshot().tar(folder_);
+  const std::string good = RaftSnapshot().tar(folder_);
   EXPECT_EQ(error(gzip(good)), "none");
-  Snapshot other;
+  RaftSnapshot other;
   other.sums = other.sums_of(folder_);
   other.state[3] = 'x';
   EXPECT_THAT(error(gzip(other.tar(folder_))), HasSubstr("state.bin is damaged"));
-  const std::string sums = Snapshot().sums_of(folder_);
-  EXPECT_THAT(error(gzip(Snapshot{.sums = sums + std::string(64, '0') + "  more.bin\n"}.tar(folder_))),
+  const std::string sums = RaftSnapshot().sums_of(folder_);
+  EXPECT_THAT(error(gzip(RaftSnapshot{.sums = sums + std::string(64, '0') + "  more.bin\n"}.tar(folder_))),
               HasSubstr("lacks more.bin"));
-  EXPECT_THAT(error(gzip(Snapshot{.sums = sums.substr(0, sums.find('\n') + 1)}.tar(folder_))),
+  EXPECT_THAT(error(gzip(RaftSnapshot{.sums = sums.substr(0, sums.find('\n') + 1)}.tar(folder_))),
               HasSubstr("does not list state.bin"));
-  EXPECT_THAT(error(gzip(Snapshot{.sums = "nonsense\n"}.tar(folder_))), HasSubstr("has a line \"nonsense\""));
-  EXPECT_THAT(error(gzip(Snapshot{.sealed = false}.tar(folder_))), HasSubstr("has no SHA256SUMS.sealed"));
-  EXPECT_THAT(error(gzip(Snapshot{.meta = "{}"}.tar(folder_))), HasSubstr("no Index and Term"));
+  EXPECT_THAT(error(gzip(RaftSnapshot{.sums = "nonsense\n"}.tar(folder_))), HasSubstr("has a line \"nonsense\""));
+  EXPECT_THAT(error(gzip(RaftSnapshot{.sealed = false}.tar(folder_))), HasSubstr("has no SHA256SUMS.sealed"));
+  EXPECT_THAT(error(gzip(RaftSnapshot{.meta = "{}"}.tar(folder_))), HasSubstr("no Index and Term"));
   EXPECT_THAT(error(gzip(member("state.bin", "a") + good)), HasSubstr("state.bin twice"));
   EXPECT_THAT(error(gzip(member("meta.json", "", '2') + good)), HasSubstr("not a file"));
   EXPECT_THAT(error(gzip(member("meta.json", std::string(100'000, 'm')) + good)), HasSubstr("at most"));
@@ -288,7 +235,7 @@ TEST_F(RaftArchiveTest, WhatIsDamagedIsFound) {
 }
 
 TEST_F(RaftArchiveTest, WhatIsCutOrTurnedAnywhereIsFound) {
-  const std::string archive = Snapshot{.state = std::string(2000, 'q')}.tar(folder_);
+  const std::string archive = RaftSnapshot{.state = std::string(2000, 'q')}.tar(folder_);
   const std::string whole = gzip(archive);
   for (std::size_t size = 0; size < whole.size(); size += 7) EXPECT_NE(error(whole.substr(0, size)), "none") << size;
   for (std::size_t at = 10; at < whole.size(); ++at) {

@@ -12,6 +12,7 @@
 #include "core/time/duration.h"
 #include "step_world.h"
 #include "test/support/background_process.h"
+#include "test/unit/actions/backup/raft_snapshot.h"
 #include "test/unit/core/net/client_fixture.h"
 
 namespace actions::remedy {
@@ -38,6 +39,10 @@ class FakeVaults {
       node->Put("/v1/sys/step-down", [this, i](const httplib::Request& request, httplib::Response& response) {
         step_down(i, request, response);
       });
+      node->Get("/v1/sys/storage/raft/snapshot",
+                [this, i](const httplib::Request& request, httplib::Response& response) {
+                  give_snapshot(i, request, response);
+                });
       node.start();
     }
   }
@@ -53,6 +58,7 @@ class FakeVaults {
   bool lies = false;  // says 204 and stays
   bool loses_answer = false;
   std::string wanted_namespace;
+  std::string snapshot;  // as it goes over the wire
   int step_downs = 0;
   std::vector<std::string> violations;
 
@@ -85,6 +91,17 @@ class FakeVaults {
     ++step_downs;
     if (!lies) active = -1;
     response.status = loses_answer ? 500 : 204;
+  }
+
+  void give_snapshot(int node, const httplib::Request& request, httplib::Response& response) {
+    const std::lock_guard lock(mutex);
+    // A standby would send the client to the active node, and the token with it.
+    if (node != active) violations.push_back("a standby is asked for a snapshot");
+    if (request.get_header_value("X-Vault-Token") != kToken) {
+      response.status = 403;
+      return response.set_content("{\"errors\":[\"permission denied\"]}", "application/json");
+    }
+    response.set_content(snapshot, "application/gzip");
   }
 
   core::SystemClock clock_;
@@ -165,6 +182,47 @@ TEST_F(VaultStepTest, WhatVaultRefusesIsTold) {
   vaults.looks_without = 1'000'000;
   EXPECT_THAT(run(step()).result, HasSubstr("no node of the Vault is active"));
   EXPECT_EQ(look().happened, Verdict::kUnknown);
+}
+
+TEST_F(VaultStepTest, ASnapshotIsThereWhenItIsWhole) {
+  const backup::TemporaryFolder away;
+  VaultStep made = step();
+  made.action = VaultAction::kRaftSnapshot;
+  made.file = away.at("vault.snap");
+  vaults.active = 1;
+  vaults.snapshot = backup::gzip(backup::RaftSnapshot().tar(away));
+  const StepFinished finished = run(made);
+  EXPECT_EQ(finished.outcome, Outcome::kSucceeded) << finished.result;
+  EXPECT_THAT(finished.result, HasSubstr("vault.snap: index 4711, term 3, 700003 bytes of state"));
+  EXPECT_EQ(backup::TemporaryFolder::read(made.file), vaults.snapshot);
+  EXPECT_EQ(std::filesystem::status(made.file).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_FALSE(std::filesystem::exists(made.file + ".partial"));
+}
+
+TEST_F(VaultStepTest, OneThatIsNotWholeLeavesTheFormerOneAlone) {
+  const backup::TemporaryFolder away;
+  VaultStep made = step();
+  made.action = VaultAction::kRaftSnapshot;
+  made.file = away.write("vault.snap", "the former one");
+  backup::RaftSnapshot wrong;
+  wrong.sums = wrong.sums_of(away);
+  wrong.state[7] = 'x';
+  const std::pair<std::string, const char*> cases[] = {
+      {backup::gzip(wrong.tar(away)), "state.bin"},
+      {backup::gzip(backup::RaftSnapshot().tar(away)).substr(0, 300), "cut short or damaged"},
+      {"<html>", "not compressed"},
+  };
+  for (const auto& [sent, expected] : cases) {
+    vaults.snapshot = sent;
+    const StepFinished finished = run(made);
+    EXPECT_EQ(finished.outcome, Outcome::kFailed);
+    EXPECT_THAT(finished.result, HasSubstr(expected));
+  }
+  test_support::write_file(folder / "token", "hvs.other");
+  EXPECT_THAT(run(made).result, HasSubstr("permission denied"));
+  EXPECT_EQ(backup::TemporaryFolder::read(made.file), "the former one");
+  EXPECT_FALSE(std::filesystem::exists(made.file + ".partial"));
 }
 
 TEST(VaultStep, RefusesWhatMakesNoSense) {
