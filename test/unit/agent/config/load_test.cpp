@@ -70,6 +70,26 @@ TEST(LoadTest, ARingHasABoundOfItsOwnUnlessOneIsGiven) {
             (RingConfig{.size = {4ULL << 20}, .max_series = 16384, .lock_memory = true, .huge_pages = true}));
 }
 
+TEST(LoadTest, WhatARemediationCannotMendAGroupReplaces) {
+  const auto text = [](const std::string& then) {
+    return "remediations:\n- {name: restart, match: ['alertname=\"X\"'], steps: [{exec: {argv: [/bin/true]}}], "
+           "on_failure: {then: " +
+           then +
+           "}}\n"
+           "replace:\n- name: hosts\n  driver: exec\n  exec: {argv: [/bin/true, '{{ .Labels.instance }}']}\n"
+           "  healthy: 'count(up == 1)'\n  min_healthy: 2\n  ready: {expr: 'count(up == 1) == 3', within: 15m}\n";
+  };
+  const auto config = load_config_text(text("hosts"), "w.yml");
+  ASSERT_TRUE(config) << config.error().front().message;
+  const actions::remedy::Policy& policy = *(*config)->policy;
+  EXPECT_EQ(policy.find("restart")->on_failure.then, "hosts");
+  ASSERT_NE(policy.find("hosts"), nullptr);
+  EXPECT_TRUE(policy.find("hosts")->spares_validators);
+  EXPECT_TRUE(policy.find("hosts")->match.empty()) << "only as what follows";
+  EXPECT_THAT(error_of(text("host")), HasSubstr("w.yml:2:"));
+  EXPECT_THAT(error_of(text("host")), HasSubstr("no remediation is named \"host\""));
+}
+
 TEST(LoadTest, JobsInheritWhatIsGlobal) {
   const auto config = load_config_text(
       "global: {scrape_interval: 7s, resolve_timeout: 3m}\nscrape_configs: [{job_name: a}]\n", "w.yml");
