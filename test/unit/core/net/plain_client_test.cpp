@@ -2,6 +2,7 @@
 // Requests that go without libcurl: what they share with those that do is tested by http_client_*_test.cpp.
 #include "core/net/plain_client.h"
 
+#include <atomic>
 #include <set>
 
 #include "client_fixture.h"
@@ -191,30 +192,34 @@ TEST(AnswerBody, AnAnnouncedBodyTakesNoMemoryBeforeItComes) {
 }
 
 TEST_F(PlainClientTest, ConnectionsAreUsedAgainUntilSomethingIsOdd) {
-  int served = 0;
-  std::string next;
+  // Static: a server's thread may be looking at it when the client has its answer already.
+  static const struct {
+    std::string says;
+    int connections;  // that are new for this answer and a usual one after it
+  } cases[] = {
+      {answer("first"), 1},
+      {answer("again"), 0},
+      {"HTTP/1.1 204 Nothing\r\n\r\n", 0},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 0},
+      {answer("closes", "Connection: close\r\n"), 1},
+      // An answer that nobody asked for is not the next one's.
+      {answer("ok") + "HTTP/1.1 200 Poisoned\r\nContent-Length: 0\r\n\r\n", 1},
+  };
+  static const std::string usual = answer("ok");
+  std::atomic<std::size_t> served = 0;
   auto& server = serve<RawServer>([&](Peer& peer) {
     while (!peer.read_request().empty()) {
-      ++served;
-      if (!peer.write(next)) return;
+      const std::size_t number = served++;
+      if (!peer.write(number % 2 == 0 ? cases[number / 2].says : usual)) return;
     }
   });
-  const auto connections_for = [&](const std::string& text) {
-    next = text;
+  for (const auto& one : cases) {
     const int before = server.connections();
-    EXPECT_TRUE(fetch(server.url()));
-    next = answer("ok");
-    EXPECT_TRUE(fetch(server.url()));
-    return server.connections() - before;
-  };
-  EXPECT_EQ(connections_for(answer("first")), 1);
-  EXPECT_EQ(connections_for(answer("again")), 0);
-  EXPECT_EQ(connections_for("HTTP/1.1 204 Nothing\r\n\r\n"), 0);
-  EXPECT_EQ(connections_for("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"), 0);
-  EXPECT_EQ(connections_for(answer("closes", "Connection: close\r\n")), 1);
-  EXPECT_EQ(connections_for(answer("ok") + "HTTP/1.1 200 Poisoned\r\nContent-Length: 0\r\n\r\n"), 1)
-      << "an answer that nobody asked for is not the next one's";
-  EXPECT_EQ(served, 12);
+    EXPECT_TRUE(fetch(server.url())) << one.says;
+    EXPECT_TRUE(fetch(server.url())) << one.says;
+    EXPECT_EQ(server.connections() - before, one.connections) << one.says;
+  }
+  EXPECT_EQ(served, 12U);
 }
 
 // Whether they are read with the answer before or lie there still.
@@ -318,7 +323,7 @@ TEST_F(PlainClientTest, RedirectsAreFollowedByLibcurlFromTheSecondTimeOnAtOnce) 
 }
 
 TEST_F(PlainClientTest, ObserversSeeHowFarItCame) {
-  const struct {
+  static const struct {
     std::string says;
     HttpFault fault;
     int status;
