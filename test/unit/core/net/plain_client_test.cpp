@@ -245,7 +245,7 @@ TEST_F(PlainClientTest, BytesThatNobodyAskedForAreNotTheNextAnswer) {
 }
 
 TEST_F(PlainClientTest, AConnectionThatDiesUnderARequestIsReplacedOnce) {
-  int seen = 0;
+  std::atomic<int> seen = 0;
   auto& server = serve<RawServer>([&](Peer& peer) {
     // The first connection answers once and takes a second request without a word; the next ones say nothing at all.
     const bool first = ++seen == 1;
@@ -261,7 +261,7 @@ TEST_F(PlainClientTest, AConnectionThatDiesUnderARequestIsReplacedOnce) {
 }
 
 TEST_F(PlainClientTest, ARequestIsNotRepeatedOnceAnAnswerHasBegun) {
-  int seen = 0;
+  std::atomic<int> seen = 0;
   auto& server = serve<RawServer>([&](Peer& peer) {
     ++seen;
     peer.read_request();
@@ -276,7 +276,7 @@ TEST_F(PlainClientTest, ARequestIsNotRepeatedOnceAnAnswerHasBegun) {
 TEST_F(PlainClientTest, ALargeRequestIsSentInPieces) {
   const std::string body(3 << 20, 'x');
   auto& server = serve<LocalServer<httplib::Server>>();
-  std::size_t got = 0;
+  std::atomic<std::size_t> got = 0;
   server->set_payload_max_length(8 << 20);
   server->Post("/", [&](const httplib::Request& asked, httplib::Response&) { got = asked.body.size(); });
   server.start();
@@ -304,7 +304,7 @@ TEST_F(PlainClientTest, AnAnswerToHalfARequestIsTaken) {
 }
 
 TEST_F(PlainClientTest, RedirectsAreFollowedByLibcurlFromTheSecondTimeOnAtOnce) {
-  int asked = 0;
+  std::atomic<int> asked = 0;
   auto& server = serve<LocalServer<httplib::Server>>();
   server->Get("/here", [&](const httplib::Request&, httplib::Response& response) {
     ++asked;
