@@ -29,7 +29,14 @@ constexpr int kPodPagesMax = 20;
 // Creation times have whole seconds and come from another clock.
 constexpr core::Duration kClocksDiffer = std::chrono::seconds(30);
 
-Result<ApiServer> server_of(const KubernetesCluster& cluster, const Surroundings& around) {
+// Says "later", without having done anything: the API's own limits, or a server behind it that is not there.
+bool says_later(const Response& response) {
+  return response.status == 429 || response.status == 502 || response.status == 503 || response.status == 504;
+}
+
+}  // namespace
+
+Result<ApiServer> api_server_of(const KubernetesCluster& cluster, const Surroundings& around) {
   if (cluster.api_server.empty()) return core::kubernetes::in_cluster(around.environment);
   ApiServer server;
   server.url = cluster.api_server;
@@ -44,19 +51,12 @@ Result<ApiServer> server_of(const KubernetesCluster& cluster, const Surroundings
   return server;
 }
 
-// Says "later", without having done anything: the API's own limits, or a server behind it that is not there.
-bool says_later(const Response& response) {
-  return response.status == 429 || response.status == 502 || response.status == 503 || response.status == 504;
-}
-
-}  // namespace
-
 KubernetesStepRun::KubernetesStepRun(const Surroundings& around, const KubernetesStep& step, Task task)
     : around_(around),
       step_(step),
       task_(std::move(task)),
       deadline_(around.clock.steady_now() + step.timeout),
-      server_(server_of(step.cluster, around)) {}
+      server_(api_server_of(step.cluster, around)) {}
 
 std::string KubernetesStepRun::said(const Response& response) {
   const std::string message = core::kubernetes::status_message(response.body);

@@ -14,6 +14,9 @@
 
 namespace actions::remedy {
 
+// How a cluster's API server is reached.
+core::Result<core::kubernetes::ApiServer> api_server_of(const KubernetesCluster& cluster, const Surroundings& around);
+
 // Carries out one kubernetes step. Refuses what is protected, names the very object it means (uid, resource version)
 // in what it asks for, and looks until it is so.
 //

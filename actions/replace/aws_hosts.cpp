@@ -32,7 +32,10 @@ class Description {
         caller_(around.scheduler, {around.clock, around.http, around.environment}, remedy::aws_options_of(config.aws)) {
   }
 
-  Result<DescribedHosts> describe() {
+  Result<DescribedHosts> describe() { return config_.driver == Driver::kAwsEc2 ? tagged() : of_group(); }
+
+ private:
+  Result<DescribedHosts> of_group() {
     const Result<XmlElement> group = find_group();
     if (!group) return fail(group.error());
     const Result<std::string> wanted = wanted_image(*group);
@@ -47,10 +50,38 @@ class Description {
     if (asked.size() > kInstancesMax) {
       return fail(Errc::kLimitExceeded, "the Auto Scaling group {} has more than {} instances", name(), kInstancesMax);
     }
-    return instances(std::move(asked), *wanted);
+    const std::size_t count = asked.size();
+    Result<DescribedHosts> hosts = instances(std::move(asked), *wanted);
+    if (hosts && hosts->members.size() != count) {
+      return fail(Errc::kUnavailable, "EC2 describes {} of {} instances of {}", hosts->members.size(), count, name());
+    }
+    return hosts;
   }
 
- private:
+  Result<DescribedHosts> tagged() {
+    const Result<std::string> wanted = config_.rollout->wanted_image == kLaunchTemplate
+                                           ? image_of_template()
+                                           : Result<std::string>(config_.rollout->wanted_image);
+    if (!wanted) return fail(wanted.error());
+    // What is on its way out is no host of the group any more.
+    AwsParameters asked{{"Filter.1.Name", "instance-state-name"},
+                        {"Filter.1.Value.1", "pending"},
+                        {"Filter.1.Value.2", "running"},
+                        {"Filter.1.Value.3", "stopping"},
+                        {"Filter.1.Value.4", "stopped"}};
+    std::size_t number = 1;
+    for (const auto& [tag, value] : config_.rollout->instance_tags) {
+      ++number;
+      asked.emplace_back(fmt::format("Filter.{}.Name", number), "tag:" + tag);
+      asked.emplace_back(fmt::format("Filter.{}.Value.1", number), value);
+    }
+    Result<DescribedHosts> hosts = instances(std::move(asked), *wanted);
+    if (hosts && hosts->members.empty()) {
+      return fail(Errc::kUnavailable, "no instance has the tags of the group {}", config_.name);
+    }
+    return hosts;
+  }
+
   const std::string& name() const { return config_.auto_scaling_group; }
 
   Result<XmlElement> ask(const std::string& service, const std::string& action, AwsParameters parameters) {
@@ -76,10 +107,18 @@ class Description {
     const std::string id = text(group, "LaunchTemplate/LaunchTemplateId");
     if (id.empty()) return fail(Errc::kUnavailable, "the Auto Scaling group {} has no launch template", name());
     const std::string version = text(group, "LaunchTemplate/Version");
+    return image_of_version("LaunchTemplateId", id, version.empty() ? "$Default" : version);
+  }
+
+  // Of what RunInstances takes: the template's default version.
+  Result<std::string> image_of_template() {
+    const std::string& id = config_.launch_template;
+    return image_of_version(id.starts_with("lt-") ? "LaunchTemplateId" : "LaunchTemplateName", id, "$Default");
+  }
+
+  Result<std::string> image_of_version(const std::string& key, const std::string& id, const std::string& version) {
     const auto root = ask("ec2", "DescribeLaunchTemplateVersions",
-                          {{"LaunchTemplateId", id},
-                           {"LaunchTemplateVersion.1", version.empty() ? "$Default" : version},
-                           {"ResolveAlias", "true"}});
+                          {{key, id}, {"LaunchTemplateVersion.1", version}, {"ResolveAlias", "true"}});
     if (!root) return fail(root.error());
     for (const XmlElement& each : root->items_of("launchTemplateVersionSet")) {
       std::string image = text(each, "launchTemplateData/imageId");
@@ -89,9 +128,12 @@ class Description {
   }
 
   Result<DescribedHosts> instances(AwsParameters asked, const std::string& wanted) {
-    const std::size_t count = asked.size();
     const auto root = ask("ec2", "DescribeInstances", std::move(asked));
     if (!root) return fail(root.error());
+    // An answer of several pages comes only to more instances than a group may have.
+    if (!root->text_of("nextToken").empty()) {
+      return fail(Errc::kLimitExceeded, "the group {} has more instances than one answer holds", config_.name);
+    }
     DescribedHosts hosts;
     for (const XmlElement& reservation : root->items_of("reservationSet")) {
       for (const XmlElement& instance : reservation.items_of("instancesSet")) {
@@ -102,9 +144,6 @@ class Description {
                                       {"availability_zone", text(instance, "placement/availabilityZone")}}));
         if (image != wanted) hosts.outdated.push_back(hosts.members.back());
       }
-    }
-    if (hosts.members.size() != count) {
-      return fail(Errc::kUnavailable, "EC2 describes {} of {} instances of {}", hosts.members.size(), count, name());
     }
     return hosts;
   }

@@ -39,16 +39,47 @@ bool touches_validators(const remedy::Step& step) {
          std::ranges::any_of(step.rollback, touches_validators);
 }
 
+bool is_template(const std::string& text) { return text.find("{{") != std::string::npos; }
+
 Result<void> check_wanted_image(const GroupConfig& group, const Node& node) {
   if (!group.rollout || group.rollout->wanted_image.empty()) return {};
-  const std::string& image = group.rollout->wanted_image;
-  if (group.driver != Driver::kAwsAsg || group.auto_scaling_group.find("{{") != std::string::npos) {
-    return fail(node.find("rollout").error(
-        "replace \"{}\": wanted_image needs the driver aws-asg and the name of one group", group.name));
+  const RolloutConfig& rollout = *group.rollout;
+  const auto wrong = [&](const std::string& what) -> Result<void> {
+    return fail(node.find("rollout").error("replace \"{}\": {}", group.name, what));
+  };
+  switch (group.driver) {
+    case Driver::kAwsAsg:
+      if (is_template(group.auto_scaling_group)) return wrong("wanted_image needs the name of one Auto Scaling group");
+      break;
+    case Driver::kAwsEc2:
+      if (rollout.instance_tags.empty()) return wrong("wanted_image needs instance_tags: which instances are meant");
+      if (is_template(group.launch_template)) return wrong("wanted_image needs the name of one launch template");
+      break;
+    case Driver::kKubernetes:
+      if (rollout.node_selector.empty()) return wrong("wanted_image needs node_selector: which nodes are meant");
+      return {};
+    case Driver::kExec:
+      return wrong("wanted_image needs a driver that can be asked: not exec");
   }
-  if (image == kLaunchTemplate || image.starts_with("ami-")) return {};
-  return fail(
-      node.find("rollout").error("replace \"{}\": expected ami-... or launch-template, got \"{}\"", group.name, image));
+  if (rollout.wanted_image == kLaunchTemplate || rollout.wanted_image.starts_with("ami-")) return {};
+  return wrong(fmt::format("expected ami-... or launch-template, got \"{}\"", rollout.wanted_image));
+}
+
+// Keys that only a wanted image of one driver has a use for.
+Result<void> check_who_is_meant(const GroupConfig& group, const Node& node) {
+  if (!group.rollout) return {};
+  const RolloutConfig& rollout = *group.rollout;
+  const bool asked = !rollout.wanted_image.empty();
+  const bool of_ec2 = !rollout.instance_tags.empty();
+  const bool of_kubernetes = !rollout.node_selector.empty() || !rollout.image_label.empty();
+  if (of_ec2 && !(asked && group.driver == Driver::kAwsEc2)) {
+    return fail(node.find("rollout").error("replace \"{}\": instance_tags needs aws-ec2 and wanted_image", group.name));
+  }
+  if (of_kubernetes && !(asked && group.driver == Driver::kKubernetes)) {
+    return fail(node.find("rollout").error(
+        "replace \"{}\": node_selector and image_label need kubernetes and wanted_image", group.name));
+  }
+  return {};
 }
 
 Result<void> check_group(const GroupConfig& group, const Node& node) {
@@ -63,6 +94,7 @@ Result<void> check_group(const GroupConfig& group, const Node& node) {
                            group.limits.budget));
   }
   if (auto image = check_wanted_image(group, node); !image) return image;
+  if (auto meant = check_who_is_meant(group, node); !meant) return meant;
   if (group.timeout <= core::Millis(0) || group.timeout > remedy::kWaitMax) {
     return fail(node.error("replace \"{}\": timeout must be more than zero and at most {}", group.name,
                            core::format_duration(remedy::kWaitMax)));
@@ -107,9 +139,21 @@ const Table<RolloutConfig>& RolloutConfig::fields() {
                           "templates name.",
                   .example = "'node_os_info{job=\"geth\", image_version!=\"2024.11\"}'"})
           .field("wanted_image", &RolloutConfig::wanted_image,
-                 {.help = "Instead of both, with aws-asg: an image (ami-...), or launch-template for that of the Auto "
-                          "Scaling group; AWS is asked for the instances and theirs. Their labels are instance_id, "
-                          "instance (the private address), image and availability_zone."})
+                 {.help = "Instead of both: an image (ami-...), or launch-template for that of the launch template; "
+                          "AWS is asked for the instances and theirs, whose labels are instance_id, instance (the "
+                          "private address), image and availability_zone. With kubernetes: what the nodes' operating "
+                          "system must call itself (nodeInfo.osImage); their labels are node and likewise."})
+          .field("instance_tags", &RolloutConfig::instance_tags,
+                 {.help = "With aws-ec2 and wanted_image: the group is the instances that have all these tags. The "
+                          "launch template must give them to the new one.",
+                  .example = "{role: beacon}"})
+          .field("node_selector", &RolloutConfig::node_selector,
+                 {.help = "With kubernetes and wanted_image: the group is the nodes that this label selector selects.",
+                  .example = "role=geth"})
+          .field("image_label", &RolloutConfig::image_label,
+                 {.help = "With kubernetes and wanted_image: the label of a node that has its image, instead of "
+                          "nodeInfo.osImage.",
+                  .example = "eks.amazonaws.com/nodegroup-image"})
           .field("pause", &RolloutConfig::pause, {.help = "The least time between the starts of two replacements."})
           .check([](const RolloutConfig& rollout, const Node& node) -> Result<void> {
             const bool described = !rollout.wanted_image.empty();

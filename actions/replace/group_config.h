@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,14 +36,17 @@ struct ReadyConfig {
   static const core::config::Table<ReadyConfig>& fields();
 };
 
-// The wanted image is that of the Auto Scaling group's launch template.
+// The wanted image is that of the launch template.
 inline constexpr const char* kLaunchTemplate = "launch-template";
 
 // Which hosts a rolling update replaces.
 struct RolloutConfig {
   std::string members;       // PromQL: a series for each host of the group
   std::string outdated;      // PromQL: those of them to be replaced
-  std::string wanted_image;  // instead of both, with aws-asg: AWS is asked; ami-..., or kLaunchTemplate
+  std::string wanted_image;  // instead of both: AWS (ami-..., kLaunchTemplate) or Kubernetes is asked
+  std::map<std::string, std::string> instance_tags = {};  // of aws-ec2: whose instances are the group
+  std::string node_selector = {};                         // of kubernetes: likewise, a label selector
+  std::string image_label = {};                           // of kubernetes: instead of what the operating system says
   core::Millis pause = std::chrono::minutes(5);
 
   static const core::config::Table<RolloutConfig>& fields();

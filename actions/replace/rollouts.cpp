@@ -104,14 +104,23 @@ void Rollouts::advance_group(const GroupConfig& group, const std::stop_token& st
     const auto known = rollouts_.find(group.name);
     if (known != rollouts_.end()) before = known->second;
   }
-  if (!is_due(group, before)) return;
-  const View view = look(group, before, stop);
+  // The run of a host is followed in every round, whoever is to be asked for the others.
+  const bool due = is_due(group, before);
+  if (!due && !(before && before->current)) return;
+  View view;
+  if (due) {
+    view = look(group, before, stop);
+  } else {
+    view.run = with_.around.run(run_of(group.name, *before->current));
+  }
   if (stop.stop_requested()) return;
   std::vector<Effect> effects;
   {
     const std::scoped_lock lock(mutex_);
-    if (group.rollout && (!view.members || !view.outdated)) ++stats_.looks_unknown;
-    seen_.insert_or_assign(group.name, view);
+    if (due) {
+      if (group.rollout && (!view.members || !view.outdated)) ++stats_.looks_unknown;
+      seen_.insert_or_assign(group.name, view);
+    }
     // Somebody asked for something meanwhile: the next round sees it.
     if (!before || rollouts_.at(group.name) != *before) return;
     Advance next = advance(*before, view, with_.clock.wall_now());
@@ -145,6 +154,7 @@ Result<void> Rollouts::carry_out(Order order, const std::string& group, const st
   if (carried) {
     const std::scoped_lock lock(mutex_);
     ordered_ = true;
+    asked_.erase(group);
   }
   wake_.notify_all();
   return carried;

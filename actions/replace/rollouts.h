@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "actions/replace/aws_hosts.h"
+#include "actions/replace/described_hosts.h"
 #include "actions/replace/group_config.h"
 #include "actions/replace/rollout.h"
 #include "actions/replace/rollout_store.h"

@@ -41,7 +41,7 @@ class RingAndEngine final : public actions::replace::Surroundings {
 
   Result<actions::replace::DescribedHosts> described(const actions::replace::GroupConfig& group,
                                                      const std::stop_token& stop) override {
-    return actions::replace::describe_aws_hosts(around_, group, stop);
+    return actions::replace::describe_hosts(around_, group, stop);
   }
 
   actions::remedy::RunPtr run(const std::string& id) override {

@@ -110,6 +110,25 @@ Pod pod_of(const json& object) {
   return pod;
 }
 
+Node node_of(const json& object) {
+  Node node;
+  node.meta = metadata_of(object);
+  const json& spec = object_at(object, "spec");
+  node.unschedulable = flag_at(spec, "unschedulable");
+  for (const json& each : items_at(spec, "taints")) {
+    node.taints.push_back({text_at(each, "key"), text_at(each, "value"), text_at(each, "effect")});
+  }
+  const json& status = object_at(object, "status");
+  for (const json& each : items_at(status, "conditions")) {
+    if (text_at(each, "type") == "Ready") node.ready = text_at(each, "status") == "True";
+  }
+  node.operating_system = text_at(object_at(status, "nodeInfo"), "osImage");
+  for (const json& each : items_at(status, "addresses")) {
+    if (text_at(each, "type") == "InternalIP") node.address = text_at(each, "address");
+  }
+  return node;
+}
+
 Result<json> parse(std::string_view text) {
   json object = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return fail(Errc::kInvalid, "expected a JSON object of the Kubernetes API");
@@ -126,6 +145,13 @@ Result<json> parse_named(std::string_view text) {
   return object;
 }
 
+Result<json> parse_list(std::string_view text, std::string_view of) {
+  Result<json> list = parse(text);
+  if (!list) return list;
+  if (list->contains("items") && (*list)["items"].is_array()) return list;
+  return fail(Errc::kInvalid, "expected a list of {} of the Kubernetes API", of);
+}
+
 }  // namespace
 
 Result<Pod> read_pod(std::string_view text) {
@@ -133,19 +159,7 @@ Result<Pod> read_pod(std::string_view text) {
 }
 
 Result<Node> read_node(std::string_view text) {
-  const Result<json> object = parse_named(text);
-  if (!object) return fail(object.error());
-  Node node;
-  node.meta = metadata_of(*object);
-  const json& spec = object_at(*object, "spec");
-  node.unschedulable = flag_at(spec, "unschedulable");
-  for (const json& each : items_at(spec, "taints")) {
-    node.taints.push_back({text_at(each, "key"), text_at(each, "value"), text_at(each, "effect")});
-  }
-  for (const json& each : items_at(object_at(*object, "status"), "conditions")) {
-    if (text_at(each, "type") == "Ready") node.ready = text_at(each, "status") == "True";
-  }
-  return node;
+  return parse_named(text).map([](const json& object) { return node_of(object); });
 }
 
 Result<Workload> read_workload(std::string_view text) {
@@ -178,13 +192,22 @@ Result<Workload> read_workload(std::string_view text) {
 }
 
 Result<PodPage> read_pod_page(std::string_view text) {
-  const Result<json> list = parse(text);
+  const Result<json> list = parse_list(text, "pods");
   if (!list) return fail(list.error());
-  if (!list->contains("items") || !(*list)["items"].is_array()) {
-    return fail(Errc::kInvalid, "expected a list of pods of the Kubernetes API");
-  }
   PodPage page;
   for (const json& each : (*list)["items"]) page.pods.push_back(pod_of(each));
+  page.next = text_at(object_at(*list, "metadata"), "continue");
+  return page;
+}
+
+Result<NodePage> read_node_page(std::string_view text) {
+  const Result<json> list = parse_list(text, "nodes");
+  if (!list) return fail(list.error());
+  NodePage page;
+  for (const json& each : (*list)["items"]) {
+    page.nodes.push_back(node_of(each));
+    if (page.nodes.back().meta.name.empty()) return fail(Errc::kInvalid, "expected nodes with names in the list");
+  }
   page.next = text_at(object_at(*list, "metadata"), "continue");
   return page;
 }

@@ -58,6 +58,8 @@ struct Node {
   bool unschedulable = false;
   bool ready = false;
   std::vector<Taint> taints;
+  std::string operating_system;  // what its image calls itself
+  std::string address;           // inside the cluster
 };
 
 // A Deployment, StatefulSet or DaemonSet.
@@ -85,6 +87,12 @@ struct PodPage {
   std::string next;  // continue token; empty: the last page
 };
 Result<PodPage> read_pod_page(std::string_view text);
+
+struct NodePage {
+  std::vector<Node> nodes;
+  std::string next;
+};
+Result<NodePage> read_node_page(std::string_view text);
 
 // The message of a Status object; "" if it is none.
 std::string status_message(std::string_view text);

@@ -63,7 +63,8 @@ const std::map<std::string, AwsCloud::Action>& AwsCloud::ec2_actions() {
       {"DescribeAvailabilityZones", {{}, &AwsCloud::describe_availability_zones}},
       {"DescribeInstances", {{"InstanceId.#", "Filter.#.Name", "Filter.#.Value.#"}, &AwsCloud::describe_instances}},
       {"DescribeLaunchTemplateVersions",
-       {{"LaunchTemplateId", "LaunchTemplateVersion.1", "ResolveAlias"}, &AwsCloud::describe_launch_template_versions}},
+       {{"LaunchTemplateId", "LaunchTemplateName", "LaunchTemplateVersion.1", "ResolveAlias"},
+        &AwsCloud::describe_launch_template_versions}},
       {"DescribeSnapshots", {{"Owner.1", "Filter.1.Name", "Filter.1.Value.1"}, &AwsCloud::describe_snapshots}},
       {"StopInstances", {{"InstanceId.1", "Force"}, &AwsCloud::change_state}},
       {"StartInstances", {{"InstanceId.1"}, &AwsCloud::change_state}},
@@ -119,17 +120,20 @@ AwsReply AwsCloud::describe_instances(const Call& call) {
   return ok(call, xml_element("reservationSet", found));
 }
 
-// The launch template of a group is lt- and the group's name.
+// The launch template of a group has the id lt- and the group's name, the others are known by their names.
 AwsReply AwsCloud::describe_launch_template_versions(const Call& call) {
   const std::string id = call.get("LaunchTemplateId");
+  const std::string name = call.get("LaunchTemplateName");
   const auto group = groups.find(id.substr(std::min<std::size_t>(id.size(), 3)));
-  if (group == groups.end()) {
-    return refuse(call, 400, "InvalidLaunchTemplateId.NotFound",
-                  "The specified launch template, with template ID " + id + ", does not exist.");
+  const auto by_name = templates.find(name);
+  if (group == groups.end() && by_name == templates.end()) {
+    return refuse(call, 400,
+                  id.empty() ? "InvalidLaunchTemplateName.NotFoundException" : "InvalidLaunchTemplateId.NotFound",
+                  "The specified launch template, " + id + name + ", does not exist.");
   }
+  const std::string image = by_name == templates.end() ? group->second.template_image : by_name->second.image;
   return ok(call, xml_element("launchTemplateVersionSet",
-                              xml_element("item", xml_element("launchTemplateData",
-                                                              xml_element("imageId", group->second.template_image)))));
+                              xml_element("item", xml_element("launchTemplateData", xml_element("imageId", image)))));
 }
 
 AwsReply AwsCloud::describe_snapshots(const Call& call) {

@@ -61,6 +61,30 @@ TEST_F(AwsHostsTest, TheLaunchTemplateSaysWhatIsWanted) {
   EXPECT_THAT(describe().error().message, HasSubstr("names no image"));
 }
 
+TEST_F(AwsHostsTest, OfEc2ThoseWithTheTagsAreTheGroup) {
+  group.driver = Driver::kAwsEc2;
+  group.launch_template = "beacon";
+  group.rollout->instance_tags = {{"role", "beacon"}, {"network", "mainnet"}};
+  EXPECT_THAT(describe().error().message, HasSubstr("no instance has the tags"));
+  for (auto& [id, instance] : aws.instances) instance.tags = {{"role", "beacon"}};
+  EXPECT_THAT(describe().error().message, HasSubstr("no instance has the tags")) << "all of them";
+  for (auto& [id, instance] : aws.instances) instance.tags["network"] = "mainnet";
+  aws.instances[kLeaving].state = "shutting-down";
+  auto hosts = describe();
+  ASSERT_TRUE(hosts) << hosts.error().message;
+  EXPECT_EQ(hosts->members.size(), 2U) << "one that is on its way out is no host of the group";
+  ASSERT_EQ(hosts->outdated.size(), 1U);
+  EXPECT_EQ(hosts->outdated[0].get("instance_id"), kOld);
+
+  group.rollout->wanted_image = kLaunchTemplate;
+  EXPECT_THAT(describe().error().message, HasSubstr("InvalidLaunchTemplateName.NotFoundException"));
+  aws.templates["beacon"] = {.image = "ami-1"};
+  hosts = describe();
+  ASSERT_TRUE(hosts) << hosts.error().message;
+  ASSERT_EQ(hosts->outdated.size(), 1U);
+  EXPECT_EQ(hosts->outdated[0].get("instance_id"), kNew);
+}
+
 TEST_F(AwsHostsTest, WhatIsNotKnownWholeIsNotKnown) {
   aws.denies = {{"DescribeInstances", "UnauthorizedOperation"}};
   EXPECT_THAT(describe().error().message, HasSubstr("DescribeInstances: UnauthorizedOperation"));

@@ -288,6 +288,21 @@ TEST(Groups, RefuseWhatMakesNoSense) {
       {"{name: g, driver: kubernetes, ready: {expr: up}, drain: [{kubernetes: {action: drain, node: a, "
        "allow_validators: true}}]}",
        "hosts that hold validators are not replaced"},
+      {"{name: g, driver: exec, exec: {argv: [/x]}, ready: {expr: up}, rollout: {wanted_image: ami-1}}", "not exec"},
+      {"{name: g, driver: aws-asg, auto_scaling_group: '{{ .Labels.g }}', ready: {expr: up}, rollout: {wanted_image: "
+       "ami-1}}",
+       "the name of one Auto Scaling group"},
+      {"{name: g, driver: aws-ec2, launch_template: t, ready: {expr: up}, rollout: {wanted_image: ami-1}}",
+       "needs instance_tags"},
+      {"{name: g, driver: aws-ec2, launch_template: t, ready: {expr: up}, rollout: {wanted_image: two, instance_tags: "
+       "{a: b}}}",
+       "expected ami-... or launch-template, got \"two\""},
+      {"{name: g, driver: aws-ec2, launch_template: t, ready: {expr: up}, rollout: {members: up, outdated: up, "
+       "instance_tags: {a: b}}}",
+       "instance_tags needs aws-ec2 and wanted_image"},
+      {"{name: g, driver: kubernetes, ready: {expr: up}, rollout: {wanted_image: Linux 2}}", "needs node_selector"},
+      {"{name: g, driver: kubernetes, ready: {expr: up}, rollout: {members: up, outdated: up, node_selector: a=b}}",
+       "need kubernetes and wanted_image"},
       {"{name: g, driver: teleport, ready: {expr: up}}", "expected one of aws-asg, aws-ec2, kubernetes, exec"},
   };
   for (const auto& [yaml, expected] : cases) {

@@ -162,6 +162,24 @@ TEST_F(RolloutsTest, AServiceIsAskedForItsHostsNowAndThen) {
   EXPECT_FALSE(world.raised.empty());
 }
 
+TEST_F(RolloutsTest, TheRunOfAHostIsFollowedWhoeverDescribesTheOthers) {
+  group.driver = Driver::kAwsAsg;
+  group.rollout = RolloutConfig{};
+  group.rollout->wanted_image = "ami-2";
+  rollouts->configure({group});
+  tick();
+  ASSERT_TRUE(rollouts->carry_out(Order::kStart, "geth", "ann", ""));
+  tick();
+  ASSERT_TRUE(last().current) << "an order is not kept waiting";
+  const int before = world.descriptions;
+  world.run_is(remedy::RunState::kSucceeded);
+  tick();
+  EXPECT_FALSE(last().current);
+  EXPECT_EQ(last().replaced.size(), 1U);
+  EXPECT_EQ(world.descriptions, before);
+  EXPECT_TRUE(rollouts->status().front().members) << "what was seen is not forgotten";
+}
+
 TEST_F(RolloutsTest, WhatIsNotKnownIsSaid) {
   world.problem = "query timed out";
   tick();
