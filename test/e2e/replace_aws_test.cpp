@@ -92,7 +92,7 @@ class ReplaceAws : public testing::Test {
            "image=\"ami-00000000000000001\"}"
            " == 1', pause: 1s}\n" +
            group("beacon", "aws-ec2", "beacon") +
-           "  launch_template: beacon-node\n"
+           "  launch_template: beacon-node\n  rollout: {wanted_image: launch-template, instance_tags: {role: beacon}}\n"
            "  ready: {expr: 'count(up{role=\"beacon\"} == 1) == 1', within: 30s}\n";
   }
 
@@ -127,9 +127,9 @@ class ReplaceAws : public testing::Test {
       return run.is_object() && run["state"] == state;
     });
   }
-  json rollout() const {
+  json rollout(std::size_t group = 0) const {
     const json data = api_get(agent_->port(), "/api/watchkeeper/v1/replace");
-    return data.is_object() ? data.value("/groups/0/rollout"_json_pointer, json()) : json();
+    return data.is_object() ? data["groups"].at(group).value("rollout", json()) : json();
   }
   bool rollout_ends(const std::string& state) const {
     return eventually(seconds(60), [&] {
@@ -137,8 +137,8 @@ class ReplaceAws : public testing::Test {
       return shown.is_object() && shown["state"] == state;
     });
   }
-  int start() {
-    BackgroundProcess process({AgentProcess::binary(), "replace", "start", "geth", "--who", "ann", "--url",
+  int start(const std::string& group) {
+    BackgroundProcess process({AgentProcess::binary(), "replace", "start", group, "--who", "ann", "--url",
                                "http://127.0.0.1:" + std::to_string(agent_->port())},
                               work_ / "start.log");
     return process.wait(seconds(20)).value_or(-1);
@@ -165,7 +165,7 @@ TEST_F(ReplaceAws, HostsAreReplacedButNoValidators) {
   EXPECT_EQ(value_of("count(up{role=\"beacon\",image=\"ami-00000000000000002\"}==1)"), "1");
 
   // The other one of the group has the old image still.
-  ASSERT_EQ(start(), 0);
+  ASSERT_EQ(start("geth"), 0);
   ASSERT_TRUE(rollout_ends("done")) << rollout().dump(1);
   EXPECT_EQ(rollout()["replaced"].size(), 1U);
   EXPECT_EQ(state_of(kSecond), "terminated");
@@ -178,7 +178,7 @@ TEST_F(ReplaceAws, HostsAreReplacedButNoValidators) {
 
 TEST_F(ReplaceAws, AnOkThatDoesNothingEndsTheRollingUpdate) {
   ASSERT_EQ(http_post(ports_.at("control"), "/fault/aws/does-nothing").status, 200);
-  ASSERT_EQ(start(), 0);
+  ASSERT_EQ(start("geth"), 0);
   ASSERT_TRUE(rollout_ends("failed")) << rollout().dump(1);
   EXPECT_THAT(rollout()["reason"].get<std::string>(), HasSubstr("is running"));
   EXPECT_TRUE(rollout()["replaced"].empty());
@@ -186,6 +186,14 @@ TEST_F(ReplaceAws, AnOkThatDoesNothingEndsTheRollingUpdate) {
   EXPECT_EQ(run_of("geth-rollout", kSecond), nullptr) << "the next was not begun";
   EXPECT_EQ(calls(kTerminate), 1) << "and none was asked for twice";
   EXPECT_EQ(state_of(kFirst), "running");
+
+  // Another group, whose instances EC2 knows by their tags, once AWS does what it says.
+  ASSERT_EQ(test_support::http_delete(ports_.at("control"), "/faults").status, 200);
+  ASSERT_EQ(start("beacon"), 0);
+  ASSERT_TRUE(eventually(seconds(40), [&] { return rollout(1).dump().find("replaced\":[{") != std::string::npos; }))
+      << rollout(1).dump(1);
+  EXPECT_EQ(state_of(kBeacon), "terminated");
+  EXPECT_EQ(value_of("count(up{role=\"beacon\",image=\"ami-00000000000000002\"}==1)"), "1");
 }
 
 }  // namespace
