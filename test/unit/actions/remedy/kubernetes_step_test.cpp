@@ -162,26 +162,26 @@ TEST_F(KubernetesStepTest, WhatNobodyMakesAnewStaysUnlessItIsSaid) {
 
 TEST_F(KubernetesStepTest, WhatHoldsValidatorsIsNotTouched) {
   cluster.add_pod("geth-0", "node1");
-  FakeKubernetes::Pod& signer = cluster.add_pod("signer-0", "node1", "DaemonSet");
+  FakeKubernetes::Pod& signer = cluster.add_pod("keys-0", "node1", "DaemonSet");
   signer.object["spec"]["containers"][0]["args"] = {"vc", "--network", "mainnet"};
   for (const KubernetesAction action : {KubernetesAction::kDrain, KubernetesAction::kDeleteNode}) {
     const StepFinished finished = run(action);
     EXPECT_EQ(finished.outcome, Outcome::kFailed);
-    EXPECT_THAT(finished.result, HasSubstr("eth/signer-0 is not touched: \"vc\" says that it holds validators"));
+    EXPECT_THAT(finished.result, HasSubstr("eth/keys-0 is not touched: \"vc\" says that it holds validators"));
   }
   KubernetesStep taint = step(KubernetesAction::kTaint);
   taint.taint = "x:NoExecute";
-  EXPECT_THAT(run(taint).result, HasSubstr("eth/signer-0 is not touched"));
+  EXPECT_THAT(run(taint).result, HasSubstr("eth/keys-0 is not touched"));
   KubernetesStep evict = of_pod(KubernetesAction::kEvict);
-  evict.pod = "signer-0";
-  EXPECT_THAT(run(evict).result, HasSubstr("eth/signer-0 is not touched"));
+  evict.pod = "keys-0";
+  EXPECT_THAT(run(evict).result, HasSubstr("eth/keys-0 is not touched"));
   cluster.add_workload("statefulset", "validators", 1);
   KubernetesStep scale = step(KubernetesAction::kScale);
   scale.workload = "statefulset/validators";
   scale.replicas = 2;
   EXPECT_THAT(run(scale).result, HasSubstr("eth/validators is not touched"));
   EXPECT_THAT(cluster.done, IsEmpty());
-  cluster.pods.erase("signer-0");
+  cluster.pods.erase("keys-0");
   world.protection.labels = {{"pool", "keys"}};
   cluster.nodes["node1"]["metadata"]["labels"]["pool"] = "keys";
   EXPECT_THAT(run(KubernetesAction::kDrain).result, HasSubstr("protected: labels: pool=keys"));
