@@ -27,6 +27,7 @@ void DutyLoop::stop() {
   stopped_ = true;
   scheduler_.cancel(work_timer_);
   work_ = {};
+  asked_ = nullptr;
 }
 
 void DutyLoop::configure(const StakingConfig& config, std::shared_ptr<Network> network) {
@@ -71,19 +72,29 @@ void DutyLoop::take(const HeadRound& round) {
   if (ledger_ != nullptr && !round.disagreement.empty()) {
     ledger_->note_disagreement(round.disagreement, wall_slot().value_or(0), clock_.unix_ms());
   }
-  // What takes longer than a slot is waited for, not added to.
-  if (working_) return show();
-  usable_.clear();
+  bool any = false;
   for (const auto& node : nodes_) {
     const auto told = std::ranges::find(round.nodes, node->config.name, &HeadRound::Node::name);
     if (told == round.nodes.end()) continue;
     node->reason = told->reason;
+    any = any || told->reason.empty();
+  }
+  reach_ = any ? Blindness::kNone : round.split ? Blindness::kSplitView : Blindness::kNoNode;
+  if (working_ && any && asked_ != nullptr && !asked_->reason.empty()) give_up();
+  if (working_) {
+    // What takes longer than a slot is waited for, not added to. It may be waited for in vain.
+    if (ledger_ != nullptr && reach_ != Blindness::kNone) ledger_->set_reach(reach_);
+    return show();
+  }
+  usable_.clear();
+  for (const auto& node : nodes_) {
+    const auto told = std::ranges::find(round.nodes, node->config.name, &HeadRound::Node::name);
+    if (told == round.nodes.end()) continue;
     node->head = told->head;
     node->head_slot = told->head_slot;
     if (node->reason.empty()) usable_.push_back(node.get());
   }
   std::ranges::stable_sort(usable_, std::ranges::greater(), &Node::head_slot);
-  reach_ = !usable_.empty() ? Blindness::kNone : round.split ? Blindness::kSplitView : Blindness::kNoNode;
   if (ledger_ != nullptr) ledger_->set_confirmed(judged_until(round));
   working_ = true;
   // A turn of its own: what began this may go on.
@@ -91,6 +102,14 @@ void DutyLoop::take(const HeadRound& round) {
     work_ = work();
     work_.start();
   });
+}
+
+// A node that is gone has what it was asked hang until its deadline; others can be asked.
+void DutyLoop::give_up() {
+  work_ = {};
+  asked_ = nullptr;
+  working_ = false;
+  ++failed_requests_;
 }
 
 // What only one node has seen is judged later, unless the others stay behind; of nodes that contradict each other
@@ -108,8 +127,9 @@ core::RootTask DutyLoop::work() {
   if (slot && !usable_.empty()) {
     told = co_await carry_out(*slot);
   }
-  if (ledger_ != nullptr)
-    ledger_->set_reach(told ? Blindness::kNone : reach_ == Blindness::kNone ? Blindness::kNoNode : reach_);
+  if (ledger_ != nullptr) {
+    ledger_->set_reach(reach_ != Blindness::kNone ? reach_ : told ? Blindness::kNone : Blindness::kNoNode);
+  }
   if (slot) {
     while (ledger_->settle(*slot, clock_.unix_ms())) {
       Pause turn(scheduler_, clock_);
@@ -129,7 +149,10 @@ void DutyLoop::keep_books() {
 
 core::Task<bool> DutyLoop::try_nodes(Job job, std::uint64_t argument) {
   for (Node* const node : usable_) {
-    if (co_await (this->*job)(*node, argument)) co_return true;
+    asked_ = node;
+    const bool told = co_await (this->*job)(*node, argument);
+    asked_ = nullptr;
+    if (told) co_return true;
     ++failed_requests_;
   }
   co_return false;

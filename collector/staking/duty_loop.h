@@ -69,6 +69,7 @@ class DutyLoop {
   using Job = core::Task<bool> (DutyLoop::*)(Node&, std::uint64_t);
 
   core::RootTask work();
+  void give_up();
   core::Task<bool> carry_out(std::uint64_t slot);
   core::Task<bool> try_nodes(Job job, std::uint64_t argument);
   core::Task<bool> follow(Node& node, std::uint64_t slot);
@@ -106,6 +107,7 @@ class DutyLoop {
   std::shared_ptr<Network> network_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<Node*> usable_;  // of this round, the best first
+  Node* asked_ = nullptr;      // whose answer is waited for
   std::unique_ptr<DutyLedger> ledger_;
   std::map<Root, Block> fetched_;                    // on the way to blocks that are known
   std::optional<std::uint64_t> proposers_asked_in_;  // the epoch in which both lists were asked for
@@ -113,7 +115,7 @@ class DutyLoop {
 
   core::TimerId work_timer_ = 0;
   bool working_ = false;
-  Blindness reach_ = Blindness::kNoNode;  // of this round, before anybody was asked
+  Blindness reach_ = Blindness::kNoNode;  // of the last round, whoever was asked in it
   bool stopped_ = true;
   core::RootTask work_;
   std::uint64_t failed_requests_ = 0;

@@ -235,6 +235,7 @@ void DevnetTest::all_nodes_frozen(std::int64_t first) {
     EXPECT_EQ(of_node("keymanager_up", "vcA"), 1) << "its client is well";
   });
   for (const char* const node : {"bn0", "bn1", "bn2"}) ASSERT_TRUE(net_->signal(node, "CONT")) << net_->text();
+  nodes_run_ = true;
   EXPECT_TRUE(net_->peer());
   EXPECT_TRUE(
       eventually(seconds(4 * Devnet::kSlotSeconds), [this] { return value("watchkeeper_duties_unknown") == 0; }));

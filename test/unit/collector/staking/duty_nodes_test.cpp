@@ -35,6 +35,35 @@ TEST_F(DutyNodesTest, WithoutANodeThatCanTellDutiesAreUnknown) {
   EXPECT_EQ(watched("unknown_attestations_total"), "0");
 }
 
+TEST_F(DutyNodesTest, WhatIsWaitedForInVainIsUnknownAtOnce) {
+  watch({{1, "g"}});
+  run_through(104);
+  chain.host_state["a"] = "mute";
+  run_through(105);
+  EXPECT_EQ(plain("unknown"), "0");
+  chain.host_state["a"] = "down";  // while it is asked: the answer would be waited for through five slots
+  run_through(106);
+  EXPECT_EQ(plain("unknown"), "1");
+  EXPECT_EQ(value("unknown_reason", "reason=\"no_beacon_node\""), "1");
+  EXPECT_EQ(value("node_reason", "target=\"a\",reason=\"refused\""), "1");
+  chain.host_state["a"] = "";
+  run_through(112);
+  EXPECT_EQ(plain("unknown"), "0");
+  EXPECT_EQ(plain("head_slot"), "112");
+}
+
+TEST_F(DutyNodesTest, OfTwoNodesTheOneThatIsGoneIsWaitedForNoLonger) {
+  watch({{1, "g"}}, {"a", "b"});
+  run_through(104);
+  chain.host_state["a"] = "mute";
+  run_through(105);
+  EXPECT_EQ(plain("head_slot"), "104") << "it is waited for";
+  chain.host_state["a"] = "down";
+  run_through(106);
+  EXPECT_EQ(plain("unknown"), "0");
+  EXPECT_EQ(plain("head_slot"), "106");
+}
+
 TEST_F(DutyNodesTest, OfANodeThatIsAwayForLongNothingIsMissed) {
   watch({{1, "g"}, {2, "g"}});
   run_through(104);

@@ -50,11 +50,12 @@ class MadeChain {
   std::set<std::uint64_t> not_live;                 // validators, as liveness tells
   std::map<std::uint64_t, nlohmann::json> records;  // fields of a validator that are not the usual ones
   bool electra = true;
-  bool swaps_committees = false;                  // the slot in its epoch stands for the index, and the reverse
-  bool whole_blocks = true;                       // else only the votes of a block are told
-  std::set<std::string> not_offered;              // paths that answer 404, by their beginning
-  std::set<std::string> failing;                  // answer 500
-  std::map<std::string, std::string> host_state;  // by host: down, syncing, optimistic, other_network, stuck
+  bool swaps_committees = false;      // the slot in its epoch stands for the index, and the reverse
+  bool whole_blocks = true;           // else only the votes of a block are told
+  std::set<std::string> not_offered;  // paths that answer 404, by their beginning
+  std::set<std::string> failing;      // answer 500
+  // By host: down, syncing, optimistic, other_network, stuck; mute: of blocks it says nothing, and does not end either.
+  std::map<std::string, std::string> host_state;
   std::uint64_t stuck_at = 0;
   std::map<std::string, int> asked;  // by method and path without what varies
 
@@ -124,6 +125,7 @@ class MadeChain {
     for (const std::string& each : failing) {
       if ((request.method + " " + path).starts_with(each)) return answer(500, R"({"code":500})");
     }
+    if (state == "mute" && path.starts_with("/eth/v1/beacon/blinded_blocks/")) return late(std::chrono::hours(1));
     const std::uint64_t head = last_block(state == "stuck" ? stuck_at : now_slot());
     if (path == "/eth/v1/node/syncing") return syncing(state, head);
     if (path == "/eth/v1/beacon/genesis") {
