@@ -405,5 +405,34 @@ TEST_F(SimulatorsTest, SignersAndBuildersAreOnlyEverRead) {
   EXPECT_EQ(post("mevboost", "/eth/v1/builder/validators", "[]")->status, 418);
 }
 
+TEST(CloudHostsTest, AwsRefusesWhatIsNotSignedAndAHostThatDiesTakesItsPortDown) {
+  const SteppedClock clock;
+  Simulation::Options options;
+  options.aws_hosts = 1;
+  const Simulation simulation(clock, options);
+  const auto ask = [&](const char* port, const char* action) {
+    return httplib::Client("127.0.0.1", simulation.ports().at(port))
+        .Post("/", std::string("Action=") + action, "application/x-www-form-urlencoded");
+  };
+  const auto ec2 = ask("aws_ec2", "DescribeInstances");
+  EXPECT_EQ(ec2->status, 400);
+  EXPECT_THAT(ec2->body, HasSubstr("<Errors><Error><Code>MissingParameter</Code>"));
+  const auto group = ask("aws_autoscaling", "DescribeAutoScalingGroups");
+  EXPECT_EQ(group->status, 403);
+  EXPECT_THAT(group->body, HasSubstr("<Code>MissingAuthenticationToken</Code>"));
+
+  httplib::Client control("127.0.0.1", simulation.ports().at("control"));
+  const json aws = json::parse(control.Get("/aws")->body);
+  EXPECT_EQ(aws["violations"].size(), 2U);
+  EXPECT_TRUE(aws["calls"].empty());
+  const std::string host = "i-00000000000000001";
+  httplib::Client client(aws["instances"][host].value("address", "").c_str(), simulation.ports().at("aws_hosts"));
+  EXPECT_THAT(client.Get("/metrics")->body, HasSubstr("chain_head_block "));
+  ASSERT_EQ(control.Post(("/fault/" + host + "/gone").c_str(), "", "text/plain")->status, 200);
+  EXPECT_FALSE(client.Get("/metrics"));
+  ASSERT_EQ(control.Delete(("/fault/" + host + "/gone").c_str())->status, 200);
+  EXPECT_TRUE(client.Get("/metrics"));
+}
+
 }  // namespace
 }  // namespace simulators
