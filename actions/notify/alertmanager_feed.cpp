@@ -62,6 +62,7 @@ std::optional<AlertmanagerFeed::Batch> AlertmanagerFeed::next(Instant now) {
       finish(url, {.kind = Verdict::Kind::kRetry, .pause = {}, .why = request.error().message}, now);
       continue;
     }
+    request->repeatable = true;  // it knows these alerts then
     return Batch{url, std::move(*request)};
   }
   return std::nullopt;

@@ -35,6 +35,7 @@ std::string time_text(std::int64_t time_ms) { return core::format_rfc3339(core::
 Result<core::net::Request> make_request(const RemoteWriteConfig& config, std::string body, std::uint64_t attempt) {
   core::net::Request request;
   request.method = "POST";
+  request.repeatable = true;  // a sample that is there already is no harm
   request.url = config.url;
   request.timeout = config.remote_timeout;
   request.follow_redirects = config.http.follow_redirects;

@@ -61,6 +61,7 @@ core::net::Request get_request(const BeaconNodeConfig& node, const std::string& 
 core::net::Request DutyLoop::post_of(const Node& node, const std::string& path, std::string body) const {
   core::net::Request request = get_request(node.config, path, kLong);
   request.method = "POST";
+  request.repeatable = true;  // it only asks
   request.headers.emplace_back("Content-Type", "application/json");
   request.body = std::move(body);
   return request;

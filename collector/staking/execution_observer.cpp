@@ -41,6 +41,7 @@ Question post(std::string name, const std::string& url, std::string body) {
   Question question;
   question.name = std::move(name);
   question.request.method = "POST";
+  question.request.repeatable = true;  // it only asks
   question.request.url = url;
   question.request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
   question.request.body = std::move(body);

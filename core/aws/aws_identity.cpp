@@ -153,6 +153,7 @@ class AwsIdentity::State : public std::enable_shared_from_this<State> {
     while (url.ends_with('/')) url.pop_back();
     Request ask;
     ask.method = "PUT";
+    ask.repeatable = true;  // one token more
     ask.url = url + "/latest/api/token";
     ask.timeout = kMetadataTimeout;
     ask.body_limit = kMetadataBytesMax;

@@ -96,6 +96,11 @@ struct Request {
   // Of an answer with another status than 200 the status is all there is: its body is not kept, and however the
   // transfer ends then, it is no error.
   bool only_ok_body = false;
+  // A kept connection may be closed by the server while it is asked, and nobody can tell then whether it acted: the
+  // request is sent again over a new one (RFC 9112, section 9.3.1). That is for GET, HEAD, and what this says does no
+  // harm if it is done twice; anything else has a new connection to begin with, and is sent once.
+  bool repeatable = false;
+  bool may_be_repeated() const { return repeatable || method == "GET" || method == "HEAD"; }
   bool follow_redirects = false;   // at most 10; credentials go to the first host only
   bool http2 = true;               // where TLS negotiates it
   bool http2_without_tls = false;  // 2 from the first byte, for a server that is known to speak it

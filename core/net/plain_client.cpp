@@ -165,7 +165,8 @@ void Client::start(TransferId id, Request request, const Url& url, const Endpoin
     active_.erase(id);
   } else {
     watch_deadline(active.transfer->deadline());
-    const ConnectionPtr idle = active.transfer->is_observed() ? nullptr : take_idle(endpoint);
+    const bool may_use_idle = active.transfer->may_be_repeated() && !active.transfer->is_observed();
+    const ConnectionPtr idle = may_use_idle ? take_idle(endpoint) : nullptr;
     if (idle != nullptr) {
       use(id, idle, true, {});
     } else {

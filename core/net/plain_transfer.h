@@ -59,6 +59,7 @@ class PlainTransfer {
   Result<Response> finish();
 
   TransferId id() const { return id_; }
+  bool may_be_repeated() const { return request_.may_be_repeated(); }
   bool is_observed() const { return request_.observation != nullptr; }
   // Some of the request has left, so that there may be an answer.
   bool has_sent() const { return sent_ > 0; }

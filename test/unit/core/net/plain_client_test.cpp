@@ -16,6 +16,7 @@ namespace core::net {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using Peer = RawServer::Peer;
@@ -258,6 +259,32 @@ TEST_F(PlainClientTest, AConnectionThatDiesUnderARequestIsReplacedOnce) {
   const auto response = fetch(server.url());
   EXPECT_EQ(error_of(response), "Get \"" + server.url() + "\": EOF");
   EXPECT_EQ(seen, 2) << "one new connection, and no third";
+}
+
+// A server may act and die before it says so: over a kept connection such a request would be sent again.
+TEST_F(PlainClientTest, WhatMayDoHarmTwiceHasAConnectionOfItsOwn) {
+  std::vector<int> ports;
+  auto& server = serve<LocalServer<httplib::Server>>();
+  const auto note = [&](const httplib::Request& asked, httplib::Response&) { ports.push_back(asked.remote_port); };
+  server->set_keep_alive_max_count(1000);
+  server->Get("/", note).Post("/", note).Put("/", note).Delete("/", note);
+  server.start();
+  for (const bool with_libcurl : {false, true}) {
+    Request wanted = request(server.url());
+    if (with_libcurl) wanted.headers = {{"TE", ""}};
+    ASSERT_EQ(is_plain(wanted), !with_libcurl);
+    for (const char* const method : {"GET", "POST", "PUT", "DELETE"}) {
+      for (const bool repeatable : {false, true}) {
+        ports.clear();
+        wanted.method = "GET";
+        ASSERT_TRUE(fetch(wanted));
+        wanted.method = method;
+        wanted.repeatable = repeatable;
+        ASSERT_TRUE(fetch(wanted));
+        EXPECT_EQ(ports[0] == ports[1], repeatable || wanted.method == "GET") << method << repeatable << with_libcurl;
+      }
+    }
+  }
 }
 
 TEST_F(PlainClientTest, ARequestIsNotRepeatedOnceAnAnswerHasBegun) {
