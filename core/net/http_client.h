@@ -111,7 +111,9 @@ struct Request {
   // Takes the body of an answer with status 200 piece by piece, on the loop's thread, instead of Response::body; then
   // body_limit says nothing and gzip is not asked for. Must not call the client. False ends the transfer: kCancelled.
   std::function<bool(std::string_view)> on_body;
-  std::string buffer;  // becomes the answer's body: who asks again and again need not have memory found each time
+  // Becomes the answer's body, whatever it holds: who asks again and again need not have memory found each time. One that
+  // is as long as the body need not even be cleared.
+  std::string buffer;
   // A body that is larger than kBodyBytesFree is held against this; where there is no room left it is kLimitExceeded.
   std::shared_ptr<ByteBudget> budget;
   // For who measures a connection rather than wants an answer; core/net/observation.h. None for everybody else.
@@ -166,8 +168,9 @@ struct HttpClientOptions {
   std::size_t max_idle_connections = 256;
 };
 
-// The real one: libcurl's multi socket interface on the loop. Nothing blocks, name resolution included. Proxies of the
-// environment are not used unless a request names them. From the first call on the process ignores SIGPIPE.
+// The real one: libcurl on the loop, and less than that for plain HTTP (docs/adr/0007). Nothing blocks, name resolution
+// included. Proxies of the environment are not used unless a request names them. From the first call on the process
+// ignores SIGPIPE.
 std::unique_ptr<HttpClient> make_http_client(IoLoop& loop, const Clock& clock, HttpClientOptions options = {});
 
 }  // namespace core::net
