@@ -111,8 +111,8 @@ struct Request {
   // Takes the body of an answer with status 200 piece by piece, on the loop's thread, instead of Response::body; then
   // body_limit says nothing and gzip is not asked for. Must not call the client. False ends the transfer: kCancelled.
   std::function<bool(std::string_view)> on_body;
-  // Becomes the answer's body, whatever it holds: who asks again and again need not have memory found each time. One that
-  // is as long as the body need not even be cleared.
+  // Becomes the answer's body, whatever it holds: who asks again and again need not have memory found each time. One
+  // that is as long as the body need not even be cleared.
   std::string buffer;
   // A body that is larger than kBodyBytesFree is held against this; where there is no room left it is kLimitExceeded.
   std::shared_ptr<ByteBudget> budget;
