@@ -16,6 +16,13 @@ constexpr std::size_t kMessageBytesMax = 500;
 constexpr std::string_view kLaterCodes[] = {"RequestLimitExceeded", "Throttling",         "ThrottlingException",
                                             "RequestThrottled",     "ResourceContention", "ScalingActivityInProgress"};
 
+// Asked every few seconds by who waits for something, over one connection then.
+bool only_asks(const AwsParameters& parameters) {
+  return std::ranges::any_of(parameters, [](const auto& each) {
+    return each.first == "Action" && (each.second.starts_with("Describe") || each.second.starts_with("Get"));
+  });
+}
+
 }  // namespace
 
 std::string encode_form(const AwsParameters& parameters) {
@@ -93,6 +100,7 @@ void AwsClient::send(const std::string& region, const AwsKeys& keys, const AwsPa
                      std::function<void(Result<AwsAnswer>)> done) {
   net::Request request;
   request.method = "POST";
+  request.repeatable = only_asks(parameters);
   request.url = options_.endpoint.empty() ? service_url(service_, region) : options_.endpoint;
   request.body = encode_form(parameters);
   request.timeout = kCallTimeout;

@@ -105,7 +105,10 @@ Result<void> CurlTransfer::prepare(const std::string& user_agent) {
   set_long(CURLOPT_FOLLOWLOCATION, request_.follow_redirects ? 1 : 0);
   set_long(CURLOPT_MAXREDIRS, kRedirectsMax);
   // Over a kept connection that turns out to be dead libcurl repeats whatever it is.
-  if (!request_.may_be_repeated()) set_long(CURLOPT_FRESH_CONNECT, 1);
+  if (!request_.may_be_repeated()) {
+    set_long(CURLOPT_FRESH_CONNECT, 1);
+    set_long(CURLOPT_FORBID_REUSE, 1);
+  }
   prepare_callbacks();
   prepare_method();
   if (request_.observation != nullptr) {

@@ -98,7 +98,7 @@ struct Request {
   bool only_ok_body = false;
   // A kept connection may be closed by the server while it is asked, and nobody can tell then whether it acted: the
   // request is sent again over a new one (RFC 9112, section 9.3.1). That is for GET, HEAD, and what this says does no
-  // harm if it is done twice; anything else has a new connection to begin with, and is sent once.
+  // harm if it is done twice; anything else has a connection of its own, and is sent once.
   bool repeatable = false;
   bool may_be_repeated() const { return repeatable || method == "GET" || method == "HEAD"; }
   bool follow_redirects = false;   // at most 10; credentials go to the first host only

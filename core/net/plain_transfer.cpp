@@ -217,7 +217,7 @@ bool PlainTransfer::may_try_again() const {
 
 bool PlainTransfer::leaves_connection() const {
   return end_ == End::kWhole && sent_ == head_.size() + request_.body.size() && reader_->ended() &&
-         reader_->keeps_alive() && !leftover_ && request_.observation == nullptr;
+         reader_->keeps_alive() && !leftover_ && request_.observation == nullptr && may_be_repeated();
 }
 
 Request PlainTransfer::request_to_dial() const {

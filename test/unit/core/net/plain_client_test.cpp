@@ -282,6 +282,9 @@ TEST_F(PlainClientTest, WhatMayDoHarmTwiceHasAConnectionOfItsOwn) {
         wanted.repeatable = repeatable;
         ASSERT_TRUE(fetch(wanted));
         EXPECT_EQ(ports[0] == ports[1], repeatable || wanted.method == "GET") << method << repeatable << with_libcurl;
+        wanted.method = "GET";
+        ASSERT_TRUE(fetch(wanted));
+        EXPECT_EQ(ports[0], ports[2]) << "what was its own is not kept";
       }
     }
   }
