@@ -13,29 +13,26 @@ struct Method {
   std::string_view name;  // in the replies
   std::string_view method;
   std::string_view params;
+  bool of_reference = false;  // asked of a reference too
 };
 
-constexpr std::array<Method, 9> kMethods = {{
+constexpr std::array<Method, 10> kMethods = {{
     {"syncing", "eth_syncing", "[]"},
-    {"latest", "eth_getBlockByNumber", R"(["latest",false])"},
+    {"latest", "eth_getBlockByNumber", R"(["latest",false])", true},
     {"safe", "eth_getBlockByNumber", R"(["safe",false])"},
-    {"finalized", "eth_getBlockByNumber", R"(["finalized",false])"},
-    {"chain_id", "eth_chainId", "[]"},
+    {"finalized", "eth_getBlockByNumber", R"(["finalized",false])", true},
+    {"chain_id", "eth_chainId", "[]", true},
     {"peers", "net_peerCount", "[]"},
     {"txpool", "txpool_status", "[]"},
     {"version", "web3_clientVersion", "[]"},
     {"network_id", "net_version", "[]"},
+    {"compared", "eth_getBlockByNumber", {}, true},  // with a height, in rounds that have one
 }};
+constexpr std::size_t kCompared = kMethods.size() - 1;
 
-// Three blocks with the hashes of their transactions: of 100 million gas not 5,000 each, which is a megabyte. What is
-// larger takes the loop too long to read, and is no answer of a chain that anybody stakes on.
+// Four blocks with the hashes of their transactions: of 100 million gas not 5,000 each, which is over a megabyte. What
+// is larger takes the loop too long to read, and is no answer of a chain that anybody stakes on.
 constexpr std::uint64_t kBodyBytesMax = 2 << 20;
-
-std::string call_text(std::size_t index) {
-  const Method& method = kMethods.at(index);
-  return fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"{}","params":{}}})", index + 1, method.method,
-                     method.params);
-}
 
 Question post(std::string name, const std::string& url, std::string body) {
   Question question;
@@ -49,16 +46,45 @@ Question post(std::string name, const std::string& url, std::string body) {
   return question;
 }
 
+std::optional<std::uint64_t> quantity(const std::map<std::string, Json, std::less<>>& replies, std::string_view name,
+                                      std::string_view path) {
+  const auto reply = replies.find(name);
+  return reply == replies.end() ? std::nullopt : reply->second.quantity(path);
+}
+
+// In lower case; empty without one.
+std::string hash_of(const std::map<std::string, Json, std::less<>>& replies, std::string_view name) {
+  const auto reply = replies.find(name);
+  const auto hash = reply == replies.end() ? std::nullopt : reply->second.text("result/hash");
+  return hash ? normal_root(*hash) : std::string();
+}
+
 }  // namespace
 
-std::vector<Question> ExecutionObserver::questions(core::SteadyTime) {
+bool ExecutionObserver::asks(std::size_t method) const {
+  if (method == kCompared) return compared_height_.has_value();
+  return kMethods.at(method).of_reference || !config_.reference;
+}
+
+std::string ExecutionObserver::call_text(std::size_t method) const {
+  const Method& row = kMethods.at(method);
+  const std::string params =
+      method == kCompared ? fmt::format(R"(["{:#x}",false])", compared_height_.value_or(0)) : std::string(row.params);
+  return fmt::format(R"({{"jsonrpc":"2.0","id":{},"method":"{}","params":{}}})", method + 1, row.method, params);
+}
+
+std::vector<Question> ExecutionObserver::questions(core::SteadyTime now) {
+  compared_height_ = comparison_->height_to_ask(config_.name, now);
   std::vector<Question> result;
   if (in_batches_) {
     std::string batch;
-    for (std::size_t i = 0; i < kMethods.size(); ++i) batch += (batch.empty() ? "[" : ",") + call_text(i);
+    for (std::size_t i = 0; i < kMethods.size(); ++i) {
+      if (asks(i)) batch += (batch.empty() ? "[" : ",") + call_text(i);
+    }
     result.push_back(post("batch", config_.url, batch + "]"));
   } else {
     for (std::size_t i = 0; i < kMethods.size(); ++i) {
+      if (!asks(i)) continue;
       result.push_back(post(std::string(kMethods.at(i).name), config_.url, call_text(i)));
     }
   }
@@ -90,64 +116,92 @@ tl::expected<ExecutionObserver::Replies, Reason> ExecutionObserver::batch_of(con
 
 tl::expected<ExecutionObserver::Replies, Reason> ExecutionObserver::replies_of(const Answers& answers) {
   if (find(answers, "batch") != nullptr) return batch_of(answers);
+  // Without the head there is nothing to tell, nor without the first answer of our own.
+  const std::string_view needed = config_.reference ? "latest" : kMethods.front().name;
   Replies replies;
   for (const Method& method : kMethods) {
     auto reply = json_of(answers, method.name);
     if (reply) {
       replies.emplace(method.name, std::move(*reply));
-    } else if (method.name == kMethods.front().name) {
+    } else if (method.name == needed) {
       return tl::unexpected(reply.error());
     }
   }
   return replies;
 }
 
-ExecutionObserver::Verdict ExecutionObserver::assess(const tl::expected<Replies, Reason>& replies) const {
+ExecutionObserver::Verdict ExecutionObserver::assess(const tl::expected<Replies, Reason>& replies,
+                                                     core::SteadyTime now) const {
   if (!replies) return {replies.error(), {}};
-  const auto syncing = replies->find("syncing");
   const auto latest = replies->find("latest");
-  if (syncing == replies->end() || latest == replies->end()) return {Reason::kBadAnswer, {}};
-  if (syncing->second.has("error") || latest->second.has("error")) return {Reason::kRpcError, {}};
-  const bool tells = syncing->second.is_object("result") || syncing->second.flag("result") == false;
-  if (!tells || !latest->second.quantity("result/number") || !latest->second.quantity("result/timestamp")) {
+  if (latest == replies->end()) return {Reason::kBadAnswer, {}};
+  if (latest->second.has("error")) return {Reason::kRpcError, {}};
+  if (!config_.reference) {
+    const auto syncing = replies->find("syncing");
+    if (syncing == replies->end()) return {Reason::kBadAnswer, {}};
+    if (syncing->second.has("error")) return {Reason::kRpcError, {}};
+    const bool tells = syncing->second.is_object("result") || syncing->second.flag("result") == false;
+    if (!tells) return {Reason::kBadAnswer, {}};
+  }
+  if (!latest->second.quantity("result/number") || !latest->second.quantity("result/timestamp")) {
     return {Reason::kBadAnswer, {}};
   }
+  return assess_chain(*replies, now);
+}
+
+ExecutionObserver::Verdict ExecutionObserver::assess_chain(const Replies& replies, core::SteadyTime now) const {
   const auto wanted = network_->chain_id();
-  if (!wanted) return {};
-  const auto reply = replies->find("chain_id");
-  const auto chain_id = reply == replies->end() ? std::nullopt : reply->second.quantity("result");
+  const auto chain_id = quantity(replies, "chain_id", "result");
+  if (!wanted && !config_.reference) return {};
   if (!chain_id) return {Reason::kNetworkUnverified, {}};
-  if (*chain_id != *wanted) return {Reason::kWrongNetwork, true};
+  // Where nothing says which chain is wanted, a reference has to be on one of ours.
+  const bool other = wanted ? *chain_id != *wanted : comparison_->is_foreign(*chain_id, now);
+  if (other) return {Reason::kWrongNetwork, true};
   return {Reason::kNone, false};
 }
 
-std::string ExecutionObserver::judge(const Answers& answers, core::SteadyTime) {
-  GaugeText text("watchkeeper_execution_");
-  const auto replies = replies_of(answers);
-  const Verdict verdict = assess(replies);
-  text.verdict(verdict.reason);
-  text.flag("network_mismatch", "1 if the node is on another chain than the configured network's.",
-            verdict.other_network);
-  write_engine(text, answers);
-  if (replies) {
-    if (const auto reply = replies->find("chain_id"); reply != replies->end()) {
-      text.count("chain_id", "The chain that the node is on.", reply->second.quantity("result"));
-    }
+void ExecutionObserver::compare(GaugeText& text, const Replies& replies, core::SteadyTime now) {
+  const auto chain_id = quantity(replies, "chain_id", "result");
+  if (!chain_id) return comparison_->forget(config_.name);
+  const std::uint64_t head = *quantity(replies, "latest", "result/number");
+  auto finalized = quantity(replies, "finalized", "result/number");
+  if (finalized && *finalized > head) finalized = std::nullopt;
+  comparison_->note(config_.name, {config_.reference, *chain_id, head, finalized}, now);
+  if (compared_height_) {
+    const bool right = quantity(replies, "compared", "result/number") == compared_height_;
+    comparison_->note_hash(config_.name, *compared_height_, right ? hash_of(replies, "compared") : "", now);
   }
+  if (finalized) comparison_->note_hash(config_.name, *finalized, hash_of(replies, "finalized"), now);
+  text.count("head_behind_blocks", "Blocks between the latest one and the highest that others have.",
+             comparison_->behind(config_.name, now));
+  text.flag("finalized_differs", "1 if others have another finalized block at the same height.",
+            comparison_->differs(config_.name, now));
+}
+
+std::string ExecutionObserver::judge(const Answers& answers, core::SteadyTime now) {
+  GaugeText text(config_.reference ? "watchkeeper_reference_" : "watchkeeper_execution_");
+  const auto replies = replies_of(answers);
+  const Verdict verdict = assess(replies, now);
+  text.verdict(verdict.reason);
+  if (!config_.reference) {
+    text.flag("network_mismatch", "1 if the node is on another chain than the configured network's.",
+              verdict.other_network);
+  }
+  write_engine(text, answers);
+  if (replies) text.count("chain_id", "The chain that the node is on.", quantity(*replies, "chain_id", "result"));
+  if (verdict.reason == Reason::kWrongNetwork) comparison_->forget(config_.name);
   if (verdict.reason != Reason::kNone) return text.take();
   const std::string_view asked = find(answers, "batch") != nullptr ? "batch" : "latest";
   write_head(text, *replies, find(answers, asked)->at);
-  const auto result_of = [&](std::string_view name, std::string_view path) -> std::optional<std::uint64_t> {
-    const auto reply = replies->find(name);
-    return reply == replies->end() ? std::nullopt : reply->second.quantity(path);
-  };
-  text.count("peers", "Peers that are connected.", result_of("peers", "result"));
+  compare(text, *replies, now);
+  text.count("peers", "Peers that are connected.", quantity(*replies, "peers", "result"));
   if (const auto reply = replies->find("network_id"); reply != replies->end()) {
     text.count("network_id", "The network of the node's peers; most chains have the number of the chain.",
                reply->second.number("result"));
   }
-  text.count("txpool_pending", "Transactions that can be put into a block.", result_of("txpool", "result/pending"));
-  text.count("txpool_queued", "Transactions that wait for others.", result_of("txpool", "result/queued"));
+  text.count("txpool_pending", "Transactions that can be put into a block.",
+             quantity(*replies, "txpool", "result/pending"));
+  text.count("txpool_queued", "Transactions that wait for others.", quantity(*replies, "txpool", "result/queued"));
   if (const auto reply = replies->find("version"); reply != replies->end()) {
     if (const auto name = reply->second.text("result")) {
       text.info("info", "The node's own name of itself.", "version", label_text(*name));
@@ -158,14 +212,16 @@ std::string ExecutionObserver::judge(const Answers& answers, core::SteadyTime) {
 
 void ExecutionObserver::write_head(GaugeText& text, const Replies& replies, core::WallTime at) {
   const Json& latest = replies.find("latest")->second;
-  const Json& syncing = replies.find("syncing")->second;
+  const auto syncing = replies.find("syncing");
   const std::uint64_t number = *latest.quantity("result/number");
   const std::uint64_t timestamp = *latest.quantity("result/timestamp");
-  text.flag("syncing", "1 if the node says that it is syncing; some say no while they are.",
-            syncing.is_object("result"));
+  if (syncing != replies.end()) {  // not asked of a reference
+    text.flag("syncing", "1 if the node says that it is syncing; some say no while they are.",
+              syncing->second.is_object("result"));
+    text.count("highest_number", "While syncing: the number of the block that it syncs to.",
+               syncing->second.quantity("result/highestBlock"));
+  }
   text.count("head_number", "The number of the latest block.", number);
-  text.count("highest_number", "While syncing: the number of the block that it syncs to.",
-             syncing.quantity("result/highestBlock"));
   const double age = (static_cast<double>(core::to_unix_ms(at)) - static_cast<double>(timestamp) * 1000) / 1000;
   const bool ahead = age * 1000 < -static_cast<double>(kClockDisparityMs);
   text.flag("clock_suspect", "1 if the latest block is from the future: its proposer's clock or this host's is wrong.",
@@ -174,9 +230,7 @@ void ExecutionObserver::write_head(GaugeText& text, const Replies& replies, core
   // Null or an error before the first word of the beacon node: not known, never 0. One beyond the head is no answer.
   for (const auto& [tag, help] : {std::pair{"safe", "The number of the safe block."},
                                   std::pair{"finalized", "The number of the finalized block."}}) {
-    const auto reply = replies.find(tag);
-    if (reply == replies.end()) continue;
-    const auto block = reply->second.quantity("result/number");
+    const auto block = quantity(replies, tag, "result/number");
     if (block && *block <= number) text.count(fmt::format("{}_number", tag), help, block);
   }
 }

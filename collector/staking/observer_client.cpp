@@ -66,12 +66,17 @@ void ObserverClient::configure(const StakingConfig& config) {
     add(std::string(kBeaconPath) + each.name, std::move(entry),
         [&] { return std::make_shared<BeaconObserver>(each, network_); });
   }
+  std::set<std::string> compared;
   for (const auto& each : config.execution_nodes) {
     StakingConfig entry;
     entry.execution_nodes = {each};
-    add(std::string(kExecutionPath) + each.name, std::move(entry),
-        [&] { return std::make_shared<ExecutionObserver>(each, network_); });
+    compared.insert(each.name);
+    add(std::string(kExecutionPath) + each.name, std::move(entry), [&] {
+      comparison_->forget(each.name);
+      return std::make_shared<ExecutionObserver>(each, network_, comparison_);
+    });
   }
+  comparison_->keep(compared);
   for (const auto& each : config.vaults) {
     StakingConfig entry;
     entry.vaults = {each};

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/staking/execution_comparison.h"
 #include "collector/staking/keymanager_observer.h"
 #include "collector/staking/node_observer.h"
 #include "collector/staking/staking_config.h"
@@ -55,6 +56,7 @@ class ObserverClient final : public core::net::HttpClient {
   core::Scheduler& scheduler_;
   const core::Clock& clock_;
   std::shared_ptr<Network> network_;
+  std::shared_ptr<ExecutionComparison> comparison_ = std::make_shared<ExecutionComparison>();
   std::shared_ptr<ListedKeys> listed_ = std::make_shared<ListedKeys>();
   std::shared_ptr<ExpectedKeys> expected_ = std::make_shared<ExpectedKeys>();
   std::map<std::string, Node> nodes_;  // by path

@@ -6,6 +6,7 @@
 
 #include "collector/staking/node_checks.h"
 #include "core/net/url.h"
+#include "core/time/duration.h"
 
 namespace collector::staking {
 namespace {
@@ -35,6 +36,10 @@ Result<void> check_staking(const StakingConfig& staking, const Node& node) {
   if (auto ok = check_unique(staking.signers, "signers", node); !ok) return ok;
   if (auto ok = check_unique(staking.mev_boosts, "mev_boosts", node); !ok) return ok;
   if (auto ok = check_unique(staking.relays, "relays", node); !ok) return ok;
+  // Slower ones would be forgotten between two rounds; see ExecutionComparison::kFreshFor.
+  if (staking.reference_interval < std::chrono::seconds(1) || staking.reference_interval > std::chrono::minutes(1)) {
+    return fail(node.find("reference_interval").error("expected a duration of 1s to 1m"));
+  }
   if (!staking.beacon_nodes.empty() && !staking.network.configured()) {
     return fail(node.error("staking: missing key \"network\": a beacon node on another one must be told apart"));
   }
@@ -70,8 +75,20 @@ const Table<ExecutionNodeConfig>& ExecutionNodeConfig::fields() {
                  {.help = "Its engine port, which is asked without a token, and must refuse; empty: it is not asked."})
           .field("metrics", &ExecutionNodeConfig::metrics, {.help = kMetricsHelp})
           .field("zone", &ExecutionNodeConfig::zone, {.help = kZoneHelp})
+          .field(
+              "reference", &ExecutionNodeConfig::reference,
+              {.help = "Whether it is somebody else's, such as a provider's: it is asked less, and only what our own "
+                       "nodes are compared with; nothing counts it or says that it is down."})
           .field("http_config", &ExecutionNodeConfig::http_config, {.help = kHttpHelp})
-          .check(check_node<ExecutionNodeConfig>());
+          .check([](const ExecutionNodeConfig& execution, const Node& node) -> Result<void> {
+            if (execution.reference && execution.url.empty()) {
+              return fail(node.error("reference needs url: nobody can be compared with a node that is not asked"));
+            }
+            if (execution.reference && !(execution.engine_url.empty() && execution.metrics.empty())) {
+              return fail(node.error("a reference has neither engine_url nor metrics: it would count as one of ours"));
+            }
+            return check_node<ExecutionNodeConfig>()(execution, node);
+          });
   return table;
 }
 
@@ -141,6 +158,8 @@ const Table<StakingConfig>& StakingConfig::fields() {
           .field("interval", &StakingConfig::interval, {.help = "How often; 0: as scrape_interval in global."})
           .field("timeout", &StakingConfig::timeout,
                  {.help = "How long asking a node may take; 0: as scrape_timeout in global."})
+          .field("reference_interval", &StakingConfig::reference_interval,
+                 {.help = "How often execution nodes that are a reference are asked; 1s to 1m."})
           .field("beacon_nodes", &StakingConfig::beacon_nodes, {.help = "Beacon nodes."})
           .field("execution_nodes", &StakingConfig::execution_nodes, {.help = "Execution nodes."})
           .field("validator_clients", &StakingConfig::validator_clients, {.help = "Validator clients."})
@@ -191,6 +210,14 @@ discovery::StaticConfig observed(const std::string& url, std::string_view path, 
   return group;
 }
 
+// Of a reference: its own interval, and no longer a timeout than that.
+void set_pace(discovery::StaticConfig& group, const StakingConfig& config) {
+  constexpr core::Millis kTimeout = std::chrono::seconds(10);
+  const core::Millis timeout = config.timeout.count() > 0 ? config.timeout : kTimeout;
+  group.labels["__scrape_interval__"] = core::format_duration(config.reference_interval);
+  group.labels["__scrape_timeout__"] = core::format_duration(std::min(timeout, config.reference_interval));
+}
+
 void add_scraped(std::vector<discovery::StaticConfig>& groups, const char* job, const std::string& metrics,
                  const std::string& name, const std::string& zone) {
   const auto url = core::net::parse_url(metrics);
@@ -234,6 +261,7 @@ scrape::ScrapeConfig observation_job(const StakingConfig& config) {
     if (node.url.empty()) continue;
     job.static_configs.push_back(observed(node.url, kExecutionPath, node.name, node.zone, observer));
     if (config.network.configured()) job.static_configs.back().labels["network"] = config.network.label();
+    if (node.reference) set_pace(job.static_configs.back(), config);
   }
   for (const auto& node : config.vaults) {
     job.static_configs.push_back(observed(node.url, kVaultPath, node.name, node.zone, observer));

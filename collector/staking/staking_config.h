@@ -34,6 +34,7 @@ struct ExecutionNodeConfig {
   std::string engine_url;
   std::string metrics;
   std::string zone;
+  bool reference = false;  // somebody else's: others are compared with it
   std::optional<core::net::HttpClientConfig> http_config;
   bool operator==(const ExecutionNodeConfig&) const = default;
   static const core::config::Table<ExecutionNodeConfig>& fields();
@@ -81,6 +82,7 @@ struct StakingConfig {
   std::string observer;
   std::chrono::milliseconds interval{0};
   std::chrono::milliseconds timeout{0};
+  std::chrono::milliseconds reference_interval = std::chrono::minutes(1);
   std::vector<BeaconNodeConfig> beacon_nodes;
   std::vector<ExecutionNodeConfig> execution_nodes;
   std::vector<ValidatorClientConfig> validator_clients;

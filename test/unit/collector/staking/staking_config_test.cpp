@@ -27,6 +27,13 @@ TEST_F(StakingConfigTest, WrongOnesAreToldWithTheirPlace) {
       {"{network: mainnet, beacon_nodes: [{name: a, url: 'http://u:p@a'}]}", "without a user"},
       {"{network: mainnet, beacon_nodes: [{name: a}, {name: a}]}", "beacon_nodes has two nodes \"a\""},
       {"execution_nodes: [{name: a, engine_url: 'http://a'}]", "engine_url needs url"},
+      {"execution_nodes: [{name: a, reference: true}]", "reference needs url"},
+      {"execution_nodes: [{name: a, url: 'http://a', reference: true, metrics: 'http://a'}]",
+       "would count as one of ours"},
+      {"execution_nodes: [{name: a, url: 'http://a', reference: true, engine_url: 'http://a'}]",
+       "neither engine_url nor"},
+      {"reference_interval: 2m", "s.yml:1:21: expected a duration of 1s to 1m"},
+      {"reference_interval: 0s", "expected a duration of 1s to 1m"},
       {"validator_clients: [{name: a, keymanager: {token_file: x}}]", "missing key \"url\""},
       {"vaults: [{name: a}]", "missing key \"url\""},
       {"vaults: {}", "expected a list"},
@@ -174,6 +181,27 @@ TEST_F(StakingJobsTest, ARoundThatIsCutShortAsksNoMore) {
   client.cancel(id);
   EXPECT_EQ(nodes.cancelled, 3);
   clock.advance(std::chrono::seconds(10));
+}
+
+TEST_F(StakingJobsTest, AReferenceIsAskedAtItsOwnPace) {
+  const auto pace = [](const std::string& rest) {
+    const StakingConfig config = read(
+        "{execution_nodes: [{name: g, url: 'http://g'}, "
+        "{name: r, url: 'http://r', reference: true}]" +
+        rest + "}");
+    scrape::GlobalConfig global;
+    global.scrape_interval = std::chrono::seconds(12);
+    const auto jobs = scrape::resolve_jobs({observation_job(config)}, global);
+    EXPECT_TRUE(jobs) << jobs.error().message;
+    const auto targets = scrape::build_targets(jobs->front());
+    EXPECT_EQ(targets.active.size(), 2U) << rest;
+    EXPECT_EQ(targets.active[0].interval, std::chrono::seconds(12));
+    return std::pair(targets.active[1].interval, targets.active[1].timeout);
+  };
+  using std::chrono::seconds;
+  EXPECT_EQ(pace(""), std::pair(core::Millis(seconds(60)), core::Millis(seconds(10))));
+  EXPECT_EQ(pace(", reference_interval: 2s"), std::pair(core::Millis(seconds(2)), core::Millis(seconds(2))));
+  EXPECT_EQ(pace(", timeout: 3s"), std::pair(core::Millis(seconds(60)), core::Millis(seconds(3))));
 }
 
 TEST_F(StakingJobsTest, MetricsAreTargetsOfAJobOfTheirOwn) {
