@@ -11,9 +11,11 @@ struct FakeExecution {
   std::uint64_t chain_id = 1;
   std::uint64_t head = 1000;
   std::uint64_t finalized = 900;
-  int chain = 0xa;                      // what its hashes are made of
-  std::uint64_t forked_at = 0;          // below it has the hashes of chain 0xa
-  std::uint64_t oldest = 0;             // of the blocks that it still has
+  int chain = 0xa;              // what its hashes are made of
+  std::uint64_t forked_at = 0;  // below it has the hashes of chain 0xa
+  std::uint64_t oldest = 0;     // of the blocks that it still has
+  std::uint64_t off_by = 0;     // the block that it answers with, from the one that it is asked for
+  bool takes_batches = true;
   std::vector<std::string> calls = {};  // of the last batch: method and first parameter
 
   std::string block(std::uint64_t number) const {
@@ -31,13 +33,17 @@ struct FakeExecution {
     if (method != "eth_getBlockByNumber") return "null";
     if (first == "latest") return block(head);
     if (first == "finalized" || first == "safe") return block(finalized);
-    return block(parse_quantity(first).value_or(0));
+    return block(parse_quantity(first).value_or(0) + off_by);
   }
-  Told answer_batch(const core::net::Request& request) {
+  Told answer_to(const core::net::Request& request) {
+    const auto batch = Json::parse(request.body);
+    EXPECT_TRUE(batch) << request.body;
+    if (!takes_batches) {
+      if (batch->is_array()) return answer(200, R"({"id":null,"error":{"code":-32600,"message":"no batches"}})");
+      return answer(200, fmt::format(R"({{"id":{},"result":{}}})", batch->number("id").value_or(0), result(*batch)));
+    }
     calls.clear();
     std::string body;
-    const auto batch = Json::parse(request.body);
-    EXPECT_TRUE(batch && batch->is_array()) << request.body;
     for (const Json& call : batch->items()) {
       body += fmt::format(R"({}{{"jsonrpc":"2.0","id":{},"result":{}}})", body.empty() ? "[" : ",",
                           call.number("id").value_or(0), result(call));
@@ -58,7 +64,7 @@ class ExecutionComparisonTest : public StakingWorld {
                           name == "r" ? ", reference: true" : "");
       nodes.answers["POST http://" + name] = [this, name = name](const core::net::Request& request) {
         if (silent.contains(name)) return broken("dial tcp: connect: connection refused");
-        return world.at(name).answer_batch(request);
+        return world.at(name).answer_to(request);
       };
     }
     client.configure(read(fmt::format("{{{}execution_nodes: [{}]}}", rest, list)));
@@ -228,6 +234,25 @@ TEST_F(ExecutionComparisonTest, ABlockThatANodeNoLongerHasIsUnknown) {
   world.at("g").oldest = 870;
   EXPECT_EQ(differs(ask("g")), "none");
   EXPECT_EQ(behind(ask("g")), "0");
+}
+
+TEST_F(ExecutionComparisonTest, AnotherBlockThanTheOneAskedForIsNoAnswer) {
+  silent = {"h"};
+  world.at("r").finalized = 868;
+  world.at("g").off_by = 1;
+  EXPECT_EQ(differs(ask("g")), "none");
+}
+
+TEST_F(ExecutionComparisonTest, WhoTakesNoBatchesIsComparedToo) {
+  silent = {"h"};
+  world.at("r").finalized = 868;
+  for (const char* const name : {"g", "r"}) world.at(name).takes_batches = false;
+  ask("g");  // finds out
+  EXPECT_EQ(differs(ask("g")), "0");
+  EXPECT_EQ(ask("r")["watchkeeper_reference_up"], "1");
+  EXPECT_EQ(ask("r")["watchkeeper_reference_finalized_differs"], "0");
+  world.at("g").chain = 0xb;
+  EXPECT_EQ(differs(ask("g")), "1");
 }
 
 TEST_F(ExecutionComparisonTest, WhoLeavesTheConfigurationIsForgotten) {
