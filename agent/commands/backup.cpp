@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Backups: asking a running agent about them or for one, and restoring without an agent, from its configuration file.
+// Backups: asking a running agent about them or for one; and without an agent, from its configuration file, what one
+// would do, and restoring.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -7,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "actions/backup/backup_plan.h"
 #include "actions/backup/backup_set.h"
 #include "agent/commands/api_client.h"
 #include "agent/commands/commands.h"
@@ -29,6 +31,7 @@ struct BackupArguments {
   std::string target;
   std::string snapshot = "latest";
   std::string root;
+  bool dry_run = false;
 };
 
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
@@ -99,32 +102,46 @@ int ask(const BackupArguments& arguments, const char* verb) {
   return kFine;
 }
 
-int restore(const BackupArguments& arguments) {
+core::Result<actions::backup::BackupConfig> configured(const BackupArguments& arguments) {
   const auto config = load_config(arguments.config);
-  if (!config) return failed(config.error().front());
+  if (!config) return core::fail(config.error().front());
   for (const actions::backup::BackupConfig& backup : (*config)->settings.backups) {
-    if (backup.name != arguments.name) continue;
-    const core::SystemClock clock;
-    core::process::ChildProcessRunner commands(clock);
-    const auto restored = actions::backup::restore_snapshot(
-        backup, {.snapshot = arguments.snapshot, .target = arguments.target, .genesis_validators_root = arguments.root},
-        commands, clock);
-    if (!restored) return failed(restored.error());
-    if (!restored->refused.empty()) std::fprintf(stderr, "refused: %s.\n", restored->refused.c_str());
-    std::printf("restored %s\n", restored->path.c_str());
-    return kFine;
+    if (backup.name == arguments.name) return backup;
   }
-  std::fprintf(stderr, "watchkeeper: %s has no backup \"%s\"\n", arguments.config.c_str(), arguments.name.c_str());
-  return kFailed;
+  return core::fail(core::Errc::kNotFound, "{} has no backup \"{}\"", arguments.config, arguments.name);
 }
 
-void add_asking(const Command& backup, const char* name, const char* verb, const char* help,
-                const std::shared_ptr<BackupArguments>& arguments) {
+int print_plan(const BackupArguments& arguments) {
+  const auto backup = configured(arguments);
+  if (!backup) return failed(backup.error());
+  for (const std::string& line : actions::backup::plan_of(*backup)) std::printf("%s\n", line.c_str());
+  return kFine;
+}
+
+int run(const BackupArguments& arguments) { return arguments.dry_run ? print_plan(arguments) : ask(arguments, "run"); }
+
+int restore(const BackupArguments& arguments) {
+  const auto backup = configured(arguments);
+  if (!backup) return failed(backup.error());
+  const core::SystemClock clock;
+  core::process::ChildProcessRunner commands(clock);
+  const auto restored = actions::backup::restore_snapshot(
+      *backup, {.snapshot = arguments.snapshot, .target = arguments.target, .genesis_validators_root = arguments.root},
+      commands, clock);
+  if (!restored) return failed(restored.error());
+  if (!restored->refused.empty()) std::fprintf(stderr, "refused: %s.\n", restored->refused.c_str());
+  std::printf("restored %s\n", restored->path.c_str());
+  return kFine;
+}
+
+Command add_asking(const Command& backup, const char* name, const char* verb, const char* help,
+                   const std::shared_ptr<BackupArguments>& arguments) {
   const Command command = backup.add_command(name, help);
   command.add_option("NAME", arguments->name, "Its name in the configuration").required();
   command.add_option("--url", arguments->url, "Where the agent is").default_shown();
   command.add_option("--who", arguments->who, "Who asks; default: the user");
   command.runs([arguments, verb] { return ask(*arguments, verb); });
+  return command;
 }
 
 }  // namespace
@@ -136,7 +153,15 @@ void add_backup_commands(const Command& root) {
   list.add_option("--url", arguments->url, "Where the agent is").default_shown();
   list.add_option("-o,--output", arguments->output, "text or json").one_of({"text", "json"});
   list.runs([arguments] { return list_backups(*arguments); });
-  add_asking(backup, "run", "run", "Take a backup now; returns when it is begun", arguments);
+  const Command taken = add_asking(backup, "run", "run", "Take a backup now; returns when it is begun", arguments);
+  taken.add_flag("--dry-run", arguments->dry_run, "As `plan`: say what it does, from --config, and do nothing");
+  taken.runs([arguments] { return run(*arguments); });
+  const Command planned = backup.add_command("plan", "Print what a backup does, step by step. Needs no running agent");
+  planned.add_option("NAME", arguments->name, "Its name in the configuration").required();
+  planned.runs([arguments] { return print_plan(*arguments); });
+  for (const Command& command : {taken, planned}) {
+    command.add_option("--config", arguments->config, "The configuration file").default_shown();
+  }
   add_asking(backup, "verify", "verify", "Check the repository now, as check: says", arguments);
   add_asking(backup, "drill", "drill", "Restore the newest snapshot into a scratch folder now, and look at it",
              arguments);

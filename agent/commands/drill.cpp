@@ -33,6 +33,7 @@ struct DrillArguments {
   std::string output = "text";
   bool yes = false;
   bool no_wait = false;
+  bool dry_run = false;
 
   bool as_json() const { return output == "json"; }
   std::string path(const char* verb) const {
@@ -175,6 +176,7 @@ int follow(const DrillArguments& arguments, const std::string& run) {
 }
 
 int run(const DrillArguments& arguments) {
+  if (arguments.dry_run) return plan(arguments);
   FormFields fields = {{"who", arguments.who.empty() ? user_name() : arguments.who}};
   if (arguments.yes) fields.emplace_back("yes", "true");
   const auto data = data_of(ApiClient(arguments.url).post(arguments.path("run"), fields));
@@ -224,6 +226,7 @@ void add_drill_commands(const Command& root) {
     command.add_option("--who", arguments->who, "Who wants it; default: the user");
   }
   begun.add_flag("--yes", arguments->yes, "Yes, this drill touches validators");
+  begun.add_flag("--dry-run", arguments->dry_run, "As `plan`: say what it would do, and do nothing");
   begun.add_flag("--no-wait", arguments->no_wait, "Print the id of the run and return");
   reported.add_option("--run", arguments->run, "The id of another run");
   add_audit_commands(drill, "drills.db");

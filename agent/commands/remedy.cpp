@@ -35,6 +35,7 @@ struct RemedyArguments {
   std::string file;
   std::string config = "/etc/watchkeeper/watchkeeper.yml";
   std::vector<std::string> labels;
+  bool dry_run = false;
 };
 
 // The person in front of the terminal, for the journal.
@@ -98,7 +99,7 @@ std::string decision_path(const RemedyArguments& arguments, const char* verb) {
 
 // What is approved is what is shown here: its hash goes along, so that nothing else can be meant.
 int approve(const RemedyArguments& arguments) {
-  std::string plan = arguments.plan;
+  std::string plan = arguments.dry_run ? "" : arguments.plan;
   if (plan.empty()) {
     const auto data = data_of(ApiClient(arguments.url).get(kPath));
     if (!data) return failed(data.error());
@@ -108,6 +109,10 @@ int approve(const RemedyArguments& arguments) {
       plan = text_of(run.at("plan"));
       std::printf("             plan %s\n", plan.c_str());
     }
+  }
+  if (arguments.dry_run) {
+    if (!plan.empty()) return kFine;
+    return failed(core::error(core::Errc::kNotFound, "no run has the id {}", arguments.name));
   }
   return ask(arguments, decision_path(arguments, "approve"), {{"plan", plan}});
 }
@@ -223,6 +228,7 @@ void add_decisions(const Command& remedy, const Arguments& arguments) {
   approve_command.add_option("ID", arguments->name, "As `remedy list` shows it").required();
   approve_command.add_option("--plan", arguments->plan,
                              "The hash of the plan that is meant, or its first twelve digits; default: what is shown");
+  approve_command.add_flag("--dry-run", arguments->dry_run, "Print the plan that would be approved, and do nothing");
   const Command reject =
       add_question(remedy, "reject", "Give up a remediation that waits, or close one that was interrupted", arguments,
                    [](const RemedyArguments& given) { return ask(given, decision_path(given, "reject")); });

@@ -24,6 +24,7 @@ struct ReplaceArguments {
   std::string who;
   std::string reason;
   std::string output = "text";
+  bool dry_run = false;
 };
 
 std::string text_of(const json& value) { return value.is_string() ? value.get<std::string>() : ""; }
@@ -104,6 +105,7 @@ int print_plan(const ReplaceArguments& arguments) {
 }
 
 int order(const ReplaceArguments& arguments, const char* verb) {
+  if (arguments.dry_run) return print_plan(arguments);
   const char* const sudo = std::getenv("SUDO_USER");
   const char* const user = sudo != nullptr ? sudo : std::getenv("USER");
   FormFields fields{{"who", !arguments.who.empty() ? arguments.who : user == nullptr ? "command line" : user}};
@@ -148,6 +150,9 @@ void add_replace_commands(const Command& root) {
             [verb = std::string(verb)](const ReplaceArguments& given) { return order(given, verb.c_str()); });
     command.add_option("GROUP", arguments->group, "One of replace").required();
     command.add_option("--who", arguments->who, "Who asks; default: the user");
+    if (std::string(verb) == "start") {
+      command.add_flag("--dry-run", arguments->dry_run, "As `plan`: print what it would do, and do nothing");
+    }
     if (std::string(verb) == "pause") command.add_option("--reason", arguments->reason, "Why").required();
   }
 }
