@@ -94,10 +94,8 @@ const core::config::Table<ProtectionConfig>& ProtectionConfig::fields() {
                  {.help = "Labels of Kubernetes nodes, pods and workloads and their values; * stands for anything."})
           .field(
               "recognise", &ProtectionConfig::recognise,
-              {.help =
-                   "Whether what calls itself a validator is protected too, by the words in its names, tags, labels, "
-                   "images and arguments: validator, keymanager, signer, slashing or keystore in any word; vc, "
-                   "vouch, dirk, charon and ssv as words of their own."});
+              {.help = "Whether what says that it is a validator, a signer or their keys, in a name, tag, label, image "
+                       "or argument, is protected too."});
   return table;
 }
 
