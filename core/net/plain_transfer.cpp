@@ -225,6 +225,7 @@ Request PlainTransfer::request_to_dial() const {
   request.method = request_.method;
   request.url = request_.url;
   request.timeout = deadline_ - clock_.steady_now();
+  request.repeatable = true;  // nothing is sent; and libcurl must not close what it hands over
   return request;
 }
 
