@@ -192,6 +192,15 @@ core::Result<Restored> restore_snapshot(const BackupConfig& config, const Restor
                                         core::process::CommandRunner& commands, const core::Clock& clock,
                                         std::stop_token stop = {});
 
+// What such a restore would do, a line each, and what stands in its way: the repository is asked, nothing is written.
+struct RestorePlan {
+  std::vector<std::string> lines;
+  std::vector<std::string> objections;  // why it would fail; empty: nothing that can be seen before
+};
+core::Result<RestorePlan> plan_restore(const BackupConfig& config, const RestoreOptions& options,
+                                       core::process::CommandRunner& commands, const core::Clock& clock,
+                                       std::stop_token stop = {});
+
 // The threads that take backups when they are due, and that start clients which were stopped for them, whatever the
 // other one does. Both look every few seconds, so that a step of the wall clock or the end of a suspension is noticed.
 //

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/time/duration.h"
 
 namespace actions::backup {
 namespace {
@@ -93,20 +94,26 @@ bool says_absent(const Exit& exit) {
   return absent;
 }
 
+std::string text_at(const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key) || !object[key].is_string()) return "";
+  return object[key].get<std::string>();
+}
+
+std::uint64_t number_at(const json& object, const char* key) {
+  if (!object.is_object() || !object.contains(key) || !object[key].is_number_unsigned()) return 0;
+  return object[key].get<std::uint64_t>();
+}
+
 // The last summary message of `restic backup --json`.
 std::optional<Snapshot> read_summary(std::string_view output) {
   std::optional<Snapshot> snapshot;
   for_each_line(output, [&](std::string_view line) {
     const json message = json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!message.is_object() || message.value("message_type", "") != "summary") return;
-    const auto number = [&](const char* key) -> std::uint64_t {
-      const auto found = message.find(key);
-      return found != message.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-    };
-    const auto id = message.find("snapshot_id");
-    if (id == message.end() || !id->is_string()) return;
-    snapshot = Snapshot{id->get<std::string>(), number("total_files_processed"), number("total_bytes_processed"),
-                        number("data_added")};
+    std::string id = text_at(message, "snapshot_id");
+    if (id.empty()) return;
+    snapshot = Snapshot{std::move(id), number_at(message, "total_files_processed"),
+                        number_at(message, "total_bytes_processed"), number_at(message, "data_added")};
   });
   return snapshot;
 }
@@ -232,6 +239,42 @@ Result<std::vector<std::string>> Restic::taken_ahead(std::stop_token stop) const
     if (each.is_object() && each.contains("id") && each["id"].is_string()) ids.push_back(each["id"].get<std::string>());
   }
   return ids;
+}
+
+Result<HeldSnapshot> Restic::describe(const std::string& snapshot, std::stop_token stop) const {
+  std::vector<std::string> arguments = {"snapshots", "--json", "--no-lock"};
+  // One of every machine and set of paths; of an id, restic takes a filter for another one's.
+  if (snapshot == "latest") {
+    arguments.insert(arguments.end(), {"--tag", "watchkeeper:" + config_.name, "--latest", "1"});
+  } else {
+    arguments.insert(arguments.end(), {"--", snapshot});
+  }
+  const Result<Exit> listed = run(std::move(arguments), stop);
+  if (!listed) return fail(listed.error());
+  if (!listed->succeeded()) return failure("snapshots", *listed);
+  const json found = json::parse(listed->output, nullptr, /*allow_exceptions=*/false);
+  if (!found.is_array() && !found.is_null()) return fail(Errc::kFailed, "restic snapshots: unexpected answer");
+  HeldSnapshot held;
+  core::WallTime newest = core::WallTime::min();
+  for (const json& each : found) {
+    const auto taken = core::parse_rfc3339(text_at(each, "time"));
+    if (!taken || *taken <= newest) continue;
+    newest = *taken;
+    held.id = text_at(each, "id");
+    held.time = text_at(each, "time");
+    held.hostname = text_at(each, "hostname");
+  }
+  if (held.id.empty()) return fail(Errc::kNotFound, "there is no snapshot {} of {}", snapshot, config_.name);
+  const Result<Exit> counted = run({"stats", "--json", "--no-lock", "--mode", "restore-size", "--", held.id}, stop);
+  if (!counted) return fail(counted.error());
+  if (!counted->succeeded()) return failure("stats", *counted);
+  const json size = json::parse(counted->output, nullptr, /*allow_exceptions=*/false);
+  if (!size.is_object() || !size.contains("total_size") || !size["total_size"].is_number_unsigned()) {
+    return fail(Errc::kFailed, "restic stats: unexpected answer");
+  }
+  held.bytes = number_at(size, "total_size");
+  held.files = number_at(size, "total_file_count");
+  return held;
 }
 
 Result<void> Restic::restore(const std::string& snapshot, const std::string& target,

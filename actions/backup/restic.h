@@ -30,6 +30,15 @@ struct Intake {
   std::optional<core::Duration> timeout = {};  // instead of the configuration's, if it is shorter
 };
 
+// A snapshot as the repository has it.
+struct HeldSnapshot {
+  std::string id;
+  std::string time;  // RFC 3339, with the zone of the machine that took it
+  std::string hostname;
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;  // that a restore writes
+};
+
 // A lock in a repository, as `restic cat lock` shows it.
 struct Lock {
   std::string id;
@@ -60,6 +69,8 @@ class Restic {
   core::Result<void> drop(const std::vector<std::string>& snapshots, std::stop_token stop) const;
   // The snapshots of this backup and this machine that were taken ahead, also those that a killed agent left.
   core::Result<std::vector<std::string>> taken_ahead(std::stop_token stop) const;
+  // What a restore of the snapshot ("latest": of this backup) would put there. kNotFound: there is none.
+  core::Result<HeldSnapshot> describe(const std::string& snapshot, std::stop_token stop) const;
   // Puts a snapshot ("latest": of this backup) below the folder `target` and compares what was written with what the
   // repository holds. A path that matches one of `exclude` stays out.
   core::Result<void> restore(const std::string& snapshot, const std::string& target,

@@ -7,6 +7,7 @@
 #include "actions/backup/backup_set.h"
 #include "actions/backup/scratch.h"
 #include "actions/backup/staging.h"
+#include "core/config/codec.h"
 
 namespace actions::backup {
 namespace {
@@ -16,15 +17,43 @@ using core::Errc;
 using core::fail;
 using core::Result;
 
-Result<void> make_target(const std::string& target) {
+// A restore overwrites nothing: a folder without anything in it, or one that is not there yet.
+Result<void> check_target(const std::string& target) {
   std::error_code failed;
-  fs::create_directories(target, failed);
-  if (failed) return fail(Errc::kFailed, "{}: {}", target, failed.message());
+  if (!fs::exists(target, failed) && !failed) return {};
   const bool empty = fs::is_empty(target, failed);
   if (failed) return fail(Errc::kFailed, "{}: {}", target, failed.message());
   // What is there may be a running client's.
   if (!empty) return fail(Errc::kInvalid, "{}: not empty; a restore overwrites nothing", target);
   return {};
+}
+
+Result<void> make_target(const std::string& target) {
+  if (auto checked = check_target(target); !checked) return checked;
+  std::error_code failed;
+  fs::create_directories(target, failed);
+  if (failed) return fail(Errc::kFailed, "{}: {}", target, failed.message());
+  return {};
+}
+
+std::string target_of(const RestoreOptions& options) {
+  return fs::absolute(options.target).lexically_normal().string();
+}
+
+// Of the file system that the folder is on, or will be.
+Result<std::uint64_t> room_for(fs::path folder) {
+  std::error_code failed;
+  while (!fs::exists(folder, failed) && folder.has_relative_path()) folder = folder.parent_path();
+  const fs::space_info space = fs::space(folder, failed);
+  if (failed) return fail(Errc::kFailed, "{}: {}", folder.string(), failed.message());
+  return space.available;
+}
+
+// By its name, wherever it lies; the names that SQLite gives a journal or a WAL begin with it too.
+std::vector<std::string> never_restored() { return {std::string(kSlashingDatabaseFile) + "*"}; }
+
+std::string bytes_text(std::uint64_t bytes) {
+  return core::config::Codec<core::config::ByteSize>::print({.bytes = bytes});
 }
 
 // Moves the interchange up to the target, complete with the network's root, and drops the rest.
@@ -60,11 +89,10 @@ Result<Restored> restore_snapshot(const BackupConfig& config, const RestoreOptio
                                   std::stop_token stop) {
   const Result<RepositoryPassword> password = find_password(config, clock, stop);
   if (!password) return fail(password.error());
-  const std::string target = fs::absolute(options.target).lexically_normal().string();
+  const std::string target = target_of(options);
   if (auto made = make_target(target); !made) return fail(made.error());
   const Restic restic(commands, config, *password, "", "");
-  // By its name, wherever it lies; the names that SQLite gives a journal or a WAL begin with it too.
-  const std::vector<std::string> exclude = {std::string(kSlashingDatabaseFile) + "*"};
+  const std::vector<std::string> exclude = never_restored();
   if (!config.source.staged()) {
     if (auto restored = restic.restore(options.snapshot, target, exclude, stop); !restored) {
       return fail(restored.error());
@@ -92,6 +120,34 @@ Result<Restored> restore_snapshot(const BackupConfig& config, const RestoreOptio
     if (failed) return fail(Errc::kFailed, "{}: {}", file.path().string(), failed.message());
   }
   return Restored{target, ""};
+}
+
+Result<RestorePlan> plan_restore(const BackupConfig& config, const RestoreOptions& options,
+                                 core::process::CommandRunner& commands, const core::Clock& clock,
+                                 std::stop_token stop) {
+  const Result<RepositoryPassword> password = find_password(config, clock, stop);
+  if (!password) return fail(password.error());
+  const Restic restic(commands, config, *password, "", "");
+  const Result<HeldSnapshot> held = restic.describe(options.snapshot, stop);
+  if (!held) return fail(held.error());
+  const std::string target = target_of(options);
+  RestorePlan plan;
+  plan.lines.push_back(fmt::format("restore  snapshot {} of {}, taken by {}: {} files, {}", held->id.substr(0, 8),
+                                   held->time, held->hostname, held->files, bytes_text(held->bytes)));
+  plan.lines.push_back("into     " + target);
+  if (!config.source.sqlite.empty()) {
+    plan.lines.push_back(fmt::format("gives    {} only: {}", kInterchangeFile, kNeverRestored));
+  } else {
+    plan.lines.push_back(fmt::format("without  {}", fmt::join(never_restored(), ", ")));
+  }
+  if (auto checked = check_target(target); !checked) plan.objections.push_back(checked.error().message);
+  const Result<std::uint64_t> room = room_for(target);
+  if (!room) {
+    plan.objections.push_back(room.error().message);
+  } else if (*room < held->bytes) {
+    plan.objections.push_back(fmt::format("{}: {} are free there", target, bytes_text(*room)));
+  }
+  return plan;
 }
 
 }  // namespace actions::backup

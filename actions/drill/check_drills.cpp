@@ -63,6 +63,11 @@ Result<void> check_listed(const DrillConfig& drill, const DrillableConfig& compo
         component.scratch, [&](const core::config::FilePath& top) { return is_below(fill->folder.path, top.path); });
     if (!below) return refuse("scratch folder", fill->folder.path);
   }
+  // Which pods a selector means only the cluster knows: they are looked at before a drill begins.
+  if (const auto* pod = std::get_if<PodFault>(&drill.inject.action); pod != nullptr && !pod->name.empty()) {
+    const std::string name = pod->name_space + "/" + pod->name;
+    if (!component.lists_pod(name)) return refuse("pod", name);
+  }
   return {};
 }
 
@@ -119,6 +124,9 @@ std::optional<std::string> touches_validators(const DrillConfig& drill, const Dr
   }
   for (const std::string& unit : component.units) {
     if (protection::names_a_validator(unit)) return told("the unit", unit);
+  }
+  for (const std::string& pod : component.pods) {
+    if (protection::names_a_validator(pod)) return told("the pod", pod);
   }
   for (const std::string& text : drill.inject.texts()) {
     if (protection::names_a_validator(text) || plan.signers.contains(text)) return told(drill.inject.kind(), text);

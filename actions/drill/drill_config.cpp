@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actions/drill/drill_config.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 
 #include "actions/remedy/run.h"
@@ -74,6 +76,8 @@ const Table<DrillableConfig>& DrillableConfig::fields() {
           .field("namespaces", &DrillableConfig::network_namespaces, {.help = "Network namespaces of `ip netns`."})
           .field("scratch", &DrillableConfig::scratch,
                  {.help = "Folders on disks that hold nothing of value: they may be filled."})
+          .field("pods", &DrillableConfig::pods,
+                 {.help = "NAMESPACE/NAME of pods; * stands for anything.", .example = "[eth/geth-*]"})
           .check([](const DrillableConfig& component, const Node& node) -> Result<void> {
             if (!is_name(component.name)) {
               return fail(node.error("drillable: \"{}\" is not a name: letters, digits, - _ and .", component.name));
@@ -165,6 +169,12 @@ const Table<DrillConfig>& DrillConfig::fields() {
 bool DrillableConfig::owns(const core::ring::Labels& alert) const {
   return !labels.empty() && std::all_of(labels.begin(), labels.end(),
                                         [&](const auto& label) { return alert.get(label.first) == label.second; });
+}
+
+bool DrillableConfig::lists_pod(const std::string& pod) const {
+  return std::ranges::any_of(pods, [&](const std::string& pattern) {
+    return fnmatch(pattern.c_str(), pod.c_str(), FNM_NOESCAPE | FNM_PATHNAME) == 0;
+  });
 }
 
 bool MatcherList::matches(const core::ring::Labels& labels) const { return all_match(matchers, labels); }

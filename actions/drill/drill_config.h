@@ -28,8 +28,10 @@ struct DrillableConfig {
   std::vector<std::string> units;
   std::vector<std::string> network_namespaces;
   std::vector<core::config::FilePath> scratch;
+  std::vector<std::string> pods;  // NAMESPACE/NAME; * stands for anything
 
   bool owns(const core::ring::Labels& alert) const;
+  bool lists_pod(const std::string& pod) const;  // NAMESPACE/NAME
 
   static const core::config::Table<DrillableConfig>& fields();
 };

@@ -74,6 +74,13 @@ struct CausedAlert {
   std::optional<core::WallTime> resolved;
 };
 
+// A pod as it was before it was killed.
+struct PodBefore {
+  std::string name;
+  std::string uid;
+  bool operator==(const PodBefore&) const = default;
+};
+
 // One run of a drill: what is done, what is expected, and what was seen.
 //
 // Thread safety: a value; shared ones are immutable.
@@ -87,6 +94,8 @@ struct Run {
   Fault fault;
   // Units that were active before: what a restore starts. Only of faults of systemd.
   std::vector<std::string> units;
+  // Of faults of pods: the one that is killed, then the others that are as it is. A restore waits for one more.
+  std::vector<PodBefore> pods;
   core::Millis max_duration{0};
   Phase phase = Phase::kInjecting;
   Ending ending = Ending::kNone;

@@ -49,6 +49,18 @@ json fault_json(const Fault& fault) {
     value["folder"] = fill->folder.path;
     value["sizeBytes"] = fill->size.bytes;
   }
+  if (const auto* pod = std::get_if<PodFault>(&fault.action)) {
+    value["namespace"] = pod->name_space;
+    value["name"] = pod->name;
+    value["selector"] = pod->selector;
+    value["gracePeriodMs"] = pod->grace_period ? json(pod->grace_period->count()) : json(nullptr);
+    value["deleteEmptyDirData"] = pod->delete_emptydir_data;
+    value["timeoutMs"] = pod->timeout.count();
+    value["cluster"] = {{"apiServer", pod->cluster.api_server},
+                        {"tokenFile", pod->cluster.token_file.path},
+                        {"caFile", pod->cluster.ca_file.path},
+                        {"serverName", pod->cluster.server_name}};
+  }
   return value;
 }
 
@@ -91,6 +103,19 @@ E enum_at(const json& object, const char* key, const core::config::EnumName<E> (
   throw std::invalid_argument(fmt::format("unknown {} \"{}\"", key, text));
 }
 
+PodFault read_pod_fault(const json& object) {
+  PodFault pod;
+  pod.name_space = object.at("namespace");
+  pod.name = object.at("name");
+  pod.selector = object.at("selector");
+  if (!object.at("gracePeriodMs").is_null()) pod.grace_period = millis_at(object, "gracePeriodMs");
+  pod.delete_emptydir_data = object.at("deleteEmptyDirData");
+  pod.timeout = millis_at(object, "timeoutMs");
+  const json& cluster = object.at("cluster");
+  pod.cluster = {cluster.at("apiServer"), {cluster.at("tokenFile")}, {cluster.at("caFile")}, cluster.at("serverName")};
+  return pod;
+}
+
 Fault read_fault(const json& object) {
   const std::string kind = object.at("kind");
   if (kind == "systemd") {
@@ -106,6 +131,7 @@ Fault read_fault(const json& object) {
                       enum_at(object, "answer", kBlockedAnswerNames)}};
   }
   if (kind == "fill") return {FillFault{{object.at("folder")}, {object.at("sizeBytes")}}};
+  if (kind == "pod") return {read_pod_fault(object)};
   throw std::invalid_argument("unknown fault " + kind);
 }
 
@@ -148,6 +174,8 @@ Run read_run(const json& object) {
   run.who = object.at("who");
   run.fault = read_fault(object.at("fault"));
   run.units = object.at("units").get<std::vector<std::string>>();
+  // Runs of before there were such faults have none.
+  for (const json& each : object.value("pods", json::array())) run.pods.push_back({each.at("name"), each.at("uid")});
   run.max_duration = millis_at(object, "maxDurationMs");
   run.phase = found(phase_from(object.at("phase").get<std::string>()), "phase");
   run.ending = found(ending_from(object.at("result").get<std::string>()), "result");
@@ -184,6 +212,8 @@ std::string to_json_text(const Run& run) {
   for (const remedy::Finding& each : run.findings) {
     findings.push_back({{"name", each.name}, {"verdict", each.verdict}, {"why", each.why}});
   }
+  json pods = json::array();
+  for (const PodBefore& each : run.pods) pods.push_back({{"name", each.name}, {"uid", each.uid}});
   json timeline = json::array();
   for (const Moment& each : run.timeline) {
     timeline.push_back({{"at", time_json(each.at)}, {"what", each.what}, {"detail", each.detail}});
@@ -194,6 +224,7 @@ std::string to_json_text(const Run& run) {
                       {"who", run.who},
                       {"fault", fault_json(run.fault)},
                       {"units", run.units},
+                      {"pods", std::move(pods)},
                       {"maxDurationMs", run.max_duration.count()},
                       {"phase", to_string(run.phase)},
                       {"result", to_string(run.ending)},

@@ -137,8 +137,10 @@ Result<Outlook> DrillRunner::look_ahead(const std::string& drill, bool yes) {
     if (answer.verdict == remedy::Verdict::kYes) continue;
     outlook.objections.push_back(fmt::format("{}: {}: {}", question.name, to_string(answer.verdict), answer.why));
   }
-  auto survey = with_.injector.survey(config->inject, outlook.component, config->allow_validators && yes);
+  auto survey =
+      with_.injector.survey(config->inject, outlook.component, plan->protection, config->allow_validators && yes);
   outlook.units = std::move(survey.units);
+  outlook.pods = std::move(survey.pods);
   std::ranges::move(survey.objections, std::back_inserter(outlook.objections));
   return outlook;
 }
@@ -173,6 +175,7 @@ Result<std::string> DrillRunner::run(const std::string& drill, const std::string
   run.who = who;
   run.fault = outlook->drill.inject;
   run.units = std::move(outlook->units);
+  run.pods = std::move(outlook->pods);
   run.max_duration = outlook->drill.max_duration;
   run.expectations = expectations_of(outlook->drill);
   run.findings = std::move(outlook->findings);

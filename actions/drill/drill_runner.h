@@ -69,6 +69,7 @@ struct Outlook {
   DrillConfig drill;
   DrillableConfig component;
   std::vector<std::string> units;         // that would stop, and be started again
+  std::vector<PodBefore> pods;            // the one that would be killed, then those like it
   std::vector<remedy::Finding> findings;  // of its conditions
   std::vector<std::string> objections;    // why it would be refused; empty: it would begin
   std::string validators;                 // why it must be confirmed with --yes; empty: it need not

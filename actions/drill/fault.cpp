@@ -13,6 +13,7 @@ using core::fail;
 using core::Result;
 using core::config::Node;
 using core::config::Table;
+using core::kubernetes::is_object_name;
 
 namespace {
 
@@ -122,8 +123,41 @@ const Table<FillFault>& FillFault::fields() {
   return table;
 }
 
+const Table<PodFault>& PodFault::fields() {
+  static const auto table =
+      Table<PodFault>("drill_pod", "Deletes a pod; restored when its controller has made another one that is ready.")
+          .field("namespace", &PodFault::name_space, {.help = "Its namespace.", .required = true})
+          .field("name", &PodFault::name, {.help = "The name of a pod of a StatefulSet: it comes back under it."})
+          .field("selector", &PodFault::selector,
+                 {.help = "Or labels, as kubectl -l takes them: of the pods that have them the first one by name that "
+                          "is ready.",
+                  .example = "app=geth"})
+          .field("grace_period", &PodFault::grace_period,
+                 {.help = "How long it has to end before it is killed; default: what it asks for itself."})
+          .field("delete_emptydir_data", &PodFault::delete_emptydir_data,
+                 {.help = "Whether it may be a pod whose emptyDir volumes go with it."})
+          .field("timeout", &PodFault::timeout,
+                 {.help = "Until it must be gone, or until another one must be ready when it is restored."})
+          .embed(&PodFault::cluster, remedy::KubernetesCluster::fields())
+          .check([](const PodFault& fault, const Node& node) -> Result<void> {
+            if (fault.name.empty() == fault.selector.empty()) {
+              return fail(node.error("pod: expected either name or selector"));
+            }
+            for (const std::string* name : {&fault.name_space, &fault.name}) {
+              if (name == &fault.name && name->empty()) continue;
+              if (!is_object_name(*name)) return fail(node.error("pod: \"{}\" is no name of an object", *name));
+            }
+            // Without any grace the API server forgets the pod at once, while it may go on on its node.
+            if (fault.grace_period && *fault.grace_period < std::chrono::seconds(1)) {
+              return fail(node.find("grace_period").error("pod: grace_period must be at least 1s"));
+            }
+            return check_timeout(fault.timeout, node);
+          });
+  return table;
+}
+
 std::string_view Fault::kind() const {
-  static constexpr std::string_view kKinds[] = {"systemd", "exec", "port", "fill"};
+  static constexpr std::string_view kKinds[] = {"systemd", "exec", "port", "fill", "pod"};
   static_assert(std::size(kKinds) == std::variant_size_v<decltype(Fault::action)>);
   return kKinds[action.index()];
 }
@@ -138,6 +172,12 @@ std::string Fault::to_string() const {
                        core::config::Codec<Direction>::print(port->direction),
                        core::config::Codec<BlockedAnswer>::print(port->answer), port->network_namespace);
   }
+  if (const auto* pod = std::get_if<PodFault>(&action)) {
+    const std::string grace =
+        pod->grace_period ? " within " + core::format_duration(*pod->grace_period) : std::string();
+    return pod->name.empty() ? fmt::format("delete a pod of {} with {}{}", pod->name_space, pod->selector, grace)
+                             : fmt::format("delete the pod {}/{}{}", pod->name_space, pod->name, grace);
+  }
   const auto& fill = std::get<FillFault>(action);
   return fmt::format("fill {} with up to {}", fill.folder.path,
                      core::config::Codec<core::config::ByteSize>::print(fill.size));
@@ -149,6 +189,7 @@ std::string Fault::restoring() const {
   if (const auto* port = std::get_if<PortFault>(&action)) {
     return "remove the block in network namespace " + port->network_namespace;
   }
+  if (std::holds_alternative<PodFault>(action)) return "wait for another pod that is ready";
   return "remove the file in " + std::get<FillFault>(action).folder.path;
 }
 
@@ -160,6 +201,7 @@ std::vector<std::string> Fault::texts() const {
     return all;
   }
   if (const auto* port = std::get_if<PortFault>(&action)) return {port->network_namespace};
+  if (const auto* pod = std::get_if<PodFault>(&action)) return {pod->name_space, pod->name, pod->selector};
   return {std::get<FillFault>(action).folder.path};
 }
 
@@ -170,6 +212,7 @@ namespace core::config {
 using actions::drill::ExecFault;
 using actions::drill::Fault;
 using actions::drill::FillFault;
+using actions::drill::PodFault;
 using actions::drill::PortFault;
 using actions::drill::UnitFault;
 
@@ -185,7 +228,7 @@ Result<Fault> read_kind(const Node& value) {
 Result<Fault> Codec<Fault>::read(const Node& node) {
   const std::vector<Entry> entries = node.entries();
   if (entries.size() != 1 || !entries.front().key.is_scalar()) {
-    return fail(node.error("expected a map with one key (systemd, exec, port or fill), got {}", node.describe()));
+    return fail(node.error("expected a map with one key (systemd, exec, port, fill or pod), got {}", node.describe()));
   }
   const Entry& entry = entries.front();
   const std::string& kind = entry.key.scalar();
@@ -193,13 +236,14 @@ Result<Fault> Codec<Fault>::read(const Node& node) {
   if (kind == "exec") return read_kind<ExecFault>(entry.value);
   if (kind == "port") return read_kind<PortFault>(entry.value);
   if (kind == "fill") return read_kind<FillFault>(entry.value);
-  return fail(entry.key.error("unknown fault \"{}\": expected systemd, exec, port or fill", kind));
+  if (kind == "pod") return read_kind<PodFault>(entry.value);
+  return fail(entry.key.error("unknown fault \"{}\": expected systemd, exec, port, fill or pod", kind));
 }
 
 TypeDescription Codec<Fault>::describe() {
   return {
       "fault (one of systemd: {unit, action, timeout}, exec: {argv, restore, timeout}, port: {namespace, port, "
-      "direction, answer}, fill: {folder, size})",
+      "direction, answer}, fill: {folder, size}, pod: {namespace, name, selector, ...})",
       {}};
 }
 

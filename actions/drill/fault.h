@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "actions/remedy/kubernetes_step.h"
 #include "core/config/codec.h"
 #include "core/config/file_path.h"
 #include "core/config/table.h"
@@ -71,13 +73,28 @@ struct FillFault {
   bool operator==(const FillFault&) const = default;
 };
 
+// Kills a pod: deletes it, with less grace than it asks for where that is said. Restored when its controller has made
+// another one that is ready.
+struct PodFault {
+  std::string name_space = {};
+  std::string name = {};                          // of a StatefulSet, whose pods keep their names
+  std::string selector = {};                      // or labels: of those that have them the first one that is ready
+  std::optional<core::Millis> grace_period = {};  // none: the pod's own
+  bool delete_emptydir_data = false;              // a pod with data that goes with it may be killed too
+  core::Millis timeout = std::chrono::minutes(5);
+  remedy::KubernetesCluster cluster = {};
+
+  static const core::config::Table<PodFault>& fields();
+  bool operator==(const PodFault&) const = default;
+};
+
 // What a drill does to its component: a map with one key, the kind.
 //
 // Thread safety: a value.
 struct Fault {
-  std::variant<UnitFault, ExecFault, PortFault, FillFault> action = UnitFault{};
+  std::variant<UnitFault, ExecFault, PortFault, FillFault, PodFault> action = UnitFault{};
 
-  std::string_view kind() const;  // "systemd", "exec", "port", "fill"
+  std::string_view kind() const;  // "systemd", "exec", "port", "fill", "pod"
   std::string to_string() const;  // systemd stop geth.service
   std::string restoring() const;  // start geth.service
   // Every text in it that could name what it touches.

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <deque>
 
+#include "actions/drill/pod_kill.h"
 #include "actions/drill/scratch_fill.h"
 #include "actions/protection/validator_words.h"
 #include "core/process/unit_wait.h"
@@ -54,7 +55,8 @@ std::string told(const Exit& exit) {
 
 }  // namespace
 
-Injector::Survey FaultInjector::survey(const Fault& fault, const DrillableConfig& component, bool validators_allowed) {
+Injector::Survey FaultInjector::survey(const Fault& fault, const DrillableConfig& component,
+                                       const remedy::ProtectionConfig& protection, bool validators_allowed) {
   Survey survey;
   if (const auto* unit = std::get_if<UnitFault>(&fault.action)) {
     survey_unit(*unit, component, validators_allowed, survey);
@@ -62,6 +64,11 @@ Injector::Survey FaultInjector::survey(const Fault& fault, const DrillableConfig
   if (const auto* port = std::get_if<PortFault>(&fault.action)) survey_port(*port, survey);
   if (const auto* fill = std::get_if<FillFault>(&fault.action)) {
     survey.objections = objections_to_fill(*fill, component, with_.data_folder);
+  }
+  if (const auto* pod = std::get_if<PodFault>(&fault.action)) {
+    PodSurvey found = survey_pods(with_.cluster, *pod, component, validators_allowed ? nullptr : &protection);
+    survey.pods = std::move(found.pods);
+    survey.objections = std::move(found.objections);
   }
   return survey;
 }
@@ -136,6 +143,9 @@ Result<std::string> FaultInjector::inject(const Run& run, std::stop_token stop) 
   if (const auto* port = std::get_if<PortFault>(&run.fault.action)) {
     return block_port(*port, run.max_duration + kBlockOutlasts, stop);
   }
+  if (const auto* pod = std::get_if<PodFault>(&run.fault.action)) {
+    return kill_pod(with_.cluster, *pod, run.pods, std::move(stop));
+  }
   return fill_scratch(std::get<FillFault>(run.fault.action), stop);
 }
 
@@ -145,6 +155,9 @@ Result<std::string> FaultInjector::restore(const Run& run, std::stop_token stop)
     return run_program(run, exec->restore, exec->timeout, stop);
   }
   if (const auto* port = std::get_if<PortFault>(&run.fault.action)) return unblock_port(*port, stop);
+  if (const auto* pod = std::get_if<PodFault>(&run.fault.action)) {
+    return await_another_pod(with_.cluster, *pod, run.pods, std::move(stop));
+  }
   return empty_scratch(std::get<FillFault>(run.fault.action));
 }
 
@@ -156,7 +169,8 @@ Result<std::string> FaultInjector::stop_unit(const UnitFault& fault, std::stop_t
   if (auto asked = with_.services.ask(UnitVerb::kStop, fault.unit, kUnitCallTimeout); !asked) {
     return fail(asked.error());
   }
-  const auto unit = core::process::wait_until_settled(with_.services, with_.clock, fault.unit, fault.timeout, stop);
+  const auto unit =
+      core::process::wait_until_settled(with_.services, with_.cluster.clock, fault.unit, fault.timeout, stop);
   if (!unit) return fail(unit.error());
   const std::string text = fmt::format("{} is {} ({})", fault.unit, unit->active_state, unit->sub_state);
   if (unit->active_state == "inactive" || unit->active_state == "failed") return text;
@@ -170,8 +184,9 @@ Result<std::string> FaultInjector::restore_units(const UnitFault& fault, const s
   Result<void> done;
   for (const std::string& name : units) {
     auto asked = with_.services.ask(UnitVerb::kStart, name, kUnitCallTimeout);
-    const auto unit = asked ? core::process::wait_until_settled(with_.services, with_.clock, name, fault.timeout, stop)
-                            : Result<UnitStatus>(fail(asked.error()));
+    const auto unit =
+        asked ? core::process::wait_until_settled(with_.services, with_.cluster.clock, name, fault.timeout, stop)
+              : Result<UnitStatus>(fail(asked.error()));
     if (!unit) {
       if (done) done = fail(unit.error());
       continue;

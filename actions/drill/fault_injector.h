@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "actions/drill/drill_run.h"
+#include "actions/remedy/protection.h"
+#include "actions/remedy/step_surroundings.h"
 #include "core/process/child_process.h"
 #include "core/process/service_control.h"
 #include "core/result.h"
-#include "core/time/clock.h"
 
 namespace actions::drill {
 
@@ -22,10 +23,12 @@ class Injector {
 
   // What there is before: whether the fault can be injected, and what a restore has to bring back. Changes nothing.
   struct Survey {
-    std::vector<std::string> units;       // active ones that the fault stops: its own first
-    std::vector<std::string> objections;  // why it must not be injected; empty: it may be
+    std::vector<std::string> units = {};       // active ones that the fault stops: its own first
+    std::vector<PodBefore> pods = {};          // the one that the fault kills, then those like it
+    std::vector<std::string> objections = {};  // why it must not be injected; empty: it may be
   };
-  virtual Survey survey(const Fault& fault, const DrillableConfig& component, bool validators_allowed) = 0;
+  virtual Survey survey(const Fault& fault, const DrillableConfig& component,
+                        const remedy::ProtectionConfig& protection, bool validators_allowed) = 0;
   // What was done. An error: perhaps half of it.
   virtual core::Result<std::string> inject(const Run& run, std::stop_token stop) = 0;
   // Undoes it, whether or not it happened, and however often it is called.
@@ -37,13 +40,14 @@ class FaultInjector final : public Injector {
   struct Dependencies {
     core::process::CommandRunner& commands;
     core::process::ServiceControl& services;
-    const core::Clock& clock;
-    std::string data_folder;  // the agent's own: its file system is no scratch disk
+    std::string data_folder;       // the agent's own: its file system is no scratch disk
+    remedy::Surroundings cluster;  // what the API server of a cluster is asked with
   };
 
   explicit FaultInjector(Dependencies dependencies) : with_(std::move(dependencies)) {}
 
-  Survey survey(const Fault& fault, const DrillableConfig& component, bool validators_allowed) override;
+  Survey survey(const Fault& fault, const DrillableConfig& component, const remedy::ProtectionConfig& protection,
+                bool validators_allowed) override;
   core::Result<std::string> inject(const Run& run, std::stop_token stop) override;
   core::Result<std::string> restore(const Run& run, std::stop_token stop) override;
 

@@ -14,6 +14,7 @@ using core::fail;
 using core::Result;
 using core::config::Node;
 using core::config::Table;
+using core::kubernetes::is_object_name;
 using core::kubernetes::Taint;
 
 namespace {
@@ -41,14 +42,6 @@ About about(KubernetesAction action) {
       return About::kWorkload;
   }
   return About::kNode;
-}
-
-// A DNS subdomain (RFC 1123), as the names of these objects are: nothing of it means anything in a path.
-bool is_object_name(std::string_view text) {
-  if (text.empty() || text.size() > 253) return false;
-  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  return plain(text.front()) && plain(text.back()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) { return plain(c) || c == '-' || c == '.'; });
 }
 
 Result<void> check_needs(const KubernetesStep& step, const Node& node) {

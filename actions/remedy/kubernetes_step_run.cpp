@@ -21,8 +21,6 @@ using core::net::Response;
 
 namespace {
 
-constexpr core::Duration kCallTimeout = std::chrono::seconds(30);
-constexpr std::uint64_t kAnswerBytesMax = 16 << 20;
 constexpr core::Duration kPauseMax = std::chrono::seconds(30);
 // Pages of pods of one node; a node has at most a few hundred.
 constexpr int kPodPagesMax = 20;
@@ -65,17 +63,11 @@ std::string KubernetesStepRun::said(const Response& response) {
 
 Result<Response> KubernetesStepRun::send(const Call& call) {
   if (!server_) return fail(server_.error());
-  core::net::Request request;
-  request.method = call.method;
-  request.url = server_->url + call.path;
-  request.body = call.body;
-  request.timeout = kCallTimeout;
-  request.body_limit = kAnswerBytesMax;
-  if (auto applied = server_->http.apply(request); !applied) return fail(applied.error());
-  request.follow_redirects = false;
-  request.headers.emplace_back("Accept", "application/json");
-  if (!call.type.empty()) request.headers.emplace_back("Content-Type", call.type);
-  Result<Response> response = core::net::send_and_wait(around_.http, std::move(request), task_.stop);
+  auto request = server_->request(call.method, call.path);
+  if (!request) return fail(request.error());
+  request->body = call.body;
+  if (!call.type.empty()) request->headers.emplace_back("Content-Type", call.type);
+  Result<Response> response = core::net::send_and_wait(around_.http, std::move(*request), task_.stop);
   const std::string result = response ? said(*response) : response.error().message;
   trace_ = tail(trace_ + call.method + " " + call.path + ": " + result + "\n");
   return response;

@@ -17,8 +17,6 @@ using core::Result;
 using core::kubernetes::Node;
 using core::kubernetes::NodePage;
 
-constexpr core::Duration kCallTimeout = std::chrono::seconds(30);
-constexpr std::uint64_t kAnswerBytesMax = 16 << 20;
 // Of a hundred nodes each: more than any group has.
 constexpr int kPagesMax = 50;
 constexpr const char* kPerPage = "100";
@@ -61,14 +59,9 @@ class NodeList {
                                                            {"limit", kPerPage}};
     if (!next.empty()) query.emplace_back("continue", next);
     const std::string path = "/api/v1/nodes?" + core::net::build_query(std::move(query));
-    core::net::Request request;
-    request.url = server->url + path;
-    request.timeout = kCallTimeout;
-    request.body_limit = kAnswerBytesMax;
-    if (auto applied = server->http.apply(request); !applied) return fail(applied.error());
-    request.follow_redirects = false;
-    request.headers.emplace_back("Accept", "application/json");
-    const Result<core::net::Response> response = core::net::send_and_wait(around_.http, std::move(request), stop_);
+    auto request = server->request("GET", path);
+    if (!request) return fail(request.error());
+    const Result<core::net::Response> response = core::net::send_and_wait(around_.http, std::move(*request), stop_);
     if (!response) return fail(response.error().with_context("GET {}", path));
     if (response->status != 200) {
       return fail(Errc::kUnavailable, "GET {}: HTTP status {}: {}", path, response->status,

@@ -82,6 +82,7 @@ ApiResponse answer_plan(AgentView& agent, std::string_view name) {
   }
   json value = json_of(outlook->drill);
   value["units"] = outlook->units;
+  value["pod"] = outlook->pods.empty() ? json(nullptr) : json(outlook->pods.front().name);
   value["labels"] = outlook->component.labels;
   value["findings"] = std::move(findings);
   value["objections"] = outlook->objections;

@@ -125,9 +125,16 @@ int restore(const BackupArguments& arguments) {
   if (!backup) return failed(backup.error());
   const core::SystemClock clock;
   core::process::ChildProcessRunner commands(clock);
-  const auto restored = actions::backup::restore_snapshot(
-      *backup, {.snapshot = arguments.snapshot, .target = arguments.target, .genesis_validators_root = arguments.root},
-      commands, clock);
+  const actions::backup::RestoreOptions options{
+      .snapshot = arguments.snapshot, .target = arguments.target, .genesis_validators_root = arguments.root};
+  if (arguments.dry_run) {
+    const auto plan = actions::backup::plan_restore(*backup, options, commands, clock);
+    if (!plan) return failed(plan.error());
+    for (const std::string& line : plan->lines) std::printf("%s\n", line.c_str());
+    for (const std::string& objection : plan->objections) std::printf("REFUSED  %s\n", objection.c_str());
+    return plan->objections.empty() ? kFine : kFailed;
+  }
+  const auto restored = actions::backup::restore_snapshot(*backup, options, commands, clock);
   if (!restored) return failed(restored.error());
   if (!restored->refused.empty()) std::fprintf(stderr, "refused: %s.\n", restored->refused.c_str());
   std::printf("restored %s\n", restored->path.c_str());
@@ -173,6 +180,7 @@ void add_backup_commands(const Command& root) {
   restore_command.add_option("--snapshot", arguments->snapshot, "Its id").default_shown();
   restore_command.add_option("--genesis-validators-root", arguments->root,
                              "For an interchange that was made without it");
+  restore_command.add_flag("--dry-run", arguments->dry_run, "Say what would be restored, and write nothing");
   restore_command.runs([arguments] { return restore(*arguments); });
 }
 

@@ -117,6 +117,7 @@ int plan(const DrillArguments& arguments) {
     print_line(fmt::format("{} on {}", text_of(data->at("name")), text_of(data->at("component"))));
     print_line("inject   " + text_of(data->at("fault")));
     for (const json& unit : data->at("units")) print_line("stops    " + text_of(unit));
+    if (data->at("pod").is_string()) print_line("kills    " + text_of(data->at("pod")));
     print_line("restore  " + text_of(data->at("restore")) + ", after " + duration_of(data->at("maxDurationMs")) +
                " at the latest");
     for (const json& each : data->at("expectations")) {

@@ -24,7 +24,7 @@ actions::drill::Situation Components::situation() const {
 Result<void> Components::open_drills(const LoadedConfig& config, const DataDir& data) {
   marked_alerts_.emplace(drill_marks_, *flap_damper_);
   injector_.emplace(actions::drill::FaultInjector::Dependencies{
-      .commands = commands_, .services = *services_, .clock = clock_, .data_folder = data.file("")});
+      .commands = commands_, .services = *services_, .data_folder = data.file(""), .cluster = service_surroundings()});
   auto drills = actions::drill::DrillRunner::open(
       config.drills, data.file("drills.db"),
       {.injector = *injector_,

@@ -2,6 +2,25 @@
 #include "core/kubernetes/api_server.h"
 
 namespace core::kubernetes {
+namespace {
+
+constexpr Duration kCallTimeout = std::chrono::seconds(30);
+// A page of objects is a few megabytes at most.
+constexpr std::uint64_t kAnswerBytesMax = 16 << 20;
+
+}  // namespace
+
+Result<net::Request> ApiServer::request(std::string method, const std::string& path) const {
+  net::Request request;
+  request.method = std::move(method);
+  request.url = url + path;
+  request.timeout = kCallTimeout;
+  request.body_limit = kAnswerBytesMax;
+  if (auto applied = http.apply(request); !applied) return fail(applied.error());
+  request.follow_redirects = false;
+  request.headers.emplace_back("Accept", "application/json");
+  return request;
+}
 
 Result<ApiServer> in_cluster(const std::function<std::string(const char*)>& environment,
                              const std::string& service_account) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "core/net/http_client.h"
 #include "core/net/http_client_config.h"
 #include "core/result.h"
 
@@ -16,6 +17,9 @@ inline constexpr const char* kServiceAccountFolder = "/var/run/secrets/kubernete
 struct ApiServer {
   std::string url;  // without a slash at the end
   net::HttpClientConfig http;
+
+  // One that asks for `path`, and is told no other place. kFailed: what proves who asks cannot be read.
+  Result<net::Request> request(std::string method, const std::string& path) const;
 };
 
 // The API server of the cluster that the agent runs in, with its service account; the token is read again for every

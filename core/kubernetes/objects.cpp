@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/kubernetes/objects.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/time/duration.h"
@@ -95,18 +96,27 @@ std::vector<ContainerStatus> containers_of(const json& pod_status) {
   return containers;
 }
 
+bool is_ready(const json& status) {
+  for (const json& each : items_at(status, "conditions")) {
+    if (text_at(each, "type") == "Ready") return text_at(each, "status") == "True";
+  }
+  return false;
+}
+
 Pod pod_of(const json& object) {
   Pod pod;
   pod.meta = metadata_of(object);
   const json& spec = object_at(object, "spec");
   pod.node = text_at(spec, "nodeName");
-  pod.phase = text_at(object_at(object, "status"), "phase");
+  const json& status = object_at(object, "status");
+  pod.phase = text_at(status, "phase");
+  pod.ready = is_ready(status);
   pod.programs = programs_of(spec);
   pod.mirror = object_at(object_at(object, "metadata"), "annotations").contains("kubernetes.io/config.mirror");
   for (const json& volume : items_at(spec, "volumes")) {
     pod.empty_dir = pod.empty_dir || (volume.is_object() && volume.contains("emptyDir"));
   }
-  pod.containers = containers_of(object_at(object, "status"));
+  pod.containers = containers_of(status);
   return pod;
 }
 
@@ -119,9 +129,7 @@ Node node_of(const json& object) {
     node.taints.push_back({text_at(each, "key"), text_at(each, "value"), text_at(each, "effect")});
   }
   const json& status = object_at(object, "status");
-  for (const json& each : items_at(status, "conditions")) {
-    if (text_at(each, "type") == "Ready") node.ready = text_at(each, "status") == "True";
-  }
+  node.ready = is_ready(status);
   node.operating_system = text_at(object_at(status, "nodeInfo"), "osImage");
   for (const json& each : items_at(status, "addresses")) {
     if (text_at(each, "type") == "InternalIP") node.address = text_at(each, "address");
@@ -210,6 +218,13 @@ Result<NodePage> read_node_page(std::string_view text) {
   }
   page.next = text_at(object_at(*list, "metadata"), "continue");
   return page;
+}
+
+bool is_object_name(std::string_view text) {
+  if (text.empty() || text.size() > 253) return false;
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return plain(text.front()) && plain(text.back()) &&
+         std::all_of(text.begin(), text.end(), [&](char c) { return plain(c) || c == '-' || c == '.'; });
 }
 
 std::string status_message(std::string_view text) {

@@ -40,6 +40,7 @@ struct Pod {
   Metadata meta;
   std::string node;
   std::string phase;
+  bool ready = false;
   std::vector<std::string> programs;  // of its containers: names, images, commands, arguments
   bool mirror = false;                // of a static pod: the API server only shows it
   bool empty_dir = false;             // has data that goes with it
@@ -76,6 +77,9 @@ struct Workload {
   std::int64_t updated = 0;    // pods of the newest version
   std::int64_t available = 0;  // pods that are ready
 };
+
+// A DNS subdomain (RFC 1123), as the names of these objects are: nothing of it means anything in a path.
+bool is_object_name(std::string_view text);
 
 // Each reads one object's JSON; kInvalid with what is missing.
 Result<Pod> read_pod(std::string_view text);

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drills of a real agent: a real process that is a unit of a stand-in for systemd, a port that nftables really blocks
-// in a network namespace, and a disk that is really full; detected by scrapes, told to a receiver, remedied, restored.
+// in a network namespace, a disk that is really full, and a pod of a stand-in for a cluster; detected by scrapes, told
+// to a receiver, remedied, restored.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <httplib.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <thread>
 
 #include "test/e2e/agent_process.h"
 #include "test/support/systemd_stand_in.h"
+#include "test/unit/actions/remedy/fake_kubernetes.h"
 
 namespace e2e {
 namespace {
@@ -255,6 +259,64 @@ TEST_F(Drill, AScratchDiskIsFilled) {
   EXPECT_TRUE(fs::is_empty(scratch));
   agent_.reset();
   EXPECT_EQ(::umount(scratch.c_str()), 0);
+}
+
+// Serves metrics while its pod, of a simulated cluster, is ready.
+class PodExporter {
+ public:
+  PodExporter(actions::remedy::FakeKubernetes& cluster, std::string pod) {
+    server_.Get("/metrics", [&cluster, pod](const httplib::Request&, httplib::Response& response) {
+      const std::lock_guard lock(cluster.mutex);
+      const auto found = cluster.pods.find(pod);
+      const bool serves = found != cluster.pods.end() && found->second.looks < 0 &&
+                          found->second.object["status"]["conditions"][0]["status"] == "True";
+      if (serves) return response.set_content("geth_head 1\n", "text/plain");
+      response.status = 503;
+    });
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    serving_ = std::thread([this] { server_.listen_after_bind(); });
+  }
+  ~PodExporter() {
+    server_.stop();
+    serving_.join();
+  }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+ private:
+  httplib::Server server_;
+  int port_ = 0;
+  std::thread serving_;
+};
+
+TEST_F(Drill, APodIsKilledAndAnotherOneIsReadyInItsPlace) {
+  actions::remedy::FakeKubernetes cluster;
+  cluster.looks_to_end = 1;
+  auto& pod = cluster.add_pod("geth-0", "n1");
+  pod.comes_back = "uid-new";
+  pod.unready = 2;
+  cluster.add_pod("geth-1", "n1", /*owner=*/"");
+  const PodExporter geth(cluster, "geth-0");
+  test_support::write_file(work_ / "token", cluster.token);
+  const auto drill = [&](const std::string& name, const std::string& pod_name) {
+    return "- name: " + name + "\n  component: geth\n  inject: {pod: {namespace: eth, name: " + pod_name +
+           ", grace_period: 1s, api_server: '" + cluster.url() + "', token_file: '" + (work_ / "token").string() +
+           "'}}\n  expect: {alert: {match: ['alertname=\"GethDown\"'], within: 20s}, notified: 25s, resolved: 20s}\n";
+  };
+  start_agent(geth.address(), "drillable:\n- {name: geth, labels: {job: geth}, pods: ['eth/geth-*']}\ndrills:\n" +
+                                  drill("kill", "geth-0") + drill("orphan", "geth-1"));
+  const auto [planned, plan] = command({"plan", "kill"});
+  EXPECT_EQ(planned, 0) << plan;
+  EXPECT_THAT(plan, testing::AllOf(HasSubstr("delete the pod eth/geth-0 within 1s"), HasSubstr("kills    geth-0")));
+  const auto [refused, why] = command({"run", "orphan"});
+  EXPECT_EQ(refused, 1);
+  EXPECT_THAT(why, HasSubstr("nothing makes eth/geth-1 anew"));
+  const auto [status, output] = command({"run", "kill"});
+  EXPECT_EQ(status, 0) << output << agent_->process().log_text();
+  EXPECT_THAT(output, testing::AllOf(HasSubstr("eth/geth-0 is gone"), HasSubstr("eth/geth-0 is ready in its place")));
+  EXPECT_THAT(told(), HasSubstr("DRILL kill: Geth is down"));
+  agent_.reset();
+  EXPECT_THAT(cluster.done, testing::ElementsAre("delete geth-0"));
+  EXPECT_THAT(cluster.violations, testing::IsEmpty());
 }
 
 // A host of its own behind a pair of interfaces; gone with its namespace.

@@ -257,6 +257,12 @@ TEST_F(SqliteBackupTest, ARestoreGivesTheInterchangeOnly) {
   EXPECT_THAT(without.error().message, HasSubstr("--genesis-validators-root"));
   const std::string root(*genesis_validators_root_of("hoodi"));
   const RestoreOptions options{record->snapshot.id, folder_.at("b"), root};
+  const auto plan = plan_restore(config_, options, runner_, clock_);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_THAT(plan->lines, testing::ElementsAre(HasSubstr("restore  snapshot " + record->snapshot.id.substr(0, 8)),
+                                                "into     " + folder_.at("b"), HasSubstr("never restored")));
+  EXPECT_THAT(plan->objections, testing::IsEmpty());
+  EXPECT_FALSE(fs::exists(folder_.at("b")));
   const auto restored = restore_snapshot(config_, options, runner_, clock_);
   ASSERT_TRUE(restored) << restored.error().message;
   EXPECT_THAT(restored->refused, HasSubstr("never restored as an old file"));
@@ -268,6 +274,11 @@ TEST_F(SqliteBackupTest, ARestoreGivesTheInterchangeOnly) {
   for (const auto& file : fs::directory_iterator(folder_.at("b"))) names.push_back(file.path().filename().string());
   EXPECT_THAT(names, ::testing::ElementsAre(kInterchangeFile));
   EXPECT_THAT(restore_snapshot(config_, options, runner_, clock_).error().message, HasSubstr("not empty"));
+  EXPECT_THAT(plan_restore(config_, options, runner_, clock_)->objections,
+              testing::ElementsAre(HasSubstr("not empty")));
+  const auto nothing = plan_restore(config_, {"0123abcd", folder_.at("c"), ""}, runner_, clock_);
+  ASSERT_FALSE(nothing);
+  EXPECT_THAT(nothing.error().message, HasSubstr("0123abcd"));
 }
 
 TEST_F(SqliteBackupTest, TheFileOfSlashingProtectionStaysOutOfAnyRestore) {
@@ -279,6 +290,9 @@ TEST_F(SqliteBackupTest, TheFileOfSlashingProtectionStaysOutOfAnyRestore) {
   ASSERT_TRUE(open()->take("slashing", "test", {})->succeeded);
   ASSERT_TRUE(restore_snapshot(config_, {"latest", folder_.at("out"), ""}, runner_, clock_));
   EXPECT_EQ(find_files(folder_.at("out"), "note").size(), 1U);
+  EXPECT_THAT(
+      plan_restore(config_, {"latest", folder_.at("new"), ""}, runner_, clock_)->lines,
+      testing::ElementsAre(HasSubstr(": 2 files, "), HasSubstr("/new"), "without  slashing_protection.sqlite*"));
   EXPECT_TRUE(find_files(folder_.at("out"), kSlashingDatabaseFile).empty());
 }
 

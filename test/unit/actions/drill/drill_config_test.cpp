@@ -42,7 +42,7 @@ std::string error_of(const std::string& drills, const std::string& drillable, st
 
 constexpr const char* kGeth =
     "- {name: geth-a, labels: {instance: geth-a}, units: [geth.service], namespaces: [geth-a], scratch: "
-    "[/mnt/scratch]}\n";
+    "[/mnt/scratch], pods: [eth/geth-*]}\n";
 constexpr const char* kStop = "{systemd: {unit: geth.service, action: stop}}";
 
 TEST(DrillConfig, TakesWhatIsListed) {
@@ -52,6 +52,11 @@ TEST(DrillConfig, TakesWhatIsListed) {
   EXPECT_EQ(error_of(drill_text("{port: {namespace: geth-a, port: 8545, answer: reset}}"), kGeth), "");
   EXPECT_EQ(error_of(drill_text("{fill: {folder: /mnt/scratch/geth, size: 1GiB}}"), kGeth), "");
   EXPECT_EQ(error_of(drill_text("{fill: {folder: /mnt/scratch, size: 1GiB}}"), kGeth), "");
+  EXPECT_EQ(error_of(drill_text("{pod: {namespace: eth, name: geth-0, grace_period: 1s}}"), kGeth), "");
+  EXPECT_EQ(error_of(drill_text("{pod: {namespace: eth, selector: 'app in (geth)', api_server: 'https://k:6443', "
+                                "token_file: /t}}"),
+                     kGeth),
+            "");
 }
 
 TEST(DrillConfig, RefusesWhatIsNot) {
@@ -66,6 +71,14 @@ TEST(DrillConfig, RefusesWhatIsNot) {
   refused("{fill: {folder: /mnt/scratchy, size: 1GiB}}", "is not listed");
   refused("{fill: {folder: /mnt/scratch}}", "missing key \"size\"");
   refused("{fill: {folder: /, size: 1MiB}}", "folder is the root");
+  refused("{pod: {namespace: eth, name: beacon-0}}", "pod \"eth/beacon-0\" is not listed");
+  refused("{pod: {namespace: eth}}", "expected either name or selector");
+  refused("{pod: {namespace: eth, name: geth-0, selector: app=geth}}", "expected either name or selector");
+  refused("{pod: {namespace: eth/x, selector: app=geth}}", "\"eth/x\" is no name of an object");
+  refused("{pod: {namespace: eth, name: ''}}", "expected either name or selector");
+  refused("{pod: {namespace: eth, name: geth-0, grace_period: 0s}}", "grace_period must be at least 1s");
+  refused("{pod: {namespace: eth, name: geth-0, timeout: 11m}}", "timeout must be more than zero and at most 10m");
+  refused("{pod: {namespace: eth, name: geth-0, token_file: /t}}", "need api_server");
   refused("{exec: {argv: [/bin/a]}}", "missing key \"restore\"");
   refused("{reboot: {}}", "unknown fault \"reboot\"");
   refused("{systemd: {unit: geth.service}, fill: {}}", "expected a map with one key");
@@ -93,6 +106,11 @@ TEST(DrillConfig, ValidatorsAreLeftAloneUnlessItIsSaid) {
       << "a name of the section staking";
   EXPECT_THAT(error_of(drill_text(kStop, "", "a"), "- {name: a, labels: {role: validating}, units: [geth.service]}\n"),
               HasSubstr("the component \"a\" is protected"));
+  EXPECT_THAT(error_of(drill_text(kStop, "", "a"),
+                       "- {name: a, labels: {job: geth}, units: [geth.service], pods: [eth/vc-*]}\n"),
+              HasSubstr("the pod \"eth/vc-*\""));
+  EXPECT_THAT(error_of(drill_text("{pod: {namespace: eth, selector: app=validator}}"), kGeth),
+              HasSubstr("pod \"app=validator\""));
   EXPECT_THAT(error_of(drill_text("{exec: {argv: [/bin/kill-vc], restore: [/bin/b]}}"), kGeth),
               HasSubstr("/bin/kill-vc"));
 }

@@ -21,7 +21,8 @@ using testing::HasSubstr;
 
 class FakeInjector final : public Injector {
  public:
-  Survey survey(const Fault&, const DrillableConfig&, bool validators_allowed) override {
+  Survey survey(const Fault&, const DrillableConfig&, const remedy::ProtectionConfig&,
+                bool validators_allowed) override {
     const std::scoped_lock lock(mutex);
     allowed = validators_allowed;
     return {.units = {"geth.service"}, .objections = objections};

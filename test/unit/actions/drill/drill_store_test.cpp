@@ -33,10 +33,12 @@ TEST(DrillStore, AReadRunIsTheOneThatWasWritten) {
   run.alerts = {{geth_alert(), true, now, now + minutes(1), {}}};
   run.findings = {{"require up", "yes", ""}};
   run.add({now, "begun", "by ann"});
-  for (const Fault& fault : {Fault{UnitFault{"a.service", UnitFaultAction::kKill, minutes(1)}},
-                             Fault{ExecFault{{"/bin/a", "b c"}, {"/bin/b"}, minutes(2)}},
-                             Fault{PortFault{"ns", 8545, Direction::kOut, BlockedAnswer::kReset}},
-                             Fault{FillFault{{"/mnt/x"}, {1 << 20}}}}) {
+  for (const Fault& fault :
+       {Fault{UnitFault{"a.service", UnitFaultAction::kKill, minutes(1)}},
+        Fault{ExecFault{{"/bin/a", "b c"}, {"/bin/b"}, minutes(2)}},
+        Fault{PortFault{"ns", 8545, Direction::kOut, BlockedAnswer::kReset}}, Fault{FillFault{{"/mnt/x"}, {1 << 20}}},
+        Fault{PodFault{"eth", "geth-0", "", {}, true, minutes(3), {}}},
+        Fault{PodFault{"eth", "", "a=b", minutes(1), false, minutes(3), {"https://k", {"/t"}, {"/c"}, "k"}}}}) {
     run.fault = fault;
     const auto again = run_from_json_text(to_json_text(run));
     ASSERT_TRUE(again) << again.error().message;

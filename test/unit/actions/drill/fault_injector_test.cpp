@@ -16,6 +16,7 @@
 #include "actions/drill/scratch_fill.h"
 #include "sample_drills.h"
 #include "test/support/background_process.h"
+#include "test/unit/actions/remedy/step_world.h"
 
 namespace actions::drill {
 namespace {
@@ -65,7 +66,7 @@ class FakeUnits final : public core::process::ServiceControl {
 class FaultInjectorTest : public testing::Test {
  protected:
   FaultInjector::Survey survey(Fault fault, bool validators = false) {
-    return injector_.survey(fault, component_, validators);
+    return injector_.survey(fault, component_, remedy::ProtectionConfig(), validators);
   }
   drill::Run run(Fault fault) {
     DrillConfig drill = geth_drill();
@@ -78,9 +79,10 @@ class FaultInjectorTest : public testing::Test {
   core::SystemClock clock_;
   core::process::ChildProcessRunner commands_{clock_};
   FakeUnits units_;
+  remedy::StepWorld world_{[](const char*) { return std::string(); }};
   fs::path folder_ = test_support::fresh_folder("fault-injector");
   FaultInjector injector_{
-      {.commands = commands_, .services = units_, .clock = clock_, .data_folder = folder_.string()}};
+      {.commands = commands_, .services = units_, .data_folder = folder_.string(), .cluster = world_.around}};
   DrillableConfig component_ = geth_component();
 };
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ class FakeKubernetes {
     int refusals = 0;  // so often its disruption budget says no
     bool misbudgeted = false;
     std::string comes_back;  // a controller makes another one of its name, with this uid
+    int unready = 0;         // so many looks until it is ready again then
   };
 
   FakeKubernetes() {
@@ -63,11 +65,11 @@ class FakeKubernetes {
                      {"creationTimestamp", "2020-01-01T00:00:00Z"},
                      {"labels", json::object()}}},
                    {"spec", {{"nodeName", node}, {"containers", {{{"name", "geth"}, {"image", "geth:1"}}}}}},
-                   {"status", {{"phase", "Running"}}}};
+                   {"status", {{"phase", "Running"}, {"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
     if (!owner.empty()) {
       object["metadata"]["ownerReferences"] = {{{"kind", owner}, {"name", "x"}, {"controller", true}}};
     }
-    return pods[name] = {object, -1, 0, false, ""};
+    return pods[name] = {object, -1, 0, false, "", 0};
   }
   void add_workload(const std::string& kind, const std::string& name, int replicas) {
     workloads[kind + "s/" + name] = {
@@ -133,6 +135,7 @@ class FakeKubernetes {
     static const std::string kApps = "/apis/apps/v1/namespaces/eth/";
     const std::string& path = request.path;
     if (path == "/api/v1/pods") return list_pods(request, response);
+    if (path + "/" == kPods && request.method == "GET") return select_pods(request, response);
     if (path.starts_with(kNodes)) return node(path.substr(kNodes.size()), request, body, response);
     if (path.starts_with(kPods)) return pod(path.substr(kPods.size()), request, body, response);
     if (path.starts_with(kApps)) return workload(path.substr(kApps.size()), request, body, response);
@@ -158,6 +161,32 @@ class FakeKubernetes {
     give(response, {{"kind", "PodList"}, {"metadata", meta}, {"items", page}});
   }
 
+  // NAME=VALUE[,...] only.
+  void select_pods(const httplib::Request& request, httplib::Response& response) {
+    std::map<std::string, std::string> wanted;
+    std::istringstream selector(request.get_param_value("labelSelector"));
+    for (std::string each; std::getline(selector, each, ',');) {
+      const std::size_t equals = each.find('=');
+      if (equals == std::string::npos) return say(response, 400, "unable to parse requirement: " + each);
+      wanted[each.substr(0, equals)] = each.substr(equals + 1);
+    }
+    json items = json::array();
+    for (const std::string& name : names()) {
+      if (!look_at(name)) continue;
+      const json& labels = pods[name].object["metadata"]["labels"];
+      const bool has_all =
+          std::ranges::all_of(wanted, [&](const auto& label) { return labels.value(label.first, "") == label.second; });
+      if (has_all) items.push_back(pods[name].object);
+    }
+    json meta = json::object();
+    const std::size_t limit = std::stoul(request.get_param_value("limit"));
+    if (items.size() > limit) {
+      items.erase(items.begin() + static_cast<std::ptrdiff_t>(limit), items.end());
+      meta["continue"] = "more";
+    }
+    give(response, {{"kind", "PodList"}, {"metadata", meta}, {"items", items}});
+  }
+
   std::vector<std::string> names() const {
     std::vector<std::string> all;
     for (const auto& [name, each] : pods) all.push_back(name);
@@ -170,6 +199,8 @@ class FakeKubernetes {
     if (found == pods.end()) return false;
     Pod& pod = found->second;
     const bool held = pod.object["metadata"].contains("finalizers") && !pod.object["metadata"]["finalizers"].empty();
+    const bool is_new = pod.looks < 0 && pod.object["status"]["conditions"][0]["status"] == "False";
+    if (is_new && --pod.unready == 0) set_ready(pod, "True");
     if (pod.looks < 0 || held || --pod.looks > 0) return true;
     if (pod.comes_back.empty()) {
       pods.erase(found);
@@ -180,8 +211,10 @@ class FakeKubernetes {
     pod.object["metadata"]["creationTimestamp"] = "2099-01-01T00:00:00Z";
     pod.object["spec"]["nodeName"] = "elsewhere";
     pod.looks = -1;
+    if (pod.unready > 0) set_ready(pod, "False");
     return true;
   }
+  static void set_ready(Pod& pod, const char* status) { pod.object["status"]["conditions"][0]["status"] = status; }
 
   void begin_to_end(Pod& pod) {
     if (pod.looks >= 0) return;
