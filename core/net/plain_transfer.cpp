@@ -22,6 +22,8 @@ using std::chrono::milliseconds;
 constexpr std::size_t kHeadRead = 16 << 10;
 // What one answer may bring in one turn of the loop.
 constexpr std::size_t kTurnBytesMax = 1 << 20;
+// The kernel makes room for twice as much.
+constexpr std::size_t kLowWaterMax = 512 << 10;
 // Of a body that counts against a budget: 30 MB within a second, and a twentieth of a core.
 constexpr std::uint64_t kLargeBytesPerSecond = 32 << 20;
 constexpr milliseconds kLargePause{10};
@@ -115,6 +117,21 @@ PlainTransfer::Progress PlainTransfer::write(int socket) {
 }
 
 PlainTransfer::Progress PlainTransfer::read(int socket, std::span<char> scratch) {
+  const Progress progress = receive(socket, scratch);
+  // For the next answer, which may be short.
+  if (progress == Progress::kEnded) wait_for_bytes(socket, 1);
+  return progress;
+}
+
+// A body comes in pieces, each of which would wake this thread up. As long as it is known how much is to come, the
+// kernel waits for as much of it as it can hold.
+void PlainTransfer::wait_for_bytes(int socket, std::size_t bytes) {
+  const int wanted = static_cast<int>(std::min(bytes, kLowWaterMax));
+  if (wanted == low_water_) return;
+  if (::setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted) == 0) low_water_ = wanted;
+}
+
+PlainTransfer::Progress PlainTransfer::receive(int socket, std::span<char> scratch) {
   for (std::size_t turn = 0; turn < kTurnBytesMax;) {
     if (must_pause()) return Progress::kNeedsTime;
     std::span<char> to;
@@ -127,6 +144,7 @@ PlainTransfer::Progress PlainTransfer::read(int socket, std::span<char> scratch)
     if (count < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return receive_failed(errno);
+      wait_for_bytes(socket, direct ? to.size() : 1);
       return write_error_ != 0 ? receive_failed(0) : Progress::kNeedsRead;
     }
     if (count == 0) {
@@ -145,7 +163,10 @@ PlainTransfer::Progress PlainTransfer::read(int socket, std::span<char> scratch)
       return Progress::kEnded;
     }
     // There was no more. What comes later is waited for, which costs no call that finds nothing.
-    if (size < to.size()) return Progress::kNeedsRead;
+    if (size < to.size()) {
+      wait_for_bytes(socket, direct ? to.size() - size : 1);
+      return Progress::kNeedsRead;
+    }
   }
   return Progress::kNeedsRead;
 }

@@ -83,7 +83,9 @@ class PlainTransfer {
 
  private:
   Progress end(End how);
+  Progress receive(int socket, std::span<char> scratch);
   Progress receive_failed(int number);
+  void wait_for_bytes(int socket, std::size_t bytes);
   bool take_head();
   bool consume(std::string_view bytes);
   bool must_pause();
@@ -103,6 +105,7 @@ class PlainTransfer {
   bool reused_ = false;
   Duration resolve_{};
   bool received_ = false;  // anything at all
+  int low_water_ = 1;      // SO_RCVLOWAT: bytes that must have come before the socket is readable
   bool leftover_ = false;  // bytes after the answer's end
 
   Response response_;
