@@ -35,7 +35,7 @@ struct HeldSnapshot {
   std::string id;
   std::string time;  // RFC 3339, with the zone of the machine that took it
   std::string hostname;
-  std::uint64_t files = 0;
+  std::uint64_t files = 0;  // and folders
   std::uint64_t bytes = 0;  // that a restore writes
 };
 

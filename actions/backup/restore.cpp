@@ -132,8 +132,9 @@ Result<RestorePlan> plan_restore(const BackupConfig& config, const RestoreOption
   if (!held) return fail(held.error());
   const std::string target = target_of(options);
   RestorePlan plan;
-  plan.lines.push_back(fmt::format("restore  snapshot {} of {}, taken by {}: {} files, {}", held->id.substr(0, 8),
-                                   held->time, held->hostname, held->files, bytes_text(held->bytes)));
+  plan.lines.push_back(fmt::format("restore  snapshot {} of {}, taken by {}: {} files and folders, {}",
+                                   held->id.substr(0, 8), held->time, held->hostname, held->files,
+                                   bytes_text(held->bytes)));
   plan.lines.push_back("into     " + target);
   if (!config.source.sqlite.empty()) {
     plan.lines.push_back(fmt::format("gives    {} only: {}", kInterchangeFile, kNeverRestored));
