@@ -109,7 +109,9 @@ std::span<char> AnswerBody::room(std::uint64_t coming) {
   if (use_ != Use::kKept) return {};
   // Past the limit it is take() that ends it.
   coming = std::min(coming, request_.body_limit - kept_bytes_);
-  const std::size_t ready = std::max(response_.body.size() - kept_bytes_, std::max(kFirstRoom, kept_bytes_));
+  std::size_t ready = std::max(response_.body.size() - kept_bytes_, std::max(kFirstRoom, kept_bytes_));
+  // One that has grown a little since it last came is still read at once.
+  if (coming <= ready + ready / 16) ready = coming;
   const auto size = static_cast<std::size_t>(std::min({coming, std::uint64_t{ready}, kBodyBytesFree}));
   if (size == 0 || !has_room_for(kept_bytes_ + size)) return {};
   grow_to(kept_bytes_ + size);

@@ -117,15 +117,21 @@ PlainTransfer::Progress PlainTransfer::write(int socket) {
 }
 
 PlainTransfer::Progress PlainTransfer::read(int socket, std::span<char> scratch) {
-  const Progress progress = receive(socket, scratch);
-  // For the next answer, which may be short.
-  if (progress == Progress::kEnded) wait_for_bytes(socket, 1);
+  Progress progress = receive(socket, scratch);
+  // A body comes in pieces, each of which would wake this thread up. As long as it is known how much is to come, the
+  // kernel waits for as much of it as it can hold; but for the beginning of the next answer, which may be short.
+  const std::size_t wanted = progress == Progress::kNeedsRead ? bytes_that_come() : 1;
+  if (body_.stop() != AnswerBody::Stop::kNone) progress = end(End::kStopped);
+  set_low_water(socket, progress == Progress::kEnded ? 1 : wanted);
   return progress;
 }
 
-// A body comes in pieces, each of which would wake this thread up. As long as it is known how much is to come, the
-// kernel waits for as much of it as it can hold.
-void PlainTransfer::wait_for_bytes(int socket, std::size_t bytes) {
+std::size_t PlainTransfer::bytes_that_come() {
+  if (!body_.begun() || reader_->bytes_left() == 0) return 1;
+  return std::max<std::size_t>(1, body_.room(reader_->bytes_left()).size());
+}
+
+void PlainTransfer::set_low_water(int socket, std::size_t bytes) {
   const int wanted = static_cast<int>(std::min(bytes, kLowWaterMax));
   if (wanted == low_water_) return;
   if (::setsockopt(socket, SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted) == 0) low_water_ = wanted;
@@ -144,7 +150,6 @@ PlainTransfer::Progress PlainTransfer::receive(int socket, std::span<char> scrat
     if (count < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) return receive_failed(errno);
-      wait_for_bytes(socket, direct ? to.size() : 1);
       return write_error_ != 0 ? receive_failed(0) : Progress::kNeedsRead;
     }
     if (count == 0) {
@@ -163,10 +168,7 @@ PlainTransfer::Progress PlainTransfer::receive(int socket, std::span<char> scrat
       return Progress::kEnded;
     }
     // There was no more. What comes later is waited for, which costs no call that finds nothing.
-    if (size < to.size()) {
-      wait_for_bytes(socket, direct ? to.size() - size : 1);
-      return Progress::kNeedsRead;
-    }
+    if (size < to.size()) return Progress::kNeedsRead;
   }
   return Progress::kNeedsRead;
 }

@@ -85,7 +85,9 @@ class PlainTransfer {
   Progress end(End how);
   Progress receive(int socket, std::span<char> scratch);
   Progress receive_failed(int number);
-  void wait_for_bytes(int socket, std::size_t bytes);
+  // Of the body, that are sure to come and have room; 1 if nothing is known.
+  std::size_t bytes_that_come();
+  void set_low_water(int socket, std::size_t bytes);
   bool take_head();
   bool consume(std::string_view bytes);
   bool must_pause();
