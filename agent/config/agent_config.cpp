@@ -104,6 +104,10 @@ const Table<RingConfig>& RingConfig::fields() {
                   .reloadable = false})
           .field("huge_pages", &RingConfig::huge_pages,
                  {.help = "Asks for huge pages; the kernel may have none for files.", .reloadable = false})
+          .field("folder", &RingConfig::folder,
+                 {.help = "Of its file; default: the data folder. In one on tmpfs it costs less and wears no disk, "
+                          "but is lost with the machine's next start.",
+                  .reloadable = false})
           .check(check_ring);
   return table;
 }

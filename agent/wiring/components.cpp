@@ -116,7 +116,9 @@ Components::~Components() {
 
 Result<std::unique_ptr<Components>> Components::open(const LoadedConfig& config, const DataDir& data,
                                                      const core::Clock& clock, const std::string& external_url) {
-  auto ring = open_ring(config.settings.ring, data.file("ring"));
+  const auto path = ring_path(config.settings.ring, data.file("ring"));
+  if (!path) return fail(path.error());
+  auto ring = open_ring(config.settings.ring, *path);
   if (!ring) return fail(ring.error());
   std::unique_ptr<Components> components(new Components(config, clock, std::move(*ring)));
   if (auto opened = components->open_stores(config, data, external_url); !opened) return fail(opened.error());

@@ -3,6 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
 #include <utility>
 
 namespace agent {
@@ -32,6 +33,20 @@ core::ring::MappedRingOptions ring_options(const RingConfig& config, std::string
   options.lock_memory = config.lock_memory;
   options.huge_pages = config.huge_pages;
   return options;
+}
+
+core::Result<std::string> ring_path(const RingConfig& config, const std::string& usual) {
+  if (config.folder.path.empty()) return usual;
+  std::error_code problem;
+  std::filesystem::create_directories(config.folder.path, problem);
+  if (problem) {
+    return core::fail(core::Errc::kFailed, "ring: folder {}: {}", config.folder.path, problem.message());
+  }
+  std::string path = config.folder.path + "/ring";
+  if (std::filesystem::exists(usual, problem) && !std::filesystem::equivalent(usual, path, problem)) {
+    spdlog::warn("ring {}: not used, since ring.folder is {}; it may be removed", usual, config.folder.path);
+  }
+  return path;
 }
 
 core::Result<std::unique_ptr<core::ring::MappedRing>> open_ring(const RingConfig& config, const std::string& path) {

@@ -24,6 +24,12 @@ TimelineNumber number_of(TimelineRef ref) { return static_cast<TimelineNumber>(s
 
 // Staged samples beyond this give their memory back when the scrape is over.
 constexpr std::size_t kStagedKept = 1U << 16;
+// One scrape of so many tells which pages are written to: a chunk lasts for dozens.
+constexpr std::uint32_t kMarkedScrapes = 4;
+// Changed samples of a scrape for which page faults are looked at.
+constexpr std::size_t kLookedAtFrom = 64;
+// More faults than one for so many of them are not a chunk here and there that was begun: a page holds 32.
+constexpr std::size_t kNoticedShare = 100;
 // Series looked at after each scrape for what the ring has lost.
 constexpr std::uint64_t kSweepSteps = 64;
 
@@ -367,7 +373,7 @@ void MappedAppender::publish() {
   if (!late_ && still_present_ != open_->present) stage_absences();
   count_changes(staged());
   ring_.timelines.begin_writing(open_->number);
-  writer_.write(staged(), own_times_);
+  write_staged();
   open_->next = index_ + 1;
   if (late_) {
     // A scrape without a time: its samples have their own.
@@ -390,6 +396,27 @@ void MappedAppender::publish() {
   Seat& seat = ring_.seats[seat_];
   seat.round.store(seat.round.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
   tidy_up();
+}
+
+void MappedAppender::write_staged() {
+  // A small scrape would feel the two calls, and does not matter.
+  const bool looks = staged_count_ >= kLookedAtFrom;
+  const long faults = looks ? HotPages::page_faults() : 0;
+  writer_.write(staged(), own_times_);
+  if (looks && static_cast<std::size_t>(HotPages::page_faults() - faults) > staged_count_ / kNoticedShare) {
+    ring_.hot.notice();
+  }
+  if (index_ % kMarkedScrapes == 0) mark_pages();
+}
+
+// What this scrape wrote to, the next ones will.
+void MappedAppender::mark_pages() {
+  for (const StagedSample& sample : staged()) {
+    const SeriesEntry& entry = ring_.entries[sample.series];
+    ring_.hot.mark(&entry);
+    const SeriesPlace place = SeriesPlace::unpack(entry.place.load(std::memory_order_relaxed));
+    if (ring_.slots.known(place.head)) ring_.hot.mark(&ring_.slots.slot(place.head.slot));
+  }
 }
 
 // Shows the new series to readers, and looks for what can be given up: that can wait while another thread has the lock.

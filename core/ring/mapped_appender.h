@@ -54,6 +54,8 @@ class MappedAppender final : public Appender {
   std::span<const StagedSample> staged() const { return {staged_.data(), staged_count_}; }
   void stage_absences();
   void count_changes(std::span<const StagedSample> samples);
+  void write_staged();
+  void mark_pages();
   void tidy_up();
 
   // Under the index lock.

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <fstream>
 #include <limits>
+#include <stop_token>
+#include <thread>
 
 #include "core/ring/mapped_appender.h"
 #include "core/ring/ring_recovery.h"
@@ -130,9 +132,14 @@ class MappedReader final : public Reader {
 class FileRing final : public MappedRing {
  public:
   FileRing(std::unique_ptr<RingState> state, RingRecovery recovery)
-      : state_(std::move(state)), recovery_(recovery), reader_(*state_) {}
+      : state_(std::move(state)), recovery_(recovery), reader_(*state_) {
+    keeper_ = std::jthread([this](std::stop_token stop) { state_->hot.keep(std::move(stop)); });
+  }
   // REQUIRES: its appenders are gone.
-  ~FileRing() override { state_->superblock.clean.store(1, std::memory_order_release); }
+  ~FileRing() override {
+    keeper_ = {};
+    state_->superblock.clean.store(1, std::memory_order_release);
+  }
 
   std::unique_ptr<Appender> make_appender() override { return std::make_unique<MappedAppender>(*state_); }
   const Reader& reader() const override { return reader_; }
@@ -143,6 +150,7 @@ class FileRing final : public MappedRing {
   std::unique_ptr<RingState> state_;
   RingRecovery recovery_;
   MappedReader reader_;
+  std::jthread keeper_;
 };
 
 std::string boot_id_of(const MappedRingOptions& options) {
@@ -247,7 +255,8 @@ std::uint64_t mapped_ring_bytes_max(const MappedRingOptions& options) {
   // byte or two for each of its labels in the postings, twice while they are rebuilt.
   constexpr std::uint64_t kPerSeries = sizeof(Pen) + 19 + 4 + 2 * 16;
   constexpr std::uint64_t kFixed = 4ULL << 20;
-  return options.size_bytes + max_series_of(options) * kPerSeries + kFixed;
+  const std::uint64_t marks = options.size_bytes / HotPages::kGranuleBytes;
+  return options.size_bytes + marks + max_series_of(options) * kPerSeries + kFixed;
 }
 
 }  // namespace core::ring

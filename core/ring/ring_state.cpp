@@ -85,6 +85,7 @@ RingState::RingState(std::unique_ptr<MappedFile> mapped, const RingGeometry& sha
       entries(reinterpret_cast<SeriesEntry*>(file->data() + shape.series_at)),
       timelines(file->data(), shape, superblock),
       slots(file->data(), shape, superblock, seats),
+      hot(file->data(), file->size()),
       labels(file->data() + shape.labels_at, shape.label_bytes),
       index(labels, entries, shape.max_series),
       pens(map_pens(shape.max_series)),

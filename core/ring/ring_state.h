@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/ring/chunk_writer.h"
+#include "core/ring/hot_pages.h"
 #include "core/ring/label_store.h"
 #include "core/ring/mapped_file.h"
 #include "core/ring/mapped_ring.h"
@@ -139,6 +140,7 @@ struct RingState {
   std::array<Seat, kAppendersMax> seats;
   Timelines timelines;
   SlotRing slots;
+  HotPages hot;
   LabelStore labels;
   SeriesIndex index;
   RingCounters counters;

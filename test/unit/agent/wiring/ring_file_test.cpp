@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "agent/api/agent_view.h"
+#include "test/support/background_process.h"
 
 namespace agent {
 namespace {
@@ -22,6 +25,20 @@ TEST(RingOptions, AreTheConfigured) {
   EXPECT_EQ(given.max_series, 1000U);
   EXPECT_TRUE(given.lock_memory);
   EXPECT_TRUE(given.huge_pages);
+}
+
+TEST(RingPath, IsInTheConfiguredFolder) {
+  const auto folder = test_support::fresh_folder("ring-path");
+  EXPECT_EQ(ring_path(RingConfig{}, "/data/ring"), core::Result<std::string>("/data/ring"));
+  RingConfig config;
+  config.folder.path = (folder / "run" / "watch").string();
+  EXPECT_EQ(ring_path(config, "/data/ring"), core::Result<std::string>(config.folder.path + "/ring"));
+  EXPECT_TRUE(std::filesystem::is_directory(config.folder.path)) << "tmpfs is empty after a start of the machine";
+  test_support::write_file(folder / "file", "");
+  config.folder.path = (folder / "file" / "below").string();
+  const auto refused = ring_path(config, "/data/ring");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "ring: folder " + config.folder.path + ": Not a directory");
 }
 
 TEST(RingRetention, IsWhatIsHeld) {
