@@ -40,6 +40,18 @@ std::optional<std::uint64_t> DutyLedger::index_of(std::uint32_t watched) const {
   return record ? std::optional(record->index) : std::nullopt;
 }
 
+std::vector<std::uint32_t> DutyLedger::untold(std::uint64_t epoch) const {
+  std::vector<std::uint32_t> list;
+  for (std::uint32_t i = 0; i < validators_.size(); ++i) {
+    if (validators_[i].told_in != epoch) list.push_back(i);
+  }
+  return list;
+}
+
+bool DutyLedger::denied_any() const {
+  return std::ranges::any_of(validators_, [](const Validator& each) { return each.seen_before && !each.record; });
+}
+
 bool DutyLedger::counts_for(std::uint32_t watched) const {
   const auto& record = validators_[watched].record;
   return !record || !record->slashed;
@@ -89,6 +101,7 @@ void DutyLedger::take_record(std::uint32_t watched, const ValidatorRecord& recor
   const bool known = validator.record.has_value() || validator.seen_before;
   validators_changed_ = validators_changed_ || !validator.record || status != validator.status;
   validator.record = record;
+  validator.told_in = epoch;
   if (known && status != validator.status) {
     DutyEvent event = event_of(watched, "status", epoch, now_ms);
     event.reason = fmt::format("{} -> {}", to_string(validator.status), to_string(status));
@@ -108,6 +121,7 @@ void DutyLedger::set_records(std::uint64_t epoch, std::span<const ValidatorRecor
     const auto watched = static_cast<std::uint32_t>(found - keys_->keys.begin());
     take_record(watched, record, epoch, now_ms);
   }
+  const std::size_t known_before = indices_.pairs().size();
   indices_ = {};
   std::vector<std::uint64_t> effective(validators_.size(), 0);
   for (std::uint32_t i = 0; i < validators_.size(); ++i) {
@@ -117,6 +131,8 @@ void DutyLedger::set_records(std::uint64_t epoch, std::span<const ValidatorRecor
     effective[i] = validators_[i].record->effective_gwei;
   }
   indices_.seal();
+  // Of who was not known then, nobody was asked.
+  if (indices_.pairs().size() != known_before) sync_seats_.clear();
   effective_[epoch] = std::move(effective);
   records_epoch_ = epoch;
 }

@@ -41,6 +41,11 @@ class DutyLedger {
 
   // What is to be asked.
   std::optional<std::uint64_t> records_epoch() const { return records_epoch_; }
+  // The watched whose records nobody told yet in `epoch`.
+  std::vector<std::uint32_t> untold(std::uint64_t epoch) const;
+  // Whether the chain knew a validator by the books that go on, and nobody tells its record. The chain forgets none:
+  // who denies it is wrong, and whether it has duties is not known.
+  bool denied_any() const;
   bool has_committees(std::uint64_t epoch) const { return committees_.contains(epoch); }
   bool has_proposers(std::uint64_t epoch) const { return proposers_.contains(epoch); }
   bool has_sync_seats(std::uint64_t period) const { return sync_seats_.contains(period); }
@@ -62,7 +67,7 @@ class DutyLedger {
   // The oldest slot whose block is needed.
   std::uint64_t oldest_needed(std::uint64_t wall_slot) const;
 
-  // What was answered.
+  // What was answered. Records of several nodes add up.
   void set_records(std::uint64_t epoch, std::span<const ValidatorRecord> records, std::int64_t now_ms);
   void set_committees(Committees committees) { committees_.insert_or_assign(committees.epoch, std::move(committees)); }
   void set_proposers(std::uint64_t epoch, std::vector<ProposerDuty> duties) { proposers_[epoch] = std::move(duties); }
@@ -113,7 +118,7 @@ class DutyLedger {
     std::uint64_t slashed = 0;
     std::uint32_t misses_max = 0;
     std::uint64_t missing = 0;              // who missed twice or more in a row
-    std::optional<std::uint64_t> upcoming;  // none: of this epoch and the next not both are known, and none is
+    std::optional<std::uint64_t> upcoming;  // none: not everything is known of this epoch and the next, and none is
     std::optional<std::int64_t> next_proposal_ms;
     std::optional<std::uint64_t> sync_now;
     std::optional<std::uint64_t> sync_next;
@@ -122,6 +127,7 @@ class DutyLedger {
  private:
   struct Validator {
     std::optional<ValidatorRecord> record;
+    std::optional<std::uint64_t> told_in;  // the epoch of the record
     ValidatorStatus status = ValidatorStatus::kUnknown;
     std::uint32_t misses = 0;  // one after the other
     bool slashing_told = false;

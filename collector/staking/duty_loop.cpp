@@ -158,6 +158,21 @@ core::Task<bool> DutyLoop::try_nodes(Job job, std::uint64_t argument) {
   co_return false;
 }
 
+// Whom one node does not know, another may: a node that has lost its state, or never had it, answers with an empty
+// list.
+core::Task<bool> DutyLoop::learn_records(std::uint64_t epoch) {
+  bool told = false;
+  for (Node* const node : usable_) {
+    asked_ = node;
+    const bool answered = co_await ask_records(*node, epoch);
+    asked_ = nullptr;
+    if (!answered) ++failed_requests_;
+    told = told || answered;
+    if (ledger_->untold(epoch).empty()) break;
+  }
+  co_return told;
+}
+
 // Everything that is wanted and not there yet; what fails is asked again a slot later.
 core::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
   const DutySpec& spec = ledger_->spec();
@@ -166,7 +181,10 @@ core::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
   const std::uint64_t half = spec.clock.slots_per_epoch() / 2;
   const bool followed = co_await try_nodes(&DutyLoop::follow, slot);
   const auto records = ledger_->records_epoch();
-  if (!records || (*records != epoch && in_epoch >= 1)) (void)co_await try_nodes(&DutyLoop::ask_records, epoch);
+  const bool in_new_state = !records || in_epoch >= 1;
+  if ((in_new_state && records != epoch) || ledger_->denied_any()) {
+    (void)co_await learn_records(in_new_state ? epoch : *records);
+  }
   if (!ledger_->records_epoch()) co_return false;
 
   if (proposers_asked_in_ != epoch || !ledger_->has_proposers(epoch) || !ledger_->has_proposers(epoch + 1)) {
@@ -207,7 +225,7 @@ core::Task<bool> DutyLoop::carry_out(std::uint64_t slot) {
   if (epoch >= 2 && in_epoch > half && ledger_->wants_rewards(epoch - 2)) {
     (void)co_await try_nodes(&DutyLoop::ask_rewards, epoch - 2);
   }
-  co_return followed;
+  co_return followed && !ledger_->denied_any();
 }
 
 core::Task<bool> DutyLoop::ask_liveness(Node& node, std::uint64_t epoch) {

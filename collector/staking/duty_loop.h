@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,7 @@ class DutyLoop {
   void give_up();
   core::Task<bool> carry_out(std::uint64_t slot);
   core::Task<bool> try_nodes(Job job, std::uint64_t argument);
+  core::Task<bool> learn_records(std::uint64_t epoch);
   core::Task<bool> follow(Node& node, std::uint64_t slot);
   core::Task<bool> fetch(Node& node, Root root, Block& into);
   core::Task<bool> fetch_parts(Node& node, std::string id, Block& into);
@@ -85,7 +87,7 @@ class DutyLoop {
   // Reads an answer as it comes; the status, or 0 if there is no whole and right one.
   core::Task<int> read(Node& node, core::net::Request request, AnswerReader& reader);
   core::net::Request post_of(const Node& node, const std::string& path, std::string body) const;
-  std::vector<std::string> key_texts(std::size_t first, std::size_t most) const;
+  std::vector<std::string> key_texts(std::span<const std::uint32_t> watched, std::size_t first, std::size_t most) const;
   std::vector<std::string> index_texts(std::size_t first, std::size_t most) const;
 
   std::optional<std::uint64_t> wall_slot() const;

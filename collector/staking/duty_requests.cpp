@@ -121,10 +121,11 @@ core::Task<bool> DutyLoop::fetch_parts(Node& node, std::string id, Block& into) 
   co_return true;
 }
 
-std::vector<std::string> DutyLoop::key_texts(std::size_t first, std::size_t most) const {
+std::vector<std::string> DutyLoop::key_texts(std::span<const std::uint32_t> watched, std::size_t first,
+                                             std::size_t most) const {
   std::vector<std::string> texts;
-  for (std::size_t i = first; i < std::min(first + most, keys_->keys.size()); ++i) {
-    texts.push_back(to_string(keys_->keys[i].key));
+  for (const std::uint32_t each : watched.subspan(first, std::min(most, watched.size() - first))) {
+    texts.push_back(to_string(keys_->keys[each].key));
   }
   return texts;
 }
@@ -139,10 +140,11 @@ std::vector<std::string> DutyLoop::index_texts(std::size_t first, std::size_t mo
 }
 
 core::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
+  const std::vector<std::uint32_t> asked = ledger_->untold(epoch);
   std::vector<ValidatorRecord> records;
-  for (std::size_t at = 0; !node.validators_by_get && at < keys_->keys.size(); at += kKeysPerPost) {
+  for (std::size_t at = 0; !node.validators_by_get && at < asked.size(); at += kKeysPerPost) {
     ValidatorsReader reader([this](const PublicKey& key) { return keys_->find(key) != nullptr; });
-    const std::string body = "{\"ids\":" + json_list(key_texts(at, kKeysPerPost)) + "}";
+    const std::string body = "{\"ids\":" + json_list(key_texts(asked, at, kKeysPerPost)) + "}";
     const int status = co_await read(node, post_of(node, "/eth/v1/beacon/states/head/validators", body), reader);
     if (is_not_offered(status)) {
       node.validators_by_get = true;
@@ -153,11 +155,11 @@ core::Task<bool> DutyLoop::ask_records(Node& node, std::uint64_t epoch) {
       records.insert(records.end(), reader.records.begin(), reader.records.end());
     }
   }
-  for (std::size_t at = 0; node.validators_by_get && at < keys_->keys.size(); at += kKeysPerGet) {
+  for (std::size_t at = 0; node.validators_by_get && at < asked.size(); at += kKeysPerGet) {
     ValidatorsReader reader([this](const PublicKey& key) { return keys_->find(key) != nullptr; });
     // The parameter is repeated: Lodestar takes a list between commas for one key, which nobody has.
-    const std::string path =
-        fmt::format("/eth/v1/beacon/states/head/validators?id={}", fmt::join(key_texts(at, kKeysPerGet), "&id="));
+    const std::string path = fmt::format("/eth/v1/beacon/states/head/validators?id={}",
+                                         fmt::join(key_texts(asked, at, kKeysPerGet), "&id="));
     if (co_await read(node, get_request(node.config, path, kLong), reader) != 200) {
       node.validators_by_get = false;
       co_return false;

@@ -157,7 +157,10 @@ std::vector<DutyLedger::SetSums> DutyLedger::sums(std::int64_t now_ms) const {
   const auto now = spec_.clock.slot_at(core::from_unix_ms(now_ms));
   if (!now) return sums;
   const std::uint64_t running = spec_.epoch_of(now->value);
-  if (has_proposers(running) && has_proposers(running + 1)) {
+  // Of a validator that nobody knows, none can tell whether it has duties. Where some are known, the others are not on
+  // the chain yet; where all are unknown, it may be the node that is wrong.
+  const bool knows_whose = !indices_.pairs().empty() && !denied_any();
+  if (knows_whose && has_proposers(running) && has_proposers(running + 1)) {
     for (SetSums& sum : sums) sum.upcoming = 0;
   }
   for (const auto& [epoch, duties] : proposers_) {
@@ -176,8 +179,13 @@ std::vector<DutyLedger::SetSums> DutyLedger::sums(std::int64_t now_ms) const {
   for (const auto& [of, seats] : sync_seats_) {
     if (of != period && of != period + 1) continue;
     const auto member = of == period ? &SetSums::sync_now : &SetSums::sync_next;
-    for (SetSums& sum : sums) sum.*member = 0;
-    for (const SyncSeat& seat : seats) ++*(sums[set_of(seat.watched)].*member);
+    for (SetSums& sum : sums) {
+      if (knows_whose) sum.*member = 0;
+    }
+    for (const SyncSeat& seat : seats) {
+      auto& members = sums[set_of(seat.watched)].*member;
+      members = members.value_or(0) + 1;
+    }
   }
   return sums;
 }

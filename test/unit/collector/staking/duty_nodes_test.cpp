@@ -99,6 +99,45 @@ TEST_F(DutyNodesTest, AnotherNodeIsAskedWhereOneDoesNotKnow) {
   EXPECT_EQ(value("node_reason", "target=\"a\",reason=\"behind\""), "1");
 }
 
+TEST_F(DutyNodesTest, WhomOneNodeDoesNotKnowAnotherMay) {
+  chain.host_state["a"] = "forgetful";
+  watch({{chain.proposer(114), "g"}, {1, "h"}}, {"a", "b"});
+  run_through(104);
+  EXPECT_EQ(watched("upcoming_proposals"), "1");
+  EXPECT_EQ(watched("upcoming_proposals", "h"), "0");
+  EXPECT_EQ(watched("validators", "g\",status=\"active_ongoing"), "1");
+  EXPECT_EQ(plain("unknown"), "0");
+  EXPECT_EQ(plain("failed_requests_total"), "0") << "an empty list is an answer";
+  run_through(120);
+  EXPECT_EQ(watched("proposals_total"), "1");
+}
+
+TEST_F(DutyNodesTest, ANodeThatForgetsValidatorsEndsNoDuty) {
+  watch({{chain.proposer(130), "g"}});
+  run_through(108);
+  chain.host_state["a"] = "forgetful";
+  run_through(124);  // two epochs of empty lists; 130 is of the next one
+  EXPECT_EQ(watched("upcoming_proposals"), "1");
+  EXPECT_EQ(watched("validators", "g\",status=\"active_ongoing"), "1");
+}
+
+TEST_F(DutyNodesTest, WhereNobodyIsKnownNoDutyIsNotNone) {
+  chain.host_state["a"] = "forgetful";
+  const std::uint64_t member = chain.sync_member(4);
+  std::size_t proposals = 0;
+  for (std::uint64_t slot = 107; slot < 120; ++slot) proposals += chain.proposer(slot) == member ? 1 : 0;
+  watch({{member, "g"}});
+  run_through(102);
+  EXPECT_EQ(watched("upcoming_proposals"), "none");
+  EXPECT_EQ(watched("sync_committee_members", "g\",period=\"current"), "none");
+  chain.host_state["a"] = "";
+  run_through(103);
+  EXPECT_EQ(watched("upcoming_proposals"), "none") << "records are asked for once an epoch";
+  run_through(106);
+  EXPECT_EQ(watched("upcoming_proposals"), std::to_string(proposals));
+  EXPECT_EQ(watched("sync_committee_members", "g\",period=\"current"), "1");
+}
+
 TEST_F(DutyNodesTest, ANodeOfAnotherNetworkIsNotBelieved) {
   chain.host_state["b"] = "other_network";
   watch({{1, "g"}}, {"a", "b"});

@@ -204,6 +204,27 @@ TEST_F(DutyRestartTest, ASlashingAndAnExitWhileItWasAwayAreTold) {
   EXPECT_EQ(watched("slashed_total"), "1") << "once";
 }
 
+TEST_F(DutyRestartTest, ANodeThatDeniesWhoWasKnownTellsOfNoDuty) {
+  const std::uint64_t member = chain.sync_member(4);
+  config.keys = keys_of({{1, "g"}, {member, "h"}});
+  start(std::nullopt);
+  run_through(104);
+  EXPECT_EQ(watched("upcoming_proposals", "h"), "0");
+  kill();
+  chain.host_state["a"] = "forgetful";
+  start(kept);
+  run_through(106);
+  EXPECT_EQ(plain("unknown"), "1");
+  EXPECT_EQ(watched("upcoming_proposals"), "none");
+  EXPECT_EQ(watched("sync_committee_members", "h\",period=\"current"), "none");
+  // It is asked again in the next slot, and all goes on as if nothing had been.
+  chain.host_state["a"] = "";
+  run_through(107);
+  EXPECT_EQ(plain("unknown"), "0");
+  EXPECT_EQ(watched("upcoming_proposals"), "0");
+  EXPECT_EQ(watched("sync_committee_members", "h\",period=\"current"), "1");
+}
+
 TEST_F(DutyRestartTest, BooksOfAnotherChainAreNotGoneOnWith) {
   config.keys = keys_of({{1, "g"}});
   start(std::nullopt);

@@ -54,7 +54,8 @@ class MadeChain {
   bool whole_blocks = true;           // else only the votes of a block are told
   std::set<std::string> not_offered;  // paths that answer 404, by their beginning
   std::set<std::string> failing;      // answer 500
-  // By host: down, syncing, optimistic, other_network, stuck; mute: of blocks it says nothing, and does not end either.
+  // By host: down, syncing, optimistic, other_network, stuck; forgetful: it knows no validator; mute: of blocks it says
+  // nothing, and does not end either.
   std::map<std::string, std::string> host_state;
   std::uint64_t stuck_at = 0;
   std::map<std::string, int> asked;  // by method and path without what varies
@@ -133,6 +134,7 @@ class MadeChain {
                    {"genesis_validators_root", "0x" + std::string(64, state == "other_network" ? '2' : '1')}});
     }
     if (path == "/eth/v1/config/spec") return data(specification());
+    if (state == "forgetful" && path == "/eth/v1/beacon/states/head/validators") return data(json::array());
     return request.method == "POST" ? post(path, request.body, head) : get(path, target, head);
   }
 
