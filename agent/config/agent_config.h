@@ -47,7 +47,7 @@ struct RingConfig {
   std::optional<std::uint64_t> max_series;  // none: one for each kBytesPerSeriesDefault of the size
   bool lock_memory = false;
   bool huge_pages = false;
-  core::config::FilePath folder;  // of its file; empty: the data folder
+  core::config::FilePath folder = {};  // of its file; empty: the data folder
   bool operator==(const RingConfig&) const = default;
   static const core::config::Table<RingConfig>& fields();
 };
