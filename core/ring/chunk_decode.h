@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 
 #include "core/ring/chunk_fields.h"
 #include "core/ring/chunk_format.h"
@@ -30,27 +29,34 @@ struct ChunkStart {
   std::uint64_t value_bits() const { return std::bit_cast<std::uint64_t>(value_of(params.domain, m, ulps)); }
 };
 
-// Field by field into the place where it is wanted: a copy of what was just written would wait for it.
-inline void decode_start_into(ChunkStart& start, const SlotImage& image) {
+// What stands before the first value, field by field into the place where it is wanted: a copy of what was just written
+// would wait for it. `data` is where the value begins.
+inline void decode_front_into(ChunkStart& start, const SlotImage& image) {
   start.head = ChunkHead::unpack(image[0]);
   start.previous = unpack_previous(image[1]);
   start.params = unpack_params(image[1], image[2]);
   start.index = static_cast<std::uint32_t>(image[2]);
-  std::uint32_t at = kStreamBegin + (start.params.has_center ? kCenterBits : 0);
+  start.data = kStreamBegin + (start.params.has_center ? kCenterBits : 0);
   if (start.head.starts) [[unlikely]] {
-    const std::uint64_t left = BitSource::peek_short(image, at);
+    const std::uint64_t left = BitSource::peek_short(image, start.data);
     start.left_timeline = static_cast<std::uint16_t>(left);
     start.left_index = static_cast<std::uint32_t>(left >> kStartsTimelineBits);
-    at += kStartsTimelineBits + kStartsIndexBits;
+    start.data += kStartsTimelineBits + kStartsIndexBits;
   } else {
     start.left_timeline = kNoTimeline;
     start.left_index = 0;
   }
   start.time_ms = 0;
   if (start.head.timed) [[unlikely]] {
-    start.time_ms = static_cast<std::int64_t>(BitSource::peek(image, at));
-    at += 64;
+    start.time_ms = static_cast<std::int64_t>(BitSource::peek(image, start.data));
+    start.data += 64;
   }
+}
+
+// The first value. REQUIRES: decode_front_into() was the last to change `start`. Best some time after the image was
+// copied: words that were stored one by one can be loaded across their ends only once all of them have arrived.
+inline void decode_first_into(ChunkStart& start, const SlotImage& image) {
+  std::uint32_t at = start.data;
   const auto width = static_cast<std::uint32_t>(BitSource::peek_short(image, at) & BitSource::mask(kFarWidthBits)) + 1;
   at += kFarWidthBits;
   const std::uint64_t m = width <= BitSource::kShort ? BitSource::peek_short(image, at) : BitSource::peek(image, at);
@@ -62,6 +68,11 @@ inline void decode_start_into(ChunkStart& start, const SlotImage& image) {
     at += 8;
   }
   start.data = at;
+}
+
+inline void decode_start_into(ChunkStart& start, const SlotImage& image) {
+  decode_front_into(start, image);
+  decode_first_into(start, image);
 }
 
 inline ChunkStart decode_start(const SlotImage& image) {
@@ -100,20 +111,6 @@ double value_in(double power, std::int64_t m, std::int32_t ulps) {
   } else {
     return moved(decimal_value(m, power), ulps);
   }
-}
-
-// Each value by the same power, two at a time: divisions are what takes longest here.
-inline void divide(double* values, std::uint32_t count, double power) {
-  using Pair = double __attribute__((vector_size(16)));
-  const Pair powers = {power, power};
-  std::uint32_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    Pair pair;
-    std::memcpy(&pair, values + i, sizeof(pair));
-    pair /= powers;
-    std::memcpy(values + i, &pair, sizeof(pair));
-  }
-  if (i < count) values[i] /= power;
 }
 
 // A timed sample's value: as ChunkWalk does it, but for any domain, and without what only runs need.
@@ -160,7 +157,8 @@ class ChunkWalk {
         power_(kPowersOfTen[start.params.domain.places]),
         whole_(start.params.domain.places == 0),
         steps_(start.params),
-        widest_(steps_.widths[kWide]),
+        widest_(std::max(steps_.widths[kNarrow], steps_.widths[kWide])),
+        long_fields_(widest_ > BitSource::kShort),
         source_(image, start.data, kSlotBits - 2 * std::min<std::uint32_t>(start.head.controls, kSlotBits / 2)),
         end_(end) {
     end_.index = start.index;
@@ -177,7 +175,7 @@ class ChunkWalk {
       const std::uint64_t word = image_[kSlotWords - 1 - done / 32] << 2 * (done % 32);
       const std::uint32_t here = std::min<std::uint32_t>(32 - done % 32, controls_ - done);
       // The check has a step for each event, so that a checked walk goes one by one.
-      const bool alone = kChecked || end_.absent || raw_held_ || widest_ > BitSource::kShort;
+      const bool alone = kChecked || end_.absent || raw_held_ || (!kHasLong && long_fields_);
       const std::uint32_t plain = alone ? 0 : std::min(here, plain_controls(word));
       // Mostly there is room for all of them at their widest; else their widths are counted.
       if (plain > 0 && (source_.has(plain * widest_) || source_.has(bits_of(word, plain)))) {
@@ -224,19 +222,49 @@ class ChunkWalk {
   // Goes over up to 32 controls that are no escapes and of which no sample is wanted.
   void pass_over(std::uint64_t word, std::uint32_t count) {
     chunk_detail::Fields fields{source_.position(), static_cast<std::uint64_t>(end_.m), end_.ulps};
-    chunk_detail::sum_fields<kKind>(image_, steps_, word, count, fields);
+    if (kHasLong && long_fields_) [[unlikely]] {
+      chunk_detail::sum_fields<kKind, kHasLong>(image_, steps_, word, count, fields);
+    } else {
+      chunk_detail::sum_fields<kKind, false>(image_, steps_, word, count, fields);
+    }
     go_to(fields, count);
   }
 
   // Decodes up to 32 controls that are no escapes: nothing depends on which of the three a control is, and nothing is
   // written but the row of results. REQUIRES: their data are within the limit.
   bool batch(std::uint64_t word, std::uint32_t count) {
-    chunk_detail::Row row;
-    chunk_detail::Fields fields{source_.position(), static_cast<std::uint64_t>(end_.m), end_.ulps};
-    chunk_detail::take_fields<kKind>(image_, steps_, word, count, fields, row);
     const std::uint32_t index = end_.index + 1;
+    chunk_detail::Fields fields{source_.position(), static_cast<std::uint64_t>(end_.m), end_.ulps};
+    if constexpr (Sink::kMantissas && kKind == DomainKind::kDecimal) {
+      chunk_detail::Row row;
+      take_row(word, count, fields, row);
+      go_to(fields, count);
+      return sink_.mantissas(index, row.ms.data(), count);
+    }
+    std::array<double, 32> values;
+    if (!take_values(word, count, fields, values.data())) [[unlikely]] {
+      chunk_detail::Row row;
+      take_row(word, count, fields, row);
+      for (std::uint32_t i = 0; i < count; ++i) {
+        values[i] = chunk_detail::value_in<kKind>(power_, row.ms[i], kKind == DomainKind::kNear ? row.ulps[i] : 0);
+      }
+    }
     go_to(fields, count);
-    return emit_many(index, row.ms.data(), row.ulps.data(), count);
+    return sink_.many(index, values.data(), count);
+  }
+
+  void take_row(std::uint64_t word, std::uint32_t count, chunk_detail::Fields& fields, chunk_detail::Row& row) const {
+    if (kHasLong && long_fields_) [[unlikely]] {
+      chunk_detail::take_fields<kKind, kHasLong>(image_, steps_, word, count, fields, row);
+    } else {
+      chunk_detail::take_fields<kKind, false>(image_, steps_, word, count, fields, row);
+    }
+  }
+  bool take_values(std::uint64_t word, std::uint32_t count, chunk_detail::Fields& fields, double* values) const {
+    if (kHasLong && long_fields_) [[unlikely]] {
+      return chunk_detail::take_values<kKind, kHasLong>(image_, steps_, word, count, fields, power_, whole_, values);
+    }
+    return chunk_detail::take_values<kKind, false>(image_, steps_, word, count, fields, power_, whole_, values);
   }
 
   void go_to(const chunk_detail::Fields& fields, std::uint32_t count) {
@@ -244,22 +272,6 @@ class ChunkWalk {
     end_.index += count;
     end_.m = static_cast<std::int64_t>(fields.m);
     end_.ulps = fields.ulps;
-  }
-
-  bool emit_many(std::uint32_t index, const std::int64_t* ms, const std::int32_t* ulps, std::uint32_t count) {
-    if constexpr (Sink::kMantissas && kKind == DomainKind::kDecimal) return sink_.mantissas(index, ms, count);
-    std::array<double, 32> values;
-    if constexpr (kKind == DomainKind::kBits) {
-      for (std::uint32_t i = 0; i < count; ++i) values[i] = chunk_detail::value_in<kKind>(power_, ms[i], 0);
-    } else {
-      for (std::uint32_t i = 0; i < count; ++i) values[i] = static_cast<double>(ms[i]);
-      // A division by one would be exact as well, but not as quick.
-      if (!whole_) chunk_detail::divide(values.data(), count, power_);
-    }
-    if constexpr (kKind == DomainKind::kNear) {
-      for (std::uint32_t i = 0; i < count; ++i) values[i] = chunk_detail::moved(values[i], ulps[i]);
-    }
-    return sink_.many(index, values.data(), count);
   }
 
   bool step(std::uint32_t control) {
@@ -344,6 +356,9 @@ class ChunkWalk {
     return false;
   }
 
+  // Two fields that do not fit into one load are taken one after the other.
+  static constexpr bool kHasLong = kKind != DomainKind::kNear;
+
   const SlotImage& image_;
   Sink& sink_;
   const std::uint32_t first_;
@@ -352,6 +367,7 @@ class ChunkWalk {
   const bool whole_;
   const chunk_detail::Steps steps_;
   const std::uint32_t widest_;
+  const bool long_fields_;  // of both fields together, or of the one there is, more bits than one load has
   BitSource source_;
   double raw_ = 0;
   bool raw_held_ = false;  // the value is raw_, whatever m says

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -108,9 +109,15 @@ struct Row {
   std::array<std::int32_t, 32> ulps;
 };
 
+// The next field, or two: kLong if it may have more than BitSource::kShort bits; two have not.
+template <bool kLong>
+std::uint64_t peek_fields(const SlotImage& image, std::uint32_t position) {
+  return kLong ? BitSource::peek(image, position) : BitSource::peek_short(image, position);
+}
+
 // The inner loops, of controls from the top of `word` on: functions of their own, so that all they need is in
 // registers.
-template <DomainKind kKind>
+template <DomainKind kKind, bool kLong>
 [[gnu::noinline]] void sum_fields(const SlotImage& image, const Steps& steps, std::uint64_t word, std::uint32_t count,
                                   Fields& fields) {
   std::uint32_t position = fields.position;
@@ -118,7 +125,7 @@ template <DomainKind kKind>
   std::int32_t ulps = fields.ulps;
   for (; count > 0; --count, word <<= 2) {
     const std::uint64_t control = word >> 62;
-    const std::uint64_t raw = BitSource::peek_short(image, position);
+    const std::uint64_t raw = peek_fields<kLong>(image, position);
     m += (raw & steps.mask[control]) + steps.add[control];
     position += steps.widths[control];
     if constexpr (kKind == DomainKind::kNear) {
@@ -129,7 +136,7 @@ template <DomainKind kKind>
   fields = {position, m, ulps};
 }
 
-template <DomainKind kKind>
+template <DomainKind kKind, bool kLong>
 [[gnu::noinline]] void take_fields(const SlotImage& image, const Steps& steps, std::uint64_t word, std::uint32_t count,
                                    Fields& fields, Row& row) {
   std::uint32_t position = fields.position;
@@ -137,7 +144,7 @@ template <DomainKind kKind>
   std::int32_t ulps = fields.ulps;
   for (std::uint32_t i = 0; i < count; ++i, word <<= 2) {
     const std::uint64_t control = word >> 62;
-    const std::uint64_t raw = BitSource::peek_short(image, position);
+    const std::uint64_t raw = peek_fields<kLong>(image, position);
     m += (raw & steps.mask[control]) + steps.add[control];
     position += steps.widths[control];
     row.ms[i] = static_cast<std::int64_t>(m);
@@ -148,6 +155,67 @@ template <DomainKind kKind>
     }
   }
   fields = {position, m, ulps};
+}
+
+// Two at a time, in the registers that every 64-bit machine has for it.
+using DoublePair = double __attribute__((vector_size(16)));
+using WordPair = std::uint64_t __attribute__((vector_size(16)));
+
+inline std::uint64_t widened(std::int32_t ulps) { return static_cast<std::uint64_t>(static_cast<std::int64_t>(ulps)); }
+
+// The same as take_fields(), and each m divided by `power` (1 if `whole`) and moved by its ulps: at once, as a row of
+// results would have to be waited for before it could be loaded in pairs. False, and the fields are as they were, if an
+// m lies outside [-2^51, 2^51), which is what a pair can be converted from.
+template <DomainKind kKind, bool kLong>
+[[gnu::noinline]] bool take_values(const SlotImage& image, const Steps& steps, std::uint64_t word, std::uint32_t count,
+                                   Fields& fields, double power, bool whole, double* values) {
+  std::uint32_t position = fields.position;
+  std::uint64_t m = fields.m;
+  std::int32_t ulps = fields.ulps;
+  const auto next = [&] {
+    const std::uint64_t control = word >> 62;
+    word <<= 2;
+    const std::uint64_t raw = peek_fields<kLong>(image, position);
+    m += (raw & steps.mask[control]) + steps.add[control];
+    position += steps.widths[control];
+    if constexpr (kKind == DomainKind::kNear) {
+      const auto field = static_cast<std::uint32_t>(raw >> steps.width[control]) & steps.ulp_mask[control];
+      ulps += static_cast<std::int32_t>(field - steps.ulp_half[control]);
+    }
+    return m;
+  };
+  if constexpr (kKind == DomainKind::kBits) {
+    for (std::uint32_t i = 0; i < count; ++i)
+      values[i] = std::bit_cast<double>(bits_of_ordered(static_cast<std::int64_t>(next())));
+  } else if (kKind == DomainKind::kDecimal && whole) {
+    // A division by one would be exact as well, but not as quick.
+    for (std::uint32_t i = 0; i < count; ++i) values[i] = static_cast<double>(static_cast<std::int64_t>(next()));
+  } else {
+    constexpr std::uint64_t kReach = std::uint64_t{1} << 51;
+    // Of this double the lowest bit is worth one.
+    constexpr double kUnit = 0x1.8p52;
+    WordPair beyond = {0, 0};
+    std::uint32_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+      const std::uint64_t first = next();
+      [[maybe_unused]] const std::uint64_t first_ulps = widened(ulps);
+      const WordPair ms = {first, next()};
+      beyond |= ms + kReach;
+      DoublePair pair = std::bit_cast<DoublePair>(ms + std::bit_cast<std::uint64_t>(kUnit)) - kUnit;
+      pair /= power;
+      if constexpr (kKind == DomainKind::kNear) {
+        pair = std::bit_cast<DoublePair>(std::bit_cast<WordPair>(pair) + WordPair{first_ulps, widened(ulps)});
+      }
+      std::memcpy(values + i, &pair, sizeof(pair));
+    }
+    if (i < count) {
+      const double value = static_cast<double>(static_cast<std::int64_t>(next())) / power;
+      values[i] = std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) + widened(ulps));
+    }
+    if ((beyond[0] | beyond[1]) >> 52 != 0) return false;
+  }
+  fields = {position, m, ulps};
+  return true;
 }
 
 }  // namespace chunk_detail

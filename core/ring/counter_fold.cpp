@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <span>
+
 #include "core/ring/series_parts.h"
 #include "core/ring/series_reader.h"
 
@@ -133,57 +136,100 @@ std::optional<ChunkFront> front_of(const Slot& slot, std::uint16_t generation, s
   return front;
 }
 
-// The value at a scrape from which on, up to the newest one, the series never fell and was never away. None if that is
-// not known of it.
-std::optional<double> find_even_start(const RingState& ring, const SeriesView& view, std::uint32_t scrape) {
+// A window of which all is known but the value that it begins with, and the chunk that has that. Decoding it can wait
+// for the copy to arrive in memory, and is then quicker.
+struct EvenWindow {
+  enum class State {
+    kOther,   // it takes a closer look
+    kWhole,   // there is nothing to decode
+    kToStart  // the value at scrape `first` of the chunk is missing
+  };
+  State state = State::kOther;
+  std::uint32_t first = 0;
+  ChunkStart start;  // without its first value
+  SlotImage image{};
+};
+
+// Finds the chunk with the value at a scrape from which on, up to the newest one, the series never fell and was never
+// away. False if that is not known of it.
+bool find_even_start(const RingState& ring, const SeriesView& view, EvenWindow& window) {
   constexpr int kChunksMax = 32;
-  // Kept from call to call: to clear them costs as much as to use them.
-  thread_local SlotImage image{};
-  thread_local ChunkStart start;
   ChunkLink link = view.place.head;
   std::uint16_t mask = 0xffff;
   for (int i = 0; i < kChunksMax && ring.slots.known(link); ++i) {
     const Slot& slot = ring.slots.slot(link.slot);
     const auto front = front_of(slot, link.generation, mask);
-    if (!front || front->head.timed || front->head.uneven) return std::nullopt;
-    if (front->index <= scrape) {
-      if (!copy_slot_into(image, slot, link.generation, mask)) return std::nullopt;
-      decode_start_into(start, image);
+    if (!front || front->head.timed || front->head.uneven) return false;
+    if (front->index <= window.first) {
+      if (!copy_slot_into(window.image, slot, link.generation, mask)) return false;
+      decode_front_into(window.start, window.image);
       // What it had on another timeline may be newer than the scrape before this one.
-      if (start.head.uneven || (start.head.starts && start.index == scrape)) return std::nullopt;
-      ValueAt sink(scrape);
-      const ChunkEnd end = walk_chunk<false>(image, start, sink);
-      if (end.damaged || end.absent) return std::nullopt;
-      return sink.value() ? *sink.value() : std::bit_cast<double>(end.bits);
+      return !window.start.head.uneven && !(window.start.head.starts && window.start.index == window.first);
     }
-    if (front->head.starts || front->previous.fell) return std::nullopt;
+    if (front->head.starts || front->previous.fell) return false;
     link = front->previous.link;
     mask = kLinkGenerations;
   }
-  return std::nullopt;
+  return false;
 }
 
 // Most windows: the series was there all the time and never fell, so that its first and its last value say everything.
-// False if it takes a closer look.
-bool fold_even(const RingState& ring, const SeriesView& view, std::int64_t from_ms, std::int64_t to_ms,
-               CounterWindow& out) {
-  if (view.state != SeriesState::kPresent || view.changed >= view.count) return false;
-  if (!ring.timelines.known(view.place.timeline)) return false;
+void begin_even(const RingState& ring, const SeriesView& view, std::int64_t from_ms, std::int64_t to_ms,
+                EvenWindow& window, CounterWindow& out) {
+  window.state = EvenWindow::State::kOther;
+  if (view.state != SeriesState::kPresent || view.changed >= view.count) return;
+  if (!ring.timelines.known(view.place.timeline)) return;
   const FoundRange& found = find_range(ring, view.place.timeline, view.count, from_ms, to_ms);
-  if (found.burnt || found.range.empty() || view.changed > found.range.last) return false;
-  if (found.range.first < ring.timelines.first(view.place.timeline)) return false;
+  if (found.burnt || found.range.empty() || view.changed > found.range.last) return;
+  if (found.range.first < ring.timelines.first(view.place.timeline)) return;
   const double last = std::bit_cast<double>(view.last);
-  if (is_stale(last)) return false;
-  double first = last;
-  if (view.changed >= found.range.first) {
-    const auto start = find_even_start(ring, view, static_cast<std::uint32_t>(found.range.first));
-    if (!start) return false;
-    first = *start;
-  }
+  if (is_stale(last)) return;
+  window.first = static_cast<std::uint32_t>(found.range.first);
+  const bool whole = view.changed < found.range.first;
+  if (!whole && !find_even_start(ring, view, window)) return;
+  window.state = whole ? EvenWindow::State::kWhole : EvenWindow::State::kToStart;
   out.count = static_cast<std::uint64_t>(found.range.last - found.range.first + 1);
-  out.first = {found.first_ms, first};
+  out.first = {found.first_ms, last};
   out.last = {found.last_ms, last};
+  out.lost_to_resets = 0;
+}
+
+// False if it takes a closer look.
+bool finish_even(EvenWindow& window, CounterWindow& out) {
+  if (window.state != EvenWindow::State::kToStart) return window.state == EvenWindow::State::kWhole;
+  decode_first_into(window.start, window.image);
+  ValueAt sink(window.first);
+  const ChunkEnd end = walk_chunk<false>(window.image, window.start, sink);
+  if (end.damaged || end.absent) return false;
+  out.first.value = sink.value() ? *sink.value() : std::bit_cast<double>(end.bits);
   return true;
+}
+
+// By the samples' numbers; false if it takes looking at each of them.
+bool fold_parts(const RingState& ring, SeriesNumber series, std::uint32_t generation, std::int64_t from_ms,
+                std::int64_t to_ms, CounterWindow& out) {
+  out = {};
+  PartList parts(ring, from_ms, to_ms);
+  if (!collect(ring, series, generation, parts)) return true;
+  if (parts.burnt() || parts.timed()) return false;
+  CounterSink sink;
+  parts.each([&](Part& part) { walk(part, sink); });
+  return sink.finish(ring, parts, out);
+}
+
+// Asks for the memory of the chunk before the newest one, if scrape `first` is not in that. REQUIRES: the newest chunk
+// was asked for some time ago.
+void prefetch_older_chunk(const RingState& ring, SeriesNumber series, std::uint32_t first) {
+  if (series >= ring.geometry.max_series) return;
+  // relaxed, all of them: whatever they say, only memory is asked for.
+  const SeriesPlace place = SeriesPlace::unpack(ring.entries[series].place.load(std::memory_order_relaxed));
+  if (!ring.slots.known(place.head)) return;
+  const Slot& slot = ring.slots.slot(place.head.slot);
+  if (static_cast<std::uint32_t>(slot.words[2].load(std::memory_order_relaxed)) <= first) return;
+  const ChunkLink link = unpack_previous(slot.words[1].load(std::memory_order_relaxed)).link;
+  if (!ring.slots.known(link)) return;
+  __builtin_prefetch(&ring.slots.slot(link.slot).words[0]);
+  __builtin_prefetch(&ring.slots.slot(link.slot).words[8]);
 }
 
 }  // namespace
@@ -193,13 +239,48 @@ bool fold_counter(const RingState& ring, SeriesNumber series, std::uint32_t gene
   out = {};
   const auto view = view_series(ring, series, generation);
   if (!view) return true;
-  if (fold_even(ring, *view, from_ms, to_ms, out)) return true;
-  PartList parts(ring, from_ms, to_ms);
-  if (!collect(ring, series, generation, parts)) return true;
-  if (parts.burnt() || parts.timed()) return false;
-  CounterSink sink;
-  parts.each([&](const Part& part) { walk(part, sink); });
-  return sink.finish(ring, parts, out);
+  // Kept from call to call: to clear it costs as much as to use it.
+  thread_local EvenWindow window;
+  begin_even(ring, *view, from_ms, to_ms, window, out);
+  return finish_even(window, out) || fold_parts(ring, series, generation, from_ms, to_ms, out);
+}
+
+// In blocks: while one is decoded, the memory of the next is on its way.
+void fold_counters(const RingState& ring, std::span<const SeriesRef> series, std::int64_t from_ms, std::int64_t to_ms,
+                   std::vector<CounterWindow>& out, std::vector<std::size_t>& left) {
+  constexpr std::size_t kBlock = 8;
+  thread_local std::array<EvenWindow, kBlock> windows;
+  out.resize(series.size());
+  left.clear();
+  const auto in_block = [&](std::size_t begin, auto&& visit) {
+    for (std::size_t i = begin; i < std::min(begin + kBlock, series.size()); ++i) visit(i, number_of(series[i]));
+  };
+  const auto ask_for_entry = [&](std::size_t, SeriesNumber number) { prefetch_entry(ring, number); };
+  const auto ask_for_chunk = [&](std::size_t, SeriesNumber number) { prefetch_newest_chunk(ring, number); };
+  in_block(0, ask_for_entry);
+  in_block(kBlock, ask_for_entry);
+  in_block(0, ask_for_chunk);
+  for (std::size_t block = 0; block < series.size(); block += kBlock) {
+    in_block(block + 2 * kBlock, ask_for_entry);
+    in_block(block + kBlock, ask_for_chunk);
+    std::uint32_t first = 0;
+    in_block(block, [&](std::size_t i, SeriesNumber number) {
+      EvenWindow& window = windows[i - block];
+      out[i] = {};
+      const auto view = view_series(ring, number, generation_of(series[i]));
+      // One that is not there has no samples.
+      window.state = EvenWindow::State::kWhole;
+      if (!view) return;
+      begin_even(ring, *view, from_ms, to_ms, window, out[i]);
+      first = window.first;
+    });
+    // Most are of the same target, whose windows begin at the same scrape.
+    in_block(block + kBlock, [&](std::size_t, SeriesNumber number) { prefetch_older_chunk(ring, number, first); });
+    in_block(block, [&](std::size_t i, SeriesNumber number) {
+      if (finish_even(windows[i - block], out[i])) return;
+      if (!fold_parts(ring, number, generation_of(series[i]), from_ms, to_ms, out[i])) left.push_back(i);
+    });
+  }
 }
 
 }  // namespace core::ring

@@ -62,14 +62,9 @@ class MappedReader final : public Reader {
 
   void counter_windows(std::span<const SeriesRef> series, std::int64_t from_ms, std::int64_t to_ms,
                        std::vector<CounterWindow>& out) const override {
-    constexpr std::size_t kEntriesAhead = 16;
-    constexpr std::size_t kSlotsAhead = 6;
-    out.resize(series.size());
-    for (std::size_t i = 0; i < series.size(); ++i) {
-      if (i + kEntriesAhead < series.size()) prefetch_entry(ring_, number_of(series[i + kEntriesAhead]));
-      if (i + kSlotsAhead < series.size()) prefetch_newest_chunk(ring_, number_of(series[i + kSlotsAhead]));
-      out[i] = MappedReader::counter_window(series[i], from_ms, to_ms);
-    }
+    thread_local std::vector<std::size_t> left;
+    fold_counters(ring_, series, from_ms, to_ms, out, left);
+    for (const std::size_t i : left) out[i] = Reader::counter_window(series[i], from_ms, to_ms);
   }
 
   RingUsage usage() const override {

@@ -41,8 +41,9 @@ const FoundRange& find_range(const RingState& ring, TimelineNumber timeline, std
 }
 
 bool PartList::collect(const SeriesView& view) {
-  parts_.clear();
+  size_ = 0;
   burnt_ = false;
+  paged_timeline_ = kNoTimeline;
   timeline_ = view.place.timeline;
   enter_timeline(view.count);
   std::int64_t end = view.count;
@@ -58,9 +59,9 @@ bool PartList::collect(const SeriesView& view) {
     add_run(view.changed, view.last, end);
     return true;
   }
-  Part& head = parts_.emplace_back();
+  Part& head = add();
   if (!copy_slot_into(head.image, ring_.slots.slot(view.place.head.slot), view.place.head.generation)) {
-    parts_.pop_back();
+    --size_;
     // The entry still has the newest run.
     if (view.state == SeriesState::kPresent && view.changed < view.count) add_run(view.changed, view.last, end);
     return false;
@@ -107,7 +108,7 @@ void PartList::add_run(std::uint32_t first, std::uint64_t bits, std::int64_t end
   if (first < least_ || !ring_.timelines.known(timeline_)) return;
   const ScrapeRange range = within(first, end);
   if (range.empty()) return;
-  Part& part = parts_.emplace_back();
+  Part& part = add();
   part.kind = Part::Kind::kRun;
   part.timeline = timeline_;
   part.range = range;
@@ -115,16 +116,27 @@ void PartList::add_run(std::uint32_t first, std::uint64_t bits, std::int64_t end
   part.bits = bits;
 }
 
+bool PartList::has_page(std::uint32_t index) {
+  const std::uint32_t page = index / kTimesPerPage;
+  // It was there a moment ago, for the chunk behind this one.
+  if (timeline_ == paged_timeline_ && page == page_) return true;
+  if (!ring_.timelines.page_of(timeline_, index)) return false;
+  paged_timeline_ = timeline_;
+  page_ = page;
+  return true;
+}
+
 void PartList::follow(std::int64_t end) {
   for (std::uint32_t steps = 0; steps < ring_.slots.slots(); ++steps) {
-    Part& part = parts_.back();
+    Part& part = parts_[size_ - 1];
     ChunkStart& start = part.start;
-    decode_start_into(start, part.image);
+    decode_front_into(start, part.image);
     part.timeline = timeline_;
     bool more = true;
     bool wanted = true;
     if (start.head.timed) {
       part.kind = Part::Kind::kTimed;
+      part.range = {};
       more = start.time_ms > from_ms_;
       // The newest chunks may be of a scrape that is not published yet, in part or in whole.
       const bool published = !newest_ || start.index < count_;
@@ -142,8 +154,7 @@ void PartList::follow(std::int64_t end) {
       wanted = ours && !part.range.empty();
       // Even if this timeline has nothing that early, the one before it may. But what lies before a time that is lost
       // is lost as well: a series has no holes that its target did not have.
-      more = ours && (start.head.starts || found_.first < start.index) &&
-             ring_.timelines.page_of(timeline_, start.index).has_value();
+      more = ours && (start.head.starts || found_.first < start.index) && has_page(start.index);
       end = start.index;
     }
     const std::uint32_t previous = start.previous.link.slot;
@@ -153,12 +164,12 @@ void PartList::follow(std::int64_t end) {
       end = start.left_index;
     }
     const bool moved = start.head.starts;
-    if (!wanted) parts_.pop_back();
+    if (!wanted) --size_;
     if (!more || previous >= ring_.slots.slots()) return;
     if (moved) enter_timeline(ring_.timelines.known(timeline_) ? ring_.timelines.count(timeline_) : 0);
-    Part& before = parts_.emplace_back();
+    Part& before = add();
     if (!copy_slot_into(before.image, ring_.slots.slot(previous), generation, kLinkGenerations)) {
-      parts_.pop_back();
+      --size_;
       return;
     }
   }

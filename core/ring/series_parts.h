@@ -19,8 +19,8 @@ struct Part {
   ScrapeRange range;        // what of it is asked for
   std::uint32_t first = 0;  // kRun
   std::uint64_t bits = 0;   // kRun
-  ChunkStart start;
-  SlotImage image{};
+  ChunkStart start;         // kChunk: without its first value
+  SlotImage image{};        // the last word stays 0
 };
 
 // The scrapes in a window of time, remembered for the next series of the same target in the same query.
@@ -46,9 +46,7 @@ const FoundRange& find_range(const RingState& ring, TimelineNumber timeline, std
 class PartList {
  public:
   PartList(const RingState& ring, std::int64_t from_ms, std::int64_t to_ms)
-      : ring_(ring), from_ms_(from_ms), to_ms_(to_ms), parts_(scratch()) {
-    parts_.clear();
-  }
+      : ring_(ring), from_ms_(from_ms), to_ms_(to_ms), parts_(scratch()) {}
 
   // False if the newest chunk was not there: replaced, or overwritten by the ring.
   bool collect(const SeriesView& view);
@@ -57,18 +55,23 @@ class PartList {
   // The time of a scrape of the window: mostly its first or its last, which were looked up when it was found.
   std::optional<std::int64_t> time_of(const RingState& ring, TimelineNumber timeline, std::uint32_t index) const;
   bool timed() const {
-    return std::any_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.kind == Part::Kind::kTimed; });
+    const auto end = parts_.begin() + static_cast<std::ptrdiff_t>(size_);
+    return std::any_of(parts_.begin(), end, [](const Part& part) { return part.kind == Part::Kind::kTimed; });
   }
   // Oldest first.
   template <class Visit>
-  void each(Visit&& visit) const {
-    for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) visit(*part);
+  void each(Visit&& visit) {
+    for (std::size_t i = size_; i-- > 0;) visit(parts_[i]);
   }
-  std::size_t size() const { return parts_.size(); }
+  std::size_t size() const { return size_; }
 
  private:
-  // Kept from call to call, so that a read allocates nothing.
+  // Kept from call to call, so that a read allocates nothing, and clears nothing that it is going to write.
   static std::vector<Part>& scratch();
+  Part& add() {
+    if (size_ == parts_.size()) parts_.emplace_back();
+    return parts_[size_++];
+  }
 
   void enter_timeline(std::uint32_t count);
 
@@ -80,14 +83,20 @@ class PartList {
   // chunk's any more.
   void follow(std::int64_t end);
 
+  // Whether the time of a scrape is still there.
+  bool has_page(std::uint32_t index);
+
   const RingState& ring_;
   const std::int64_t from_ms_;
   const std::int64_t to_ms_;
-  std::vector<Part>& parts_;
+  std::vector<Part>& parts_;  // the first size_ of them
+  std::size_t size_ = 0;
   TimelineNumber timeline_ = kNoTimeline;
   ScrapeRange found_;
   std::uint32_t least_ = 0;
   bool burnt_ = false;
+  TimelineNumber paged_timeline_ = kNoTimeline;  // of which `page_` was there
+  std::uint32_t page_ = 0;
   // Of the newest published chunk so many controls count, if its samples have times of their own.
   bool newest_ = true;
   std::uint16_t controls_ = 0xffff;
@@ -95,13 +104,14 @@ class PartList {
 };
 
 template <class Sink>
-void walk(const Part& part, Sink& sink) {
+void walk(Part& part, Sink& sink) {
   if (part.kind == Part::Kind::kRun) {
     sink.begin(part, 1);
     sink.run(part.first, sink.last() - part.first + 1, std::bit_cast<double>(part.bits));
     sink.end();
     return;
   }
+  decode_first_into(part.start, part.image);
   sink.begin(part, kPowersOfTen[part.start.params.domain.places]);
   const ChunkEnd end = walk_chunk<false>(part.image, part.start, sink);
   // What follows the last event is its value, up to the end of the part.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/ring/ring_state.h"
@@ -24,5 +25,8 @@ std::optional<Sample> find_newest(const RingState& ring, SeriesNumber series, st
 // The same samples folded; false if that takes looking at each of them (read_samples() and fold what it gives).
 bool fold_counter(const RingState& ring, SeriesNumber series, std::uint32_t generation, std::int64_t from_ms,
                   std::int64_t to_ms, CounterWindow& out);
+// Replaces `out` with those of all these series, in their order; `left` with the places of those for which it is false.
+void fold_counters(const RingState& ring, std::span<const SeriesRef> series, std::int64_t from_ms, std::int64_t to_ms,
+                   std::vector<CounterWindow>& out, std::vector<std::size_t>& left);
 
 }  // namespace core::ring

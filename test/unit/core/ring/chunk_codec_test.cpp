@@ -252,6 +252,58 @@ TEST(ChunkCodec, AChunkSaysWhatWasWrittenIntoIt) {
   }
 }
 
+// Decoding takes two values at once as long as their mantissas are below 2^51, and of differences that fill a word all
+// bits: chunks that go over both limits, and narrower ones.
+TEST(ChunkCodec, MantissasAndDifferencesOfEverySizeComeBack) {
+  struct Case {
+    Domain domain;
+    std::int64_t first;
+    std::int64_t step;
+    std::uint8_t width;  // in bits
+  };
+  constexpr std::int64_t kLimit = std::int64_t{1} << 51;
+  const Case cases[] = {
+      {{DomainKind::kDecimal, 1}, kLimit - 7, 3, 4},  {{DomainKind::kDecimal, 1}, 7 - kLimit, -3, 4},
+      {{DomainKind::kDecimal, 3}, 2 * kLimit, 1, 64}, {{DomainKind::kDecimal, 0}, kLimit - 7, 3, 4},
+      {{DomainKind::kNear, 3}, kLimit - 7, 3, 4},     {{DomainKind::kNear, 3}, 7 - kLimit, -3, 40},
+      {{DomainKind::kNear, 3}, 2 * kLimit, 1, 64},    {{DomainKind::kBits, 0}, -1234567, std::int64_t{1} << 62, 64},
+      {{DomainKind::kBits, 0}, 99, -3, 64},           {{DomainKind::kDecimal, 2}, -5, 1, 52}};
+  for (const Case& each : cases) {
+    Slot slot{};
+    ChunkPen pen;
+    const auto value = [&](std::int64_t i) {
+      const auto m = static_cast<std::uint64_t>(each.first) +
+                     static_cast<std::uint64_t>(each.step) * static_cast<std::uint64_t>(i);
+      const std::int32_t ulps = each.domain.kind == DomainKind::kNear ? static_cast<std::int32_t>(i % 5 - 2) : 0;
+      return std::bit_cast<std::uint64_t>(value_of(each.domain, static_cast<std::int64_t>(m), ulps));
+    };
+    ChunkOpening opening;
+    opening.self = {3, 1};
+    opening.params.domain = each.domain;
+    opening.params.wide = width_index(each.width);
+    opening.params.ulps = 4;
+    opening.index = 10;
+    opening.bits = value(0);
+    ASSERT_TRUE(mantissa_of(each.domain, std::bit_cast<double>(opening.bits)).exact);
+    open_chunk(slot, opening, pen);
+    Stretches wanted;
+    wanted.add(10, 10, value(0));
+    for (std::int64_t i = 1; append_value(slot, pen, 10 + static_cast<std::uint32_t>(i), value(i), value(i - 1)); ++i) {
+      wanted.add(10 + static_cast<std::uint32_t>(i), 10 + static_cast<std::uint32_t>(i), value(i));
+    }
+    ASSERT_GT(wanted.all.size(), 10U);
+    const SlotImage image = image_of(slot);
+    for (const std::uint32_t from : {0U, 15U}) {
+      Stretches kept;
+      Stretches got;
+      kept.from = got.from = from;
+      for (const Stretch& stretch : wanted.all) kept.add(stretch.first, stretch.last, stretch.bits);
+      EXPECT_FALSE(walk_chunk<false>(image, decode_start(image), got).damaged);
+      EXPECT_EQ(got.all, kept.all) << "first " << each.first << " step " << each.step << " width " << +each.width;
+    }
+  }
+}
+
 TEST(ChunkCodec, UnchangedScrapesCostWhatTheirNumberCosts) {
   // Up to five are controls; then an escape of 2 bits with 3 + 6, 3 + 12 or 3 + 32 of data.
   const std::pair<std::uint32_t, std::uint32_t> cases[] = {{0, 0},   {5, 10},    {6, 11},    {69, 11},
