@@ -198,13 +198,15 @@ constexpr std::uint8_t kMature = 1;
 
 }  // namespace
 
+bool keeps_params(const ChunkHead& head, const ChunkParams& params, std::uint32_t index, std::uint64_t next_bits) {
+  return params.age == kMature && !head.escaped && (head.generation + index) % 8 != 0 &&
+         mantissa_of(params.domain, std::bit_cast<double>(next_bits)).exact;
+}
+
 ChunkParams next_params(const SlotImage& last, std::uint64_t next_bits) {
   const ChunkStart start = decode_start(last);
+  if (keeps_params(start.head, start.params, start.index, next_bits)) return start.params;
   const bool fits = mantissa_of(start.params.domain, std::bit_cast<double>(next_bits)).exact;
-  // A series that has settled is looked at again when its widths stop to fit, and now and then.
-  if (start.params.age == kMature && !start.head.escaped && fits && (start.head.generation + start.index) % 8 != 0) {
-    return start.params;
-  }
   Values values;
   if (start.head.timed) {
     walk_timed<false>(last, start, values);

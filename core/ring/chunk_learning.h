@@ -20,6 +20,9 @@ struct Difference {
 // what suits small whole numbers.
 ChunkParams learn_params(Domain domain, std::span<const Difference> differences);
 
+// Whether a series goes on with the parameters of its last chunk, `head`, `params` and `index` being that one's: it has
+// settled, and its values fit. Now and then it is looked at again all the same.
+bool keeps_params(const ChunkHead& head, const ChunkParams& params, std::uint32_t index, std::uint64_t next_bits);
 // What to code the next chunk of a series with: from its last chunk, and the value that comes next.
 ChunkParams next_params(const SlotImage& last, std::uint64_t next_bits);
 // The same for a series without a chunk yet: from its only two values.

@@ -2,7 +2,9 @@
 #include "core/ring/chunk_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 
 #include "core/ring/chunk_learning.h"
 
@@ -14,7 +16,16 @@ namespace {
 std::uint64_t own(const Word& word) { return word.load(std::memory_order_relaxed); }
 void publish(Word& word, std::uint64_t value) { word.store(value, std::memory_order_release); }
 
-// Puts bits behind those that are there. Unused bits of a slot are zero.
+// Puts bits behind those that are there. Unused bits are zero.
+void put(SlotImage& image, std::uint32_t& position, std::uint64_t value, std::uint32_t width) {
+  if (width == 0) return;
+  if (width < 64) value &= (std::uint64_t{1} << width) - 1;
+  const std::uint32_t at = position >> 6;
+  const std::uint32_t shift = position & 63;
+  image[at] |= value << shift;
+  image[at + 1] |= value >> 1 >> (63 - shift);
+  position += width;
+}
 void put(Slot& slot, std::uint32_t& position, std::uint64_t value, std::uint32_t width) {
   if (width == 0) return;
   if (width < 64) value &= (std::uint64_t{1} << width) - 1;
@@ -170,46 +181,59 @@ std::uint32_t fold_check(std::uint32_t check, std::uint64_t word) {
   return check_step(check, static_cast<std::uint32_t>(word >> 32), word);
 }
 
-}  // namespace
-
-std::uint32_t chunk_seed(std::uint32_t owner_check, std::uint32_t slot, const SlotImage& image) {
-  const ChunkStart start = decode_start(image);
+// `previous` is word 1 of the slot; of the start, what stands before its first value counts.
+std::uint32_t seed_of(std::uint32_t owner_check, std::uint32_t slot, std::uint64_t previous, const ChunkStart& start) {
   std::uint32_t check = fold_check(owner_check, static_cast<std::uint64_t>(slot) << 32 | start.head.generation);
-  check = fold_check(check, image[1]);
+  check = fold_check(check, previous);
   check = fold_check(check, static_cast<std::uint64_t>(start.params.center) << 32 | start.index);
   check = fold_check(check, static_cast<std::uint64_t>(start.left_timeline) << 32 | start.left_index);
   return fold_check(check, static_cast<std::uint64_t>(start.time_ms) << 1 | (start.head.timed ? 1U : 0U));
 }
 
+}  // namespace
+
+std::uint32_t chunk_seed(std::uint32_t owner_check, std::uint32_t slot, const SlotImage& image) {
+  return seed_of(owner_check, slot, image[1], decode_start(image));
+}
+
 void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen) {
-  ChunkHead head;
-  head.generation = opening.self.generation;
-  head.timed = opening.time_ms.has_value();
-  head.starts = opening.left.has_value();
+  ChunkStart start;
+  start.head.generation = opening.self.generation;
+  start.head.timed = opening.time_ms.has_value();
+  start.head.starts = opening.left.has_value();
+  start.params = opening.params;
+  if (!start.params.has_center) start.params.center = 0;
+  start.index = opening.index;
   // First of all the generation: a reader that sees any word stored below sees, when it looks again, that the slot is
   // another chunk's now.
-  publish(slot.words[0], head.pack());
-  publish(slot.words[1], pack_previous(opening.previous, opening.params));
-  publish(slot.words[2], opening.index);
-  for (std::size_t i = 3; i < kSlotWords; ++i) publish(slot.words[i], 0);
+  publish(slot.words[0], start.head.pack());
+  // Put together beside the slot: what was just stored in parts cannot be loaded as a whole without waiting for it.
+  SlotImage image{};
+  image[1] = pack_previous(opening.previous, opening.params);
+  image[2] = opening.index;
   std::uint32_t data = kStreamBegin;
-  if (opening.params.has_center) put(slot, data, opening.params.center, kCenterBits);
+  if (start.params.has_center) put(image, data, start.params.center, kCenterBits);
   if (opening.left) {
-    put(slot, data, opening.left->timeline, kStartsTimelineBits);
-    put(slot, data, opening.left->index, kStartsIndexBits);
+    start.left_timeline = opening.left->timeline;
+    start.left_index = opening.left->index;
+    put(image, data, start.left_timeline, kStartsTimelineBits);
+    put(image, data, start.left_index, kStartsIndexBits);
   }
-  if (opening.time_ms) put(slot, data, static_cast<std::uint64_t>(*opening.time_ms), 64);
+  if (opening.time_ms) {
+    start.time_ms = *opening.time_ms;
+    put(image, data, static_cast<std::uint64_t>(start.time_ms), 64);
+  }
   const Mantissa mantissa = mantissa_of(opening.params.domain, std::bit_cast<double>(opening.bits));
   const std::uint32_t width = std::max(1U, signed_width(mantissa.m));
-  put(slot, data, width - 1, kFarWidthBits);
-  put(slot, data, static_cast<std::uint64_t>(mantissa.m), width);
+  put(image, data, width - 1, kFarWidthBits);
+  put(image, data, static_cast<std::uint64_t>(mantissa.m), width);
   if (opening.params.domain.kind == DomainKind::kNear) {
-    put(slot, data, static_cast<std::uint8_t>(mantissa.ulps), 8);
+    put(image, data, static_cast<std::uint8_t>(mantissa.ulps), 8);
   }
-  SlotImage image{};
-  for (std::size_t i = 0; i < kSlotWords; ++i) image[i] = own(slot.words[i]);
-  head.check = check_step(chunk_seed(opening.owner_check, opening.self.slot, image), opening.index, opening.bits);
-  publish(slot.words[0], head.pack());
+  for (std::size_t i = 1; i < kSlotWords; ++i) publish(slot.words[i], image[i]);
+  const std::uint32_t seed = seed_of(opening.owner_check, opening.self.slot, image[1], start);
+  start.head.check = check_step(seed, opening.index, opening.bits);
+  publish(slot.words[0], start.head.pack());
   pen = ChunkPen{.m = mantissa.m, .ulps = mantissa.ulps, .index = opening.index, .data = data};
 }
 
@@ -219,14 +243,14 @@ void take_value(ChunkPen& pen, Domain domain, std::uint64_t bits) {
   pen.ulps = mantissa.ulps;
 }
 
-bool append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std::uint32_t index, std::uint64_t bits,
+Near append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std::uint32_t index, std::uint64_t bits,
                  std::uint64_t previous) {
   const std::uint32_t gap = index - last_index - 1;
-  if (gap >= kShortRunLeast || bits == previous) return false;
+  if (gap >= kShortRunLeast || bits == previous) return Near::kOther;
   const std::uint64_t word = own(slot.words[1]);
   const Domain domain = domain_of(word >> 43 & 0x1f);
   const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(bits));
-  if (!mantissa.exact) return false;
+  if (!mantissa.exact) return Near::kOther;
   const Mantissa before = held_mantissa(domain, std::bit_cast<double>(previous));
   std::uint64_t distance = static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(before.m);
   if (word >> 63 != 0) {
@@ -236,19 +260,19 @@ bool append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std:
   const std::uint32_t narrow = kWidths[word >> 48 & 0x1f];
   const std::uint32_t width = needed <= narrow ? narrow : kWidths[word >> 53 & 0x1f];
   // What fills a word, or has no bits, goes the general way: neither can be shifted about as below.
-  if (needed > width || width - 1 >= 63) return false;
+  if (needed > width || width - 1 >= 63) return Near::kOther;
   std::uint64_t field = (distance + half(width)) & ((std::uint64_t{1} << width) - 1);
   std::uint32_t field_width = width;
   if (domain.kind == DomainKind::kNear) {
     const std::uint32_t ulp_width = kUlpWidths[word >> 58 & 0x7];
     const auto ulps = static_cast<std::uint64_t>(static_cast<std::int64_t>(mantissa.ulps - before.ulps));
-    if (!fits(ulps, ulp_width) || width + ulp_width > 64) return false;
+    if (!fits(ulps, ulp_width) || width + ulp_width > 64) return Near::kOther;
     field |= (ulps + half(ulp_width)) << width;
     field_width += ulp_width;
   }
   const std::uint32_t begin = data;
   const std::uint32_t controls = ChunkHead::unpack(own(slot.words[0])).controls + gap;
-  if (begin + field_width + 2 * (controls + 1) > kSlotBits) return false;
+  if (begin + field_width + 2 * (controls + 1) > kSlotBits) return Near::kFull;
   // Whether a field goes over the end of a word cannot be guessed: what lies behind it is zero if it does not, and then
   // goes into the same word.
   const std::uint32_t shift = begin & 63;
@@ -259,17 +283,21 @@ bool append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std:
   put_control(slot, controls, needed <= narrow ? kNarrow : kWide);
   count_event(slot, controls + 1, index, bits, false, is_uneven(previous, bits));
   data = begin + field_width;
-  return true;
+  return Near::kWritten;
 }
 
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
-  const ChunkParams params = unpack_params(own(slot.words[1]), own(slot.words[2]));
-  if (!pen.absent && !pen.aside && append_near(slot, pen.data, pen.index, index, bits, previous)) {
+  if (!pen.absent && !pen.aside && append_near(slot, pen.data, pen.index, index, bits, previous) == Near::kWritten) {
     pen.controls += index - pen.index;
     pen.index = index;
-    take_value(pen, params.domain, bits);
+    take_value(pen, domain_of(own(slot.words[1]) >> 43 & 0x1f), bits);
     return true;
   }
+  return append_other(slot, pen, index, bits, previous);
+}
+
+bool append_other(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous) {
+  const ChunkParams params = unpack_params(own(slot.words[1]), own(slot.words[2]));
   const Lead lead = lead_to(pen, index);
   const Coded coded = code_value(params, pen, bits, previous);
   if (!has_room(pen, lead.width + coded.bits(), lead.controls + 1)) return false;

@@ -50,11 +50,18 @@ void open_chunk(Slot& slot, const ChunkOpening& opening, ChunkPen& pen);
 // the bits of the sample before. False, and nothing is written, if there is no room. REQUIRES: index > pen.index; >= if
 // absent. The value differs from the one before, or the series was absent.
 bool append_value(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous);
+// The same for a value of which append_near() has said that it is not near.
+bool append_other(Slot& slot, ChunkPen& pen, std::uint32_t index, std::uint64_t bits, std::uint64_t previous);
+// What became of a value that may be near the one before.
+enum class Near {
+  kWritten,
+  kFull,   // it is near, but the slot has no room for it: nothing was done, and append_value() would do nothing either
+  kOther,  // it is not: nothing was done
+};
 // What most changes are: a few scrapes at most after the last one, in the chunk's domain, and near. The same as
 // append_value(), without going through its parts, and without a pen: what `data` and `last_index`, the members of one,
-// do not say is found in the slot and in `previous`. False, and nothing done, for every other.
-// REQUIRES: neither absent nor aside.
-bool append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std::uint32_t index, std::uint64_t bits,
+// do not say is found in the slot and in `previous`. REQUIRES: neither absent nor aside.
+Near append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std::uint32_t index, std::uint64_t bits,
                  std::uint64_t previous);
 // From scrape `index` on there is no sample. REQUIRES: as above, and not absent already.
 bool append_absent(Slot& slot, ChunkPen& pen, std::uint32_t index);

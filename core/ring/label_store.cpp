@@ -51,6 +51,10 @@ LabelRecord* LabelStore::record(LabelRef ref) const {
   return reinterpret_cast<LabelRecord*>(region_ + static_cast<std::uint64_t>(ref) * kLabelGranule);
 }
 
+void LabelStore::prefetch(LabelRef set) const {
+  if (set < granules_) __builtin_prefetch(record(set));
+}
+
 bool LabelStore::is(LabelRef ref, LabelKind kind) const {
   if (ref == 0 || ref >= granules_) return false;
   const std::uint64_t room = static_cast<std::uint64_t>(granules_ - ref) * kLabelGranule;

@@ -62,6 +62,8 @@ class LabelStore {
   std::optional<Labels> materialise(LabelRef set) const;
   // Of what the labels say, not of where they lie: the same in every file. As it was when the set was made.
   std::uint32_t set_check(LabelRef set) const { return is(set, LabelKind::kSet) ? record(set)->check : 0; }
+  // Asks for the memory of a set whose check is about to be wanted.
+  void prefetch(LabelRef set) const;
 
   // After a start: takes over a set that a series uses. False if its bytes are not what was written; `checked` looks at
   // all of them, otherwise only at what could lead astray.

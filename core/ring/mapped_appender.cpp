@@ -233,6 +233,7 @@ void MappedAppender::begin(TimelineRef ref, std::int64_t time_ms) {
   touched_ = static_cast<std::uint16_t>(index_);
   writer_.begin(open_->number, index_, time_ms);
   still_present_ = 0;
+  returning_ = 0;
   appended_ = 0;
 }
 
@@ -259,16 +260,22 @@ AppendOutcome MappedAppender::append(SeriesRef series, double value) {
   if (pen->touched == touched_) [[unlikely]] {
     return bits == pen->last ? AppendOutcome::kUnchanged : AppendOutcome::kDuplicate;
   }
-  if (staged_count_ == staged_.size()) [[unlikely]]
-    make_room_to_stage();
+  if (staged_count_ == staged_.size()) [[unlikely]] {
+    return append_with_room(series, value);
+  }
   // Whether a sample changes anything is a coin's toss to the processor: it is staged anyway, and stays if it does.
   staged_[staged_count_] = {bits, number, StagedSample::kScrape};
   staged_count_ += static_cast<std::size_t>(bits != pen->last);
   pen->last = bits;
   pen->touched = touched_;
-  ++appended_;
   ++still_present_;
   return AppendOutcome::kAppended;
+}
+
+// Called last, so that what most samples do needs no place to keep anything.
+AppendOutcome MappedAppender::append_with_room(SeriesRef series, double value) {
+  make_room_to_stage();
+  return append(series, value);
 }
 
 void MappedAppender::make_room_to_stage() { staged_.resize(std::max<std::size_t>(64, staged_.size() * 2)); }
@@ -300,6 +307,7 @@ void MappedAppender::stage(SeriesNumber series, Pen& pen, std::uint64_t bits) {
   pen.staged = 1;
   pen.last = bits;
   ++appended_;
+  ++returning_;
   stage({bits, series, StagedSample::kScrape});
 }
 
@@ -360,18 +368,10 @@ void MappedAppender::stage_absences() {
   open_->present = present;
 }
 
-// Of the staged samples, those that make a series present that was not; before they are written.
-void MappedAppender::count_changes(std::span<const StagedSample> samples) {
-  for (const StagedSample& sample : samples) {
-    const Pen& pen = ring_.pens[sample.series];
-    if (sample.kind == StagedSample::kScrape && !pen.is_present()) ++open_->present;
-  }
-}
-
 void MappedAppender::publish() {
   CHECK(open_ != nullptr, "publish without begin()");
   if (!late_ && still_present_ != open_->present) stage_absences();
-  count_changes(staged());
+  open_->present += returning_;
   ring_.timelines.begin_writing(open_->number);
   write_staged();
   open_->next = index_ + 1;
@@ -391,7 +391,7 @@ void MappedAppender::publish() {
     staged_.shrink_to_fit();
   }
   if (own_times_.capacity() > kStagedKept) own_times_.shrink_to_fit();
-  ring_.counters.appended.fetch_add(appended_, std::memory_order_relaxed);
+  ring_.counters.appended.fetch_add(appended_ + still_present_, std::memory_order_relaxed);
   open_ = nullptr;
   Seat& seat = ring_.seats[seat_];
   seat.round.store(seat.round.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);

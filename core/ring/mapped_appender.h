@@ -51,9 +51,9 @@ class MappedAppender final : public Appender {
   void stage(SeriesNumber series, Pen& pen, std::uint64_t bits);
   void stage(const StagedSample& sample);
   void make_room_to_stage();
+  AppendOutcome append_with_room(SeriesRef series, double value);
   std::span<const StagedSample> staged() const { return {staged_.data(), staged_count_}; }
   void stage_absences();
-  void count_changes(std::span<const StagedSample> samples);
   void write_staged();
   void mark_pages();
   void tidy_up();
@@ -82,9 +82,10 @@ class MappedAppender final : public Appender {
   std::uint32_t index_ = 0;
   std::uint16_t touched_ = 0;  // Pen::touched of what has a sample
   std::int64_t time_ms_ = 0;
-  bool late_ = false;  // not newer than the timeline's newest scrape: samples go by their own times
-  std::uint32_t still_present_ = 0;
-  std::uint64_t appended_ = 0;
+  bool late_ = false;                 // not newer than the timeline's newest scrape: samples go by their own times
+  std::uint32_t still_present_ = 0;   // series that were present, and have a sample
+  std::uint32_t returning_ = 0;       // series that were not, and have one
+  std::uint64_t appended_ = 0;        // samples but for those of still_present_
   bool has_new_ = false;              // series that readers have not been shown
   std::vector<StagedSample> staged_;  // the first staged_count_ of them; the rest is room
   std::size_t staged_count_ = 0;

@@ -47,7 +47,12 @@ void SeriesPen::write(std::span<const StagedSample> samples, std::span<const std
     }
     const StagedSample& sample = samples[i];
     if (sample.kind == StagedSample::kScrape) [[likely]] {
-      if (write_near(sample.series, sample.bits)) continue;
+      const Near near = write_near(sample.series, sample.bits);
+      if (near == Near::kWritten) continue;
+      if (near == Near::kFull) {
+        write_next(sample.series, sample.bits);
+        continue;
+      }
       write_value(sample.series, sample.bits);
       ring_.pens[sample.series].staged = 0;
     } else if (sample.kind == StagedSample::kAbsence) {
@@ -162,12 +167,22 @@ void SeriesPen::keep(SeriesNumber series, const ChunkPen& chunk) {
 
 ChunkParams SeriesPen::params_after(SeriesNumber series, std::uint64_t next_bits) const {
   const SeriesPlace place = place_of(series);
-  if (ring_.slots.known(place.head)) {
-    if (const auto image = copy_slot(ring_.slots.slot(place.head.slot), place.head.generation)) {
-      return next_params(*image, next_bits);
-    }
+  if (!ring_.slots.known(place.head)) return first_params(next_bits, next_bits);
+  const Slot& slot = ring_.slots.slot(place.head.slot);
+  // acquire, and the head once more below: as in copy_slot().
+  const ChunkHead head = ChunkHead::unpack(slot.words[0].load(std::memory_order_acquire));
+  const std::uint64_t previous = slot.words[1].load(std::memory_order_acquire);
+  const std::uint64_t index = slot.words[2].load(std::memory_order_acquire);
+  const ChunkParams params = unpack_params(previous, index);
+  SlotImage image;
+  if (!keeps_params(head, params, static_cast<std::uint32_t>(index), next_bits)) {
+    if (!copy_slot_into(image, slot, place.head.generation)) return first_params(next_bits, next_bits);
+    image[kSlotWords] = 0;
+    return next_params(image, next_bits);
   }
-  return first_params(next_bits, next_bits);
+  const ChunkHead again = ChunkHead::unpack(own(slot.words[0]));
+  const bool whole = head.generation == place.head.generation && again.generation == head.generation;
+  return whole ? params : first_params(next_bits, next_bits);
 }
 
 // The first sample of a series, or the first after all its chunks were lost while it was absent: no chunk needed yet.
@@ -193,20 +208,20 @@ bool SeriesPen::chunk_is_ours(SeriesNumber series) {
   return head.generation == place.head.generation;
 }
 
-// What most changes are: one more value in the open chunk, and an entry that keeps its place and its state. False, and
-// nothing done, for every other.
-inline bool SeriesPen::write_near(SeriesNumber series, std::uint64_t bits) {
+// What most changes are: one more value in the open chunk, and an entry that keeps its place and its state.
+inline Near SeriesPen::write_near(SeriesNumber series, std::uint64_t bits) {
   Pen& pen = ring_.pens[series];
-  if (pen.mode != kChunk || (pen.absent | pen.aside) != 0) return false;
+  if (pen.mode != kChunk || (pen.absent | pen.aside) != 0) return Near::kOther;
   SeriesEntry& entry = ring_.entries[series];
   const std::uint64_t place = own(entry.place);
   const ChunkLink head = SeriesPlace::unpack(place).head;
-  if (!ring_.slots.known(head) || !ring_.slots.writable(seat_, head.slot)) return false;
+  if (!ring_.slots.known(head) || !ring_.slots.writable(seat_, head.slot)) return Near::kOther;
   Slot& slot = ring_.slots.slot(head.slot);
-  if (static_cast<std::uint16_t>(own(slot.words[0])) != head.generation) return false;
+  if (static_cast<std::uint16_t>(own(slot.words[0])) != head.generation) return Near::kOther;
   const std::uint64_t before = own(entry.changed);
   std::uint32_t data = pen.data + kStreamBegin;
-  if (!append_near(slot, data, static_cast<std::uint32_t>(before), index_, bits, own(entry.last))) return false;
+  const Near near = append_near(slot, data, static_cast<std::uint32_t>(before), index_, bits, own(entry.last));
+  if (near != Near::kWritten) return near;
   pen.data = (data - kStreamBegin) & 0x3ff;
   const std::uint64_t changed = pack_changed(index_, static_cast<std::uint32_t>(before >> 32));
   const std::uint32_t set = set_of(own(entry.labels));
@@ -215,9 +230,18 @@ inline bool SeriesPen::write_near(SeriesNumber series, std::uint64_t bits) {
   entry.last.store(bits, std::memory_order_release);
   const std::uint32_t check = entry_check(place, bits, changed, set, SeriesState::kPresent);
   entry.labels.store(pack_labels(set, check, SeriesState::kPresent), std::memory_order_release);
-  return true;
+  return Near::kWritten;
 }
 
+// The open chunk is full: the value begins the next one.
+void SeriesPen::write_next(SeriesNumber series, std::uint64_t bits) {
+  // Wanted last of all, and not near anything that is at hand.
+  ring_.labels.prefetch(set_of(own(ring_.entries[series].labels)));
+  open_next(series, index_, bits, params_after(series, bits), std::nullopt, std::nullopt);
+  write_entry(series, place_of(series), index_, bits, SeriesState::kPresent);
+}
+
+// Whatever write_near() does not write.
 void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
   Pen& pen = ring_.pens[series];
   if (pen.mode == kUnread) [[unlikely]]
@@ -253,7 +277,7 @@ void SeriesPen::write_value(SeriesNumber series, std::uint64_t bits) {
       const ChunkLink head = place_of(series).head;
       ChunkPen chunk = chunk_pen(series, previous);
       if (ring_.slots.writable(seat_, head.slot) &&
-          append_value(ring_.slots.slot(head.slot), chunk, index_, bits, previous)) {
+          append_other(ring_.slots.slot(head.slot), chunk, index_, bits, previous)) {
         keep(series, chunk);
       } else {
         open_next(series, index_, bits, params_after(series, bits), std::nullopt, std::nullopt);

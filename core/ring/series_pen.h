@@ -50,7 +50,8 @@ class SeriesPen {
   std::unordered_map<SeriesNumber, Timed>& timed() { return timed_; }
 
  private:
-  bool write_near(SeriesNumber series, std::uint64_t bits);
+  Near write_near(SeriesNumber series, std::uint64_t bits);
+  void write_next(SeriesNumber series, std::uint64_t bits);
   void write_value(SeriesNumber series, std::uint64_t bits);
   void write_absent(SeriesNumber series);
   void write_timed(SeriesNumber series, std::int64_t time_ms, std::uint64_t bits);

@@ -67,6 +67,14 @@ inline std::uint64_t bits_of_ordered(std::int64_t ordered) {
   return static_cast<std::uint64_t>(ordered) ^ (static_cast<std::uint64_t>(ordered >> 63) >> 1);
 }
 
+// From here on whole numbers have gaps.
+inline constexpr double kMantissaEnd = 9007199254740992.0;
+
+// REQUIRES: |scaled| < kMantissaEnd. A little less than a half: past 2^52 a half would round an odd number up.
+inline std::int64_t nearest_whole(double scaled) {
+  return static_cast<std::int64_t>(scaled + std::copysign(0x1.fffffffffffffp-2, scaled));
+}
+
 inline double decimal_value(std::int64_t m, double power) { return static_cast<double>(m) / power; }
 
 inline double value_of(Domain domain, std::int64_t m, std::int32_t ulps) {
@@ -88,16 +96,15 @@ inline Mantissa mantissa_of(Domain domain, double value) {
   if (domain.kind == DomainKind::kBits) return {ordered_bits(bits), 0, true};
   if (domain == Domain{DomainKind::kDecimal, 0}) {
     // Of whole numbers a division by one would say the same, and take longer than all the rest.
-    if (!(std::fabs(value) < 9007199254740992.0)) return {};
+    if (!(std::fabs(value) < kMantissaEnd)) return {};
     const auto whole = static_cast<std::int64_t>(value);
     return {whole, 0, std::bit_cast<std::uint64_t>(static_cast<double>(whole)) == bits};
   }
   const double power = kPowersOfTen[domain.places];
   const double scaled = value * power;
-  // Also false for NaN. Past 2^53 whole numbers have gaps.
-  if (!(std::fabs(scaled) < 9007199254740992.0)) return {};
-  // A little less than a half: past 2^52 a half would round an odd number up.
-  const auto m = static_cast<std::int64_t>(scaled + std::copysign(0x1.fffffffffffffp-2, scaled));
+  // Also false for NaN.
+  if (!(std::fabs(scaled) < kMantissaEnd)) return {};
+  const std::int64_t m = nearest_whole(scaled);
   const auto base = std::bit_cast<std::uint64_t>(decimal_value(m, power));
   const auto ulps = static_cast<std::int64_t>(bits - base);
   if (ulps == 0) return {m, 0, true};
@@ -111,8 +118,7 @@ inline Mantissa held_mantissa(Domain domain, double value) {
   if (domain.kind == DomainKind::kBits) return {ordered_bits(bits), 0, true};
   if (domain == Domain{DomainKind::kDecimal, 0}) return {static_cast<std::int64_t>(value), 0, true};
   const double power = kPowersOfTen[domain.places];
-  const double scaled = value * power;
-  const auto m = static_cast<std::int64_t>(scaled + std::copysign(0x1.fffffffffffffp-2, scaled));
+  const std::int64_t m = nearest_whole(value * power);
   if (domain.kind == DomainKind::kDecimal) return {m, 0, true};
   const auto base = std::bit_cast<std::uint64_t>(decimal_value(m, power));
   return {m, static_cast<std::int32_t>(static_cast<std::int64_t>(bits - base)), true};
