@@ -273,7 +273,7 @@ TEST(RingFormat, TheExampleOfAGeometryIsWhatTheFormulaGives) {
       {"bytes_max", mapped_ring_bytes_max(options)},
   };
   EXPECT_EQ(page, code);
-  EXPECT_EQ(code.at("bytes_max"), g->file_bytes + 71 * g->max_series + (4 << 20));
+  EXPECT_EQ(code.at("bytes_max"), g->file_bytes + g->file_bytes / 8192 + 71 * g->max_series + (4 << 20));
 }
 
 // The worked example.
