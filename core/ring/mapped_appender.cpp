@@ -24,10 +24,12 @@ TimelineNumber number_of(TimelineRef ref) { return static_cast<TimelineNumber>(s
 
 // Staged samples beyond this give their memory back when the scrape is over.
 constexpr std::size_t kStagedKept = 1U << 16;
-// One scrape of so many tells which pages are written to: a chunk lasts for dozens.
-constexpr std::uint32_t kMarkedScrapes = 4;
+// Which pages are written to changes slowly: a chunk lasts for dozens of scrapes.
+constexpr std::int64_t kMarkedEachMs = 20'000;
 // Changed samples of a scrape for which page faults are looked at.
 constexpr std::size_t kLookedAtFrom = 64;
+// In one write of so many; the next one finds what this one did not look for.
+constexpr std::uint32_t kLookedAtEach = 8;
 // More faults than one for so many of them are not a chunk here and there that was begun: a page holds 32.
 constexpr std::size_t kNoticedShare = 100;
 // Series looked at after each scrape for what the ring has lost.
@@ -399,18 +401,20 @@ void MappedAppender::publish() {
 }
 
 void MappedAppender::write_staged() {
-  // A small scrape would feel the two calls, and does not matter.
-  const bool looks = staged_count_ >= kLookedAtFrom;
+  // The two calls cost as much as a hundred samples.
+  const bool looks = staged_count_ >= kLookedAtFrom && writes_++ % kLookedAtEach == 0;
   const long faults = looks ? HotPages::page_faults() : 0;
   writer_.write(staged(), own_times_);
   if (looks && static_cast<std::size_t>(HotPages::page_faults() - faults) > staged_count_ / kNoticedShare) {
     ring_.hot.notice();
   }
-  if (index_ % kMarkedScrapes == 0) mark_pages();
+  // The wall clock may have been set back.
+  if (time_ms_ < open_->marked_ms || time_ms_ - open_->marked_ms >= kMarkedEachMs) mark_pages();
 }
 
 // What this scrape wrote to, the next ones will.
 void MappedAppender::mark_pages() {
+  open_->marked_ms = time_ms_;
   for (const StagedSample& sample : staged()) {
     const SeriesEntry& entry = ring_.entries[sample.series];
     ring_.hot.mark(&entry);

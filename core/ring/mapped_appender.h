@@ -38,8 +38,9 @@ class MappedAppender final : public Appender {
     std::uint32_t next = 0;  // the scrape that comes next
     std::int64_t newest_ms = 0;
     bool has_time = false;
-    std::uint32_t present = 0;  // series of it with a sample in the newest scrape
-    std::uint32_t made = 0;     // series made since then
+    std::uint32_t present = 0;   // series of it with a sample in the newest scrape
+    std::uint32_t made = 0;      // series made since then
+    std::int64_t marked_ms = 0;  // when the pages that its series lie on were marked
     std::vector<SeriesNumber> series;
   };
 
@@ -90,6 +91,7 @@ class MappedAppender final : public Appender {
   std::vector<StagedSample> staged_;  // the first staged_count_ of them; the rest is room
   std::size_t staged_count_ = 0;
   std::vector<std::int64_t> own_times_;
+  std::uint32_t writes_ = 0;
 };
 
 }  // namespace core::ring
