@@ -21,6 +21,7 @@ using core::Result;
 Result<void> check_target(const std::string& target) {
   std::error_code failed;
   if (!fs::exists(target, failed) && !failed) return {};
+  if (!fs::is_directory(target, failed) && !failed) return fail(Errc::kInvalid, "{}: not a folder", target);
   const bool empty = fs::is_empty(target, failed);
   if (failed) return fail(Errc::kFailed, "{}: {}", target, failed.message());
   // What is there may be a running client's.

@@ -276,6 +276,9 @@ TEST_F(SqliteBackupTest, ARestoreGivesTheInterchangeOnly) {
   EXPECT_THAT(restore_snapshot(config_, options, runner_, clock_).error().message, HasSubstr("not empty"));
   EXPECT_THAT(plan_restore(config_, options, runner_, clock_)->objections,
               testing::ElementsAre(HasSubstr("not empty")));
+  folder_.write("file", "");
+  EXPECT_THAT(plan_restore(config_, {"latest", folder_.at("file"), ""}, runner_, clock_)->objections,
+              testing::ElementsAre(HasSubstr("file: not a folder")));
   const auto nothing = plan_restore(config_, {"0123abcd", folder_.at("c"), ""}, runner_, clock_);
   ASSERT_FALSE(nothing);
   EXPECT_THAT(nothing.error().message, HasSubstr("0123abcd"));
