@@ -12,10 +12,28 @@
 namespace core::ring {
 namespace {
 
-constexpr std::size_t kWidthCount = kWidths.size();
+constexpr std::array<std::uint8_t, 65> kIndexOfWidth = [] {
+  std::array<std::uint8_t, 65> built{};
+  std::uint8_t index = 0;
+  for (std::uint32_t i = 0; i < built.size(); ++i) {
+    while (kWidths[index] < i) ++index;
+    built[i] = index;
+  }
+  return built;
+}();
 
 // How many differences need each width of the table.
-using Histogram = std::array<std::uint32_t, kWidthCount>;
+struct Histogram {
+  std::array<std::uint32_t, kWidths.size()> counts{};
+  std::uint32_t present = 0;  // bit i: there are some of width i
+
+  void add(std::int64_t difference) {
+    const std::uint8_t index = kIndexOfWidth[signed_width(difference)];
+    ++counts[index];
+    present |= 1U << index;
+  }
+};
+static_assert(kWidths.size() <= 32);
 
 struct Pair {
   std::uint8_t narrow = 0;
@@ -27,41 +45,34 @@ constexpr std::uint32_t kFarBits = kEscapeBits + kFarWidthBits;
 
 // Tries every pair of widths that occur.
 Pair best_pair(const Histogram& histogram) {
-  std::array<std::uint8_t, kWidthCount> present{};
-  std::array<std::uint32_t, kWidthCount> within{};  // differences at or below the i-th present width
-  std::array<std::uint32_t, kWidthCount> far{};     // bits of those above it, as escapes
+  std::array<std::uint8_t, kWidths.size()> index;    // of the widths that occur
+  std::array<std::uint32_t, kWidths.size()> within;  // differences at or below each of them
   std::size_t count = 0;
   std::uint32_t total = 0;
-  for (std::size_t i = 0; i < kWidthCount; ++i) {
-    if (histogram[i] == 0) continue;
-    total += histogram[i];
-    present[count] = static_cast<std::uint8_t>(i);
+  for (std::uint32_t rest = histogram.present; rest != 0; rest &= rest - 1) {
+    index[count] = static_cast<std::uint8_t>(std::countr_zero(rest));
+    total += histogram.counts[index[count]];
     within[count++] = total;
   }
-  for (std::size_t i = count; i-- > 0;) {
-    const std::uint32_t above = i + 1 < count ? far[i + 1] : 0;
-    const std::uint32_t next = i + 1 < count ? histogram[present[i + 1]] * (kFarBits + kWidths[present[i + 1]]) : 0;
-    far[i] = above + next;
-  }
-  Pair best;
-  for (std::size_t wide = 0; wide < count; ++wide) {
+  // The fewest bits, and of pairs that need as many the narrowest, as one number: which of two is less is nothing to
+  // guess.
+  std::uint64_t best = std::numeric_limits<std::uint64_t>::max();
+  std::uint32_t far = 0;  // bits of those above the wide width, as escapes
+  for (std::size_t wide = count; wide-- > 0;) {
+    const std::uint32_t wide_bits = kWidths[index[wide]];
     for (std::size_t narrow = 0; narrow <= wide; ++narrow) {
-      const std::uint32_t bits = within[narrow] * kWidths[present[narrow]] +
-                                 (within[wide] - within[narrow]) * kWidths[present[wide]] + far[wide];
-      if (bits < best.bits) best = {present[narrow], present[wide], bits};
+      const std::uint32_t bits =
+          within[narrow] * kWidths[index[narrow]] + (within[wide] - within[narrow]) * wide_bits + far;
+      best = std::min(best, std::uint64_t{bits} << 16 | wide << 8 | narrow);
     }
+    far += histogram.counts[index[wide]] * (kFarBits + wide_bits);
   }
-  return best;
+  if (count == 0) return {};
+  return {index[best & 0xff], index[best >> 8 & 0xff], static_cast<std::uint32_t>(best >> 16)};
 }
 
-Pair pair_around(std::span<const Difference> differences, std::int64_t center) {
-  Histogram histogram{};
-  for (const Difference& each : differences) {
-    const auto distance =
-        static_cast<std::int64_t>(static_cast<std::uint64_t>(each.m) - static_cast<std::uint64_t>(center));
-    ++histogram[width_index(signed_width(distance))];
-  }
-  return best_pair(histogram);
+std::int64_t distance(std::int64_t value, std::int64_t from) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(from));
 }
 
 // Of up to 15 of the differences, spread over all of them.
@@ -87,18 +98,7 @@ std::uint8_t ulp_index(std::span<const Difference> differences) {
 
 }  // namespace
 
-std::uint8_t width_index(std::uint32_t width) {
-  static constexpr auto table = [] {
-    std::array<std::uint8_t, 65> built{};
-    std::uint8_t index = 0;
-    for (std::uint32_t i = 0; i < built.size(); ++i) {
-      while (kWidths[index] < i) ++index;
-      built[i] = index;
-    }
-    return built;
-  }();
-  return table[std::min<std::uint32_t>(width, 64)];
-}
+std::uint8_t width_index(std::uint32_t width) { return kIndexOfWidth[std::min<std::uint32_t>(width, 64)]; }
 
 std::uint32_t center_code(std::int64_t center) {
   const std::uint64_t magnitude =
@@ -118,13 +118,19 @@ ChunkParams learn_params(Domain domain, std::span<const Difference> differences)
     params.ulps = 3;
     return params;
   }
-  const Pair plain = pair_around(differences, 0);
-  Pair chosen = plain;
   const auto code = static_cast<std::uint16_t>(center_code(median(differences)));
-  if ((code & 0x7fff) != 0) {
-    const Pair centered = pair_around(differences, center_of(code));
-    if (centered.bits + kCenterBits < plain.bits) {
-      chosen = centered;
+  const std::int64_t center = center_of(code);
+  Histogram plain;
+  Histogram centered;
+  for (const Difference& each : differences) {
+    plain.add(each.m);
+    centered.add(distance(each.m, center));
+  }
+  Pair chosen = best_pair(plain);
+  if (center != 0) {
+    const Pair other = best_pair(centered);
+    if (other.bits + kCenterBits < chosen.bits) {
+      chosen = other;
       params.has_center = true;
       params.center = code;
     }
@@ -184,9 +190,7 @@ ChunkParams learn_from(Domain domain, const Values& values) {
     const Mantissa mantissa = mantissa_of(domain, std::bit_cast<double>(values.bits[i]));
     if (!mantissa.exact || (domain.kind == DomainKind::kBits && !is_number(values.bits[i]))) continue;
     if (before) {
-      const auto difference =
-          static_cast<std::int64_t>(static_cast<std::uint64_t>(mantissa.m) - static_cast<std::uint64_t>(before->m));
-      differences[count++] = {difference, mantissa.ulps - before->ulps};
+      differences[count++] = {distance(mantissa.m, before->m), mantissa.ulps - before->ulps};
     }
     before = mantissa;
   }

@@ -30,8 +30,9 @@ ChunkParams first_params(std::uint64_t first_bits, std::uint64_t next_bits);
 
 // Signed bits that hold `value`: 0 for 0, 1 for -1, 2 for 1 and -2, ...
 inline std::uint32_t signed_width(std::int64_t value) {
+  // Nothing here is for the processor to guess. folded < 2^63, so that what is asked for the first bit is never 0.
   const auto folded = static_cast<std::uint64_t>(value ^ (value >> 63));
-  return value == 0 ? 0U : 65U - static_cast<std::uint32_t>(std::countl_zero(folded));
+  return static_cast<std::uint32_t>(63 - std::countl_zero(folded << 1 | 1)) + static_cast<std::uint32_t>(value != 0);
 }
 // The smallest index into kWidths of at least `width`.
 std::uint8_t width_index(std::uint32_t width);

@@ -160,8 +160,8 @@ void put_coded(Slot& slot, const Coded& coded, std::uint32_t& data, std::uint32_
 }
 
 // The count goes last: whoever sees it sees all it counts.
-void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::uint64_t bits, bool escaped,
-                 bool uneven) {
+inline void count_event(Slot& slot, std::uint32_t controls, std::uint32_t index, std::uint64_t bits, bool escaped,
+                        bool uneven) {
   const std::uint64_t head = own(slot.words[0]);
   const std::uint32_t check = check_step(static_cast<std::uint32_t>(head >> 32), index, bits);
   // ChunkHead: the controls are replaced, the flags stay.
@@ -258,7 +258,10 @@ Near append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std:
   }
   const std::uint32_t needed = signed_width(static_cast<std::int64_t>(distance));
   const std::uint32_t narrow = kWidths[word >> 48 & 0x1f];
-  const std::uint32_t width = needed <= narrow ? narrow : kWidths[word >> 53 & 0x1f];
+  const std::uint32_t wide = kWidths[word >> 53 & 0x1f];
+  // Which of the two cannot be guessed, and a wrong guess costs a tenth of an append.
+  const std::uint32_t is_wide = needed > narrow ? 1U : 0U;
+  const std::uint32_t width = narrow ^ ((narrow ^ wide) & (0U - is_wide));
   // What fills a word, or has no bits, goes the general way: neither can be shifted about as below.
   if (needed > width || width - 1 >= 63) return Near::kOther;
   std::uint64_t field = (distance + half(width)) & ((std::uint64_t{1} << width) - 1);
@@ -273,14 +276,15 @@ Near append_near(Slot& slot, std::uint32_t& data, std::uint32_t last_index, std:
   const std::uint32_t begin = data;
   const std::uint32_t controls = ChunkHead::unpack(own(slot.words[0])).controls + gap;
   if (begin + field_width + 2 * (controls + 1) > kSlotBits) return Near::kFull;
-  // Whether a field goes over the end of a word cannot be guessed: what lies behind it is zero if it does not, and then
-  // goes into the same word.
+  // Whether a field goes over the end of a word cannot be guessed: the next word gets what does, if only zeros. It is
+  // not the word that was stored just now, for whose load that store would have to be waited for; but for the last one.
   const std::uint32_t shift = begin & 63;
-  Word& first = slot.words[begin >> 6];
+  const std::uint32_t at = begin >> 6;
+  Word& first = slot.words[at];
   publish(first, own(first) | field << shift);
-  Word& second = slot.words[(begin + field_width - 1) >> 6];
+  Word& second = slot.words[std::min<std::uint32_t>(at + 1, kSlotWords - 1)];
   publish(second, own(second) | (field >> 1) >> (63 - shift));
-  put_control(slot, controls, needed <= narrow ? kNarrow : kWide);
+  put_control(slot, controls, kNarrow + is_wide);
   count_event(slot, controls + 1, index, bits, false, is_uneven(previous, bits));
   data = begin + field_width;
   return Near::kWritten;

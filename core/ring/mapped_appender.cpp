@@ -274,7 +274,7 @@ AppendOutcome MappedAppender::append(SeriesRef series, double value) {
   return AppendOutcome::kAppended;
 }
 
-// Called last, so that what most samples do needs no place to keep anything.
+// Called last, and never made part of append(), so that what most samples do needs no place to keep anything.
 AppendOutcome MappedAppender::append_with_room(SeriesRef series, double value) {
   make_room_to_stage();
   return append(series, value);

@@ -52,7 +52,7 @@ class MappedAppender final : public Appender {
   void stage(SeriesNumber series, Pen& pen, std::uint64_t bits);
   void stage(const StagedSample& sample);
   void make_room_to_stage();
-  AppendOutcome append_with_room(SeriesRef series, double value);
+  [[gnu::noinline]] AppendOutcome append_with_room(SeriesRef series, double value);
   std::span<const StagedSample> staged() const { return {staged_.data(), staged_count_}; }
   void stage_absences();
   void write_staged();
