@@ -196,16 +196,25 @@ void ScrapeLoop::fetched(core::Result<core::net::Response> response) {
 
 void ScrapeLoop::ingest(Fetch fetch) {
   const auto shared = std::make_shared<Fetch>(std::move(fetch));
-  const bool large = costly_.load(std::memory_order_acquire) || shared->body.size() > kSmallBodyBytesMax;
+  const bool large = cost_.load(std::memory_order_acquire) == Cost::kMuch || shared->body.size() > kSmallBodyBytesMax;
   if (large && context_.large != nullptr && shard_ != context_.large) return move(shared);
   post(shared);
 }
 
 void ScrapeLoop::post(const std::shared_ptr<Fetch>& fetch) {
-  const bool posted = shard_->post([self = shared_from_this(), shard = shard_, fetch](core::ring::Appender& appender) {
+  const Shard::Task task = [self = shared_from_this(), shard = shard_, fetch](core::ring::Appender& appender) {
     self->take_in(appender, *shard, fetch);
-  });
-  if (!posted) refuse(fetch->time_ms);
+  };
+  if (run_here(*fetch, task)) return;
+  if (!shard_->post(task)) refuse(fetch->time_ms);
+}
+
+bool ScrapeLoop::run_here(const Fetch& fetch, const Shard::Task& task) {
+  if (cost_.load(std::memory_order_acquire) != Cost::kLittle || fetch.body.size() > kHereBodyBytesMax) return false;
+  const core::SteadyTime begun = context_.clock.steady_now();
+  if (!context_.reading_time.has_left(begun) || !shard_->run_here(task)) return false;
+  context_.reading_time.spend(context_.clock.steady_now() - begun);
+  return true;
 }
 
 // Its shard lets go of the series first; then this thread, which alone decides where they are, hands them on. Until the
@@ -226,7 +235,7 @@ void ScrapeLoop::moved(const std::shared_ptr<Fetch>& fetch) {
   post(fetch);
 }
 
-// On the shard.
+// On the shard, or in its place.
 void ScrapeLoop::take_in(core::ring::Appender& appender, Shard& shard, const std::shared_ptr<Fetch>& fetch) {
   const bool may_move = context_.large != nullptr && &shard != context_.large;
   const core::Duration before = may_move ? context_.cpu_time() : core::Duration::zero();
@@ -238,9 +247,16 @@ void ScrapeLoop::take_in(core::ring::Appender& appender, Shard& shard, const std
   const ScrapeReport report = series_->ingest(appender, context_.clock, *fetch, shard.scratch());
   context_.buffers.give_back(std::move(fetch->body));
   fetch->hold.reset();
-  if (may_move && context_.cpu_time() - before > kSmallCpuMax) costly_.store(true, std::memory_order_release);
+  if (may_move) judge(context_.cpu_time() - before);
   note(*fetch, report);
   end_scrape();
+}
+
+void ScrapeLoop::judge(core::Duration spent) {
+  // relaxed: only who takes in a scrape stores it, and there is one at a time.
+  if (cost_.load(std::memory_order_relaxed) == Cost::kMuch) return;
+  const Cost cost = spent > kSmallCpuMax ? Cost::kMuch : spent > kHereCpuMax ? Cost::kUsual : Cost::kLittle;
+  cost_.store(cost, std::memory_order_release);
 }
 
 // False if the body unpacks to more than `limit` bytes and yet may be within its own; it stays packed then.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "collector/scrape/body_buffers.h"
+#include "collector/scrape/reading_time.h"
 #include "collector/scrape/shard.h"
 #include "collector/scrape/target.h"
 #include "collector/scrape/target_series.h"
@@ -53,6 +54,10 @@ struct ScrapeStats {
 inline constexpr std::uint64_t kSmallBodyBytesMax = 1 << 20;
 // Processor time of one scrape's reading and writing, past which its target goes there too.
 inline constexpr core::Duration kSmallCpuMax = std::chrono::milliseconds(25);
+// Bodies as they came, and processor time of the scrape before, up to which the loop's thread takes a scrape in itself
+// while its shard has nothing to do.
+inline constexpr std::uint64_t kHereBodyBytesMax = 256 << 10;
+inline constexpr core::Duration kHereCpuMax = std::chrono::milliseconds(1);
 
 // What a loop stands on. Everything outlives the loops.
 struct LoopContext {
@@ -66,6 +71,7 @@ struct LoopContext {
   // Where targets are taken in that cost much, so that no other waits behind them; none: with the others.
   Shard* large = nullptr;
   ScrapeMemory memory;
+  ReadingTime& reading_time;                                         // of the loops' thread
   std::function<core::Duration()> cpu_time = core::thread_cpu_time;  // of the calling thread
 };
 
@@ -91,7 +97,8 @@ enum class Ending {
 };
 
 // Scrapes one target at its times: once an interval, at an instant of it that the target's hash picks, never two at
-// once. Fetching is the HTTP client's work on the I/O thread; unpacking, reading and appending the shard's. A target
+// once. Fetching is the HTTP client's work on the I/O thread; unpacking, reading and appending the shard's, unless the
+// target is known to cost little: then that thread does it in the idle shard's place, for a share of its time. A target
 // whose body is large or takes long to read moves to a shard of its like, once and for as long as the loop lives.
 //
 // Thread safety: confined to the scheduler's thread, except status() and metadata(): any thread.
@@ -128,9 +135,11 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   void fetched(core::Result<core::net::Response> response);
   void ingest(Fetch fetch);
   void post(const std::shared_ptr<Fetch>& fetch);
+  bool run_here(const Fetch& fetch, const Shard::Task& task);
   void move(const std::shared_ptr<Fetch>& fetch);
   void moved(const std::shared_ptr<Fetch>& fetch);
   void take_in(core::ring::Appender& appender, Shard& shard, const std::shared_ptr<Fetch>& fetch);
+  void judge(core::Duration spent);
   bool unpack(Fetch& fetch, std::uint64_t limit);
   void refuse(std::int64_t time_ms);
   void note(const Fetch& fetch, const ScrapeReport& report);
@@ -158,8 +167,10 @@ class ScrapeLoop : public std::enable_shared_from_this<ScrapeLoop> {
   // one did before is seen by the other after.
   enum class Flight : std::uint8_t { kNone, kOne, kOneAndTickWaits };
   std::atomic<Flight> flight_{Flight::kNone};
-  // The shard has seen that the target costs much. release and acquire: with the scrape that showed it.
-  std::atomic<bool> costly_{false};
+  // What taking in a scrape costs: as the last one has shown, but that much is much for ever. release and acquire: with
+  // the scrape that showed it.
+  enum class Cost : std::uint8_t { kUsual, kLittle, kMuch };
+  std::atomic<Cost> cost_{Cost::kUsual};
   std::optional<core::net::Request> request_;  // the part of it that stays
 
   mutable std::mutex status_mutex_;

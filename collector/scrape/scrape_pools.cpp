@@ -66,7 +66,9 @@ ScrapePools::ScrapePools(const core::Clock& clock, core::Scheduler& scheduler, c
                buffers_,
                std::move(on_arrival),
                options.large.get(),
-               std::move(options.memory)},
+               std::move(options.memory),
+               reading_time_,
+               std::move(options.cpu_time)},
       host_name_(std::move(options.host_name)),
       large_(std::move(options.large)),
       shards_(std::move(shards)) {

@@ -31,6 +31,7 @@ struct ScrapePoolsOptions {
   std::string host_name;         // with the external labels, what tells replicas apart
   std::unique_ptr<Shard> large;  // for targets that cost much, so that no other waits for them; none: with the others
   ScrapeMemory memory;
+  std::function<core::Duration()> cpu_time = core::thread_cpu_time;  // of the calling thread
 };
 
 // Every job with its loops. A new configuration is taken whole: loops of unchanged jobs do not notice, those of a job
@@ -79,6 +80,7 @@ class ScrapePools {
 
   ScrapeStats stats_;
   BodyBuffers buffers_;
+  ReadingTime reading_time_;
   LoopContext context_;
   const std::string host_name_;
   std::uint64_t seed_ = 0;

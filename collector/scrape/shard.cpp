@@ -36,19 +36,38 @@ class ThreadShard final : public Shard {
     return true;
   }
 
+  bool run_here(const Task& task) override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (busy_ || !queue_.empty()) return false;
+      busy_ = true;
+    }
+    task(*appender_);
+    bool waits = false;
+    {
+      const std::lock_guard lock(mutex_);
+      busy_ = false;
+      waits = !queue_.empty() || stopping_;
+    }
+    if (waits) changed_.notify_one();
+    return true;
+  }
+
  private:
   void run() {
     // On Linux this is the thread's own, not the process's. It may be forbidden, and is only a courtesy.
     if (options_.nice != 0) static_cast<void>(::setpriority(PRIO_PROCESS, 0, options_.nice));
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      changed_.wait(lock, [this] { return !busy_ && (stopping_ || !queue_.empty()); });
       if (queue_.empty()) return;
       const Task task = std::move(queue_.front());
       queue_.pop_front();
+      busy_ = true;
       lock.unlock();
       task(*appender_);
       lock.lock();
+      busy_ = false;
     }
   }
 
@@ -58,6 +77,7 @@ class ThreadShard final : public Shard {
   std::condition_variable changed_;
   std::deque<Task> queue_;  // guarded by mutex_
   bool stopping_ = false;   // guarded by mutex_
+  bool busy_ = false;       // guarded by mutex_: a task runs, on whatever thread
   std::thread thread_;      // last: starts when everything else is there
 };
 

@@ -15,7 +15,8 @@ inline constexpr std::size_t kShardQueueMax = 16'384;
 
 // A worker with an appender of its own: targets belong to one shard each, and so has a series one writer.
 //
-// Thread safety: any thread may post; tasks run one after another in the order they were posted. scratch() is for them.
+// Thread safety: any thread. Tasks run one after another, those that wait in the order they were posted. scratch() is
+// for them.
 class Shard {
  public:
   using Task = std::function<void(core::ring::Appender&)>;
@@ -23,6 +24,9 @@ class Shard {
   virtual ~Shard() = default;
   // False if the queue is full; the task will not run.
   [[nodiscard]] virtual bool post(Task task) = 0;
+  // Runs the task on the calling thread, unless another one runs or waits; false then, and nothing was done. It spares
+  // waking the shard's thread, and moving what the task reads into the cache of another processor.
+  [[nodiscard]] virtual bool run_here(const Task& task) = 0;
   // What tasks need for their time only, so that it is there once a shard and not once a target.
   IngestScratch& scratch() { return scratch_; }
 
@@ -40,6 +44,7 @@ class InlineShard final : public Shard {
     task(*appender_);
     return true;
   }
+  bool run_here(const Task& task) override { return post(task); }
 
  private:
   std::unique_ptr<core::ring::Appender> appender_;
