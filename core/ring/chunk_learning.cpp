@@ -199,11 +199,13 @@ ChunkParams learn_from(Domain domain, const Values& values) {
 
 // A series has settled when it has learned from a whole chunk: looking again each time finds next to nothing more.
 constexpr std::uint8_t kMature = 1;
+// It is looked at all the same once in so many chunks.
+constexpr std::uint32_t kLookedAtEach = 16;
 
 }  // namespace
 
 bool keeps_params(const ChunkHead& head, const ChunkParams& params, std::uint32_t index, std::uint64_t next_bits) {
-  return params.age == kMature && !head.escaped && (head.generation + index) % 8 != 0 &&
+  return params.age == kMature && !head.escaped && (head.generation + index) % kLookedAtEach != 0 &&
          mantissa_of(params.domain, std::bit_cast<double>(next_bits)).exact;
 }
 
