@@ -88,10 +88,12 @@ void BackupSet::load_locked(std::vector<BackupConfig> backups) {
     entry.config = std::make_shared<const BackupConfig>(std::move(backup));
     Result<std::optional<Record>> success = store_.last_success(entry.config->name);
     Result<std::optional<Record>> last = store_.last(entry.config->name);
+    Result<std::optional<Record>> attempt = store_.last_attempt(entry.config->name);
     // Without its past a backup counts as never taken: it is taken too often rather than too seldom.
-    if (!success || !last) ++stats_.store_errors;
+    if (!success || !last || !attempt) ++stats_.store_errors;
     entry.last_success = success.value_or(std::nullopt);
     entry.last_run = last.value_or(std::nullopt);
+    entry.last_attempt = attempt.value_or(std::nullopt);
     if (const auto found = store_.last_for_reason(entry.config->name)) {
       entry.last_for_reason = *found;
     } else {
@@ -146,8 +148,7 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
   const auto found = entries_.find(name);
   if (found == entries_.end()) return fail(Errc::kNotFound, "no backup is named \"{}\"", name);
   const std::shared_ptr<const BackupConfig> config = found->second.config;
-  const bool after_failure =
-      found->second.last_run && !found->second.last_run->succeeded && !found->second.last_run->held;
+  const bool after_failure = found->second.last_attempt && !found->second.last_attempt->succeeded;
   Result<Record> record = begin_locked(name, trigger);
   if (!record) return record;
   running_.insert(name);
@@ -176,6 +177,7 @@ Result<Record> BackupSet::take(const std::string& name, const std::string& trigg
   if (!store_.finish(*record)) ++stats_.store_errors;
   if (const auto entry = entries_.find(name); entry != entries_.end()) {
     entry->second.last_run = *record;
+    if (!record->held) entry->second.last_attempt = *record;
     if (Triggers::is_reason(trigger)) entry->second.last_for_reason = *record;
     if (record->succeeded) entry->second.last_success = *record;
   }
@@ -356,6 +358,7 @@ std::vector<Status> BackupSet::status() const {
     status.repository = entry.config->repository;
     status.last_success = entry.last_success;
     status.last_run = entry.last_run;
+    status.last_attempt = entry.last_attempt;
     status.running = running_.contains(name);
     status.next_run = next_run_locked(entry);
     for (const Triggers::Reason& reason : triggers_.reasons(name)) status.reasons.push_back(reason.text);

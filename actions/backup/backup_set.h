@@ -32,6 +32,7 @@ struct Status {
   std::string repository;
   std::optional<Record> last_success;
   std::optional<Record> last_run;
+  std::optional<Record> last_attempt;  // the last run that has ended, and was not held
   bool running = false;
   std::optional<core::WallTime> next_run;     // none without a schedule
   std::vector<std::string> reasons;           // what happened that a run is to be begun for
@@ -121,6 +122,7 @@ class BackupSet final : public BackupTaker {
     std::shared_ptr<const BackupConfig> config;
     std::optional<Record> last_success;
     std::optional<Record> last_run;
+    std::optional<Record> last_attempt;                  // that has ended, and was not held
     std::optional<Record> last_for_reason;               // of a reason of Triggers
     std::map<VerificationKind, Verification> verified;   // the last of each kind
     std::map<VerificationKind, Verification> confirmed;  // the last success of each kind

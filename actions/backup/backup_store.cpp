@@ -41,7 +41,7 @@ constexpr std::array<core::store::Migration, 4> kSchema = {{
     {"runs that were held", "ALTER TABLE runs ADD COLUMN held INTEGER NOT NULL DEFAULT 0"},
 }};
 
-// Runs kept of each backup, beside its last success.
+// Runs kept of each backup, beside its last success and its last attempt.
 constexpr std::int64_t kKeptRuns = 500;
 
 constexpr const char* kInterrupted = "interrupted: the agent ended before the backup did; its outcome is not known";
@@ -106,7 +106,8 @@ Result<std::int64_t> BackupStore::begin(const std::string& backup, const std::st
   const std::int64_t id = database_.last_insert_id();
   Result<Statement> prune = database_.prepare(
       "DELETE FROM runs WHERE backup=?1 AND id NOT IN (SELECT id FROM runs WHERE backup=?1 ORDER BY id DESC LIMIT ?2)"
-      " AND id <> (SELECT coalesce(max(id), 0) FROM runs WHERE backup=?1 AND succeeded=1)");
+      " AND id <> (SELECT coalesce(max(id), 0) FROM runs WHERE backup=?1 AND succeeded=1)"
+      " AND id <> (SELECT coalesce(max(id), 0) FROM runs WHERE backup=?1 AND held=0 AND finished_ms IS NOT NULL)");
   if (!prune) return fail(prune.error());
   if (auto done = prune->bind(1, backup).bind(2, kKeptRuns).run(); !done) return fail(done.error());
   return id;
@@ -164,6 +165,12 @@ Result<std::optional<Record>> BackupStore::last(const std::string& backup) {
 
 Result<std::optional<Record>> BackupStore::last_success(const std::string& backup) {
   return select(backup, "succeeded=1", 1).map([](std::vector<Record> records) {
+    return records.empty() ? std::nullopt : std::optional(records.front());
+  });
+}
+
+Result<std::optional<Record>> BackupStore::last_attempt(const std::string& backup) {
+  return select(backup, "held=0 AND finished_ms IS NOT NULL", 1).map([](std::vector<Record> records) {
     return records.empty() ? std::nullopt : std::optional(records.front());
   });
 }

@@ -59,6 +59,8 @@ class BackupStore {
   core::Result<void> finish(const Record& record);
   core::Result<std::optional<Record>> last(const std::string& backup);
   core::Result<std::optional<Record>> last_success(const std::string& backup);
+  // The newest run that has ended, and was not held.
+  core::Result<std::optional<Record>> last_attempt(const std::string& backup);
   // The newest run that something which happened was the reason for.
   core::Result<std::optional<Record>> last_for_reason(const std::string& backup);
   // Whether a good run had this trigger.

@@ -30,10 +30,13 @@ void append_backup(MetricText& text, const actions::backup::Status& status) {
   text.gauge("watchkeeper_backup_reasons", "Things that happened and that the backup is to be taken for.",
              as_double(status.reasons.size()), of);
   text.gauge("watchkeeper_backup_running", "Whether the backup is being taken.", status.running ? 1 : 0, of);
+  // Neither a run that is held nor one under way ends a failure: the alert on it has to wait for a while.
+  if (status.last_attempt) {
+    text.gauge("watchkeeper_backup_last_run_failed", "Whether the last run that ended and was not held failed.",
+               status.last_attempt->succeeded ? 0 : 1, of);
+  }
   if (status.last_run && status.last_run->finished) {
     const actions::backup::Record& last = *status.last_run;
-    text.gauge("watchkeeper_backup_last_run_failed", "Whether the last run failed.",
-               last.succeeded || last.held ? 0 : 1, of);
     text.gauge("watchkeeper_backup_last_run_held",
                "Whether the last run was not begun, because its client must not be stopped.", last.held ? 1 : 0, of);
     text.gauge("watchkeeper_backup_last_run_duration_seconds", "How long the last run took.",

@@ -106,6 +106,28 @@ TEST_F(ClientBackupTest, NothingIsStoppedWhileTheGateObjects) {
   EXPECT_EQ(snapshots(), 1U);
 }
 
+TEST_F(ClientBackupTest, AFailureLastsUntilARunThatIsNotHeld) {
+  auto set = open();
+  EXPECT_FALSE(set->status().front().last_attempt);
+  unit_.stops_as = "failed";
+  const Record failed = take(*set);
+  ASSERT_FALSE(failed.succeeded || failed.held);
+  gate_.open_for = 0;
+  ASSERT_TRUE(take(*set).held);
+  EXPECT_EQ(set->status().front().last_attempt->id, failed.id);
+  set.reset();
+  set = open();
+  EXPECT_TRUE(set->status().front().last_run->held);
+  EXPECT_EQ(set->status().front().last_attempt->id, failed.id);
+  // Nor does one that is under way end it.
+  gate_.open_for = 1000;
+  unit_.stops_as = "inactive";
+  commands_.before = [&](Command&) { EXPECT_EQ(set->status().front().last_attempt->id, failed.id); };
+  const Record good = take(*set);
+  EXPECT_TRUE(good.succeeded);
+  EXPECT_EQ(set->status().front().last_attempt->id, good.id);
+}
+
 TEST_F(ClientBackupTest, OneThatDoesNotEndCleanlyIsStartedAndNotCopied) {
   unit_.stops_as = "failed";
   const auto set = open();
