@@ -266,7 +266,11 @@ TEST_F(ClientBackupTest, AKilledAgentLeavesNothingStopped) {
 TEST_F(ClientBackupTest, ProgramsOfTheUsersStopAndStartIt) {
   const std::string pid_file = folder_.at("pid");
   client().service.clear();
-  client().start = {"sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $! > " + pid_file};
+  // The runner kills what is left of its programs' process groups: setsid has made one of its own before sh ends.
+  client().start = {"sh", "-c",
+                    "rm $0; setsid sh -c 'echo $$ > $0; exec sleep 60' $0 >/dev/null 2>&1 &"
+                    " until [ -s $0 ]; do sleep 0.01; done",
+                    pid_file};
   client().stop = {"sh", "-c", "kill $(cat " + pid_file + ")"};
   client().check = {"sh", "-c", "kill -0 $(cat " + pid_file + ") 2>/dev/null || exit 1"};
   test_support::write_file(pid_file, "999999999");
@@ -279,7 +283,6 @@ TEST_F(ClientBackupTest, ProgramsOfTheUsersStopAndStartIt) {
     if (is_copy(command)) {
       EXPECT_TRUE(running.wait(seconds(5)));
     }
-    // The runner kills what is left of its programs' process groups; setsid has one of its own.
     if (command.argv == client().check) (void)running.wait(seconds(1));
   };
   const Record record = take(*set);
