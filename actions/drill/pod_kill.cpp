@@ -15,13 +15,13 @@ namespace {
 using core::Errc;
 using core::fail;
 using core::Result;
+using core::kubernetes::answer_text;
 using core::kubernetes::Pod;
 using core::net::Response;
 using remedy::Sight;
 
 // A component that has more pods is described by a narrower selector.
 constexpr std::size_t kPodsMax = 100;
-constexpr std::size_t kSaidMax = 500;
 // What makes a pod anew when it is gone. A Job may be done, and who knows of others.
 constexpr std::string_view kControllers[] = {"StatefulSet", "ReplicaSet", "DaemonSet", "ReplicationController"};
 
@@ -35,7 +35,6 @@ class Cluster {
   Result<std::vector<Pod>> pods() const;
   Result<std::optional<Pod>> pod(const std::string& name) const;
   Result<Response> remove(const PodBefore& pod) const;
-  static std::string said(const Response& response);
 
  private:
   Result<Response> send(std::string method, const std::string& path, std::string body = {}) const;
@@ -46,11 +45,6 @@ class Cluster {
   const std::stop_token stop_;
   const Result<core::kubernetes::ApiServer> server_;
 };
-
-std::string Cluster::said(const Response& response) {
-  const std::string message = core::kubernetes::status_message(response.body);
-  return fmt::format("HTTP status {}{}{}", response.status, message.empty() ? "" : ": ", message.substr(0, kSaidMax));
-}
 
 Result<Response> Cluster::send(std::string method, const std::string& path, std::string body) const {
   if (!server_) return fail(server_.error());
@@ -66,7 +60,7 @@ Result<std::optional<Pod>> Cluster::pod(const std::string& name) const {
   const auto response = send("GET", path);
   if (!response) return fail(response.error().with_context("GET {}", path));
   if (response->status == 404) return std::optional<Pod>();
-  if (response->status != 200) return fail(Errc::kUnavailable, "GET {}: {}", path, said(*response));
+  if (response->status != 200) return fail(Errc::kUnavailable, "GET {}: {}", path, answer_text(*response));
   auto pod = core::kubernetes::read_pod(response->body);
   if (!pod) return fail(pod.error().with_context("GET {}", path));
   return std::optional<Pod>(std::move(*pod));
@@ -83,7 +77,7 @@ Result<std::vector<Pod>> Cluster::pods() const {
       core::net::build_query({{"labelSelector", fault_.selector}, {"limit", std::to_string(kPodsMax)}});
   const auto response = send("GET", path);
   if (!response) return fail(response.error().with_context("GET {}", path));
-  if (response->status != 200) return fail(Errc::kUnavailable, "GET {}: {}", path, said(*response));
+  if (response->status != 200) return fail(Errc::kUnavailable, "GET {}: {}", path, answer_text(*response));
   auto page = core::kubernetes::read_pod_page(response->body);
   if (!page) return fail(page.error().with_context("GET {}", path));
   if (!page->next.empty() || page->pods.size() > kPodsMax) {
@@ -177,10 +171,10 @@ Result<std::string> kill_pod(const remedy::Surroundings& around, const PodFault&
     if (!asked) {
       const auto response = cluster.remove(victim);
       if (!response) return {Sight::Kind::kNotYet, response.error().message};
-      if (says_later(response->status)) return {Sight::Kind::kNotYet, Cluster::said(*response)};
+      if (says_later(response->status)) return {Sight::Kind::kNotYet, answer_text(*response)};
       // 409: another one has its name by now.
       const bool taken = response->status / 100 == 2 || response->status == 404 || response->status == 409;
-      if (!taken) return {Sight::Kind::kNever, Cluster::said(*response)};
+      if (!taken) return {Sight::Kind::kNever, answer_text(*response)};
       asked = true;
     }
     const auto seen = cluster.pod(victim.name);

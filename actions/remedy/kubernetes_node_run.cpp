@@ -10,6 +10,7 @@ namespace actions::remedy {
 using core::Errc;
 using core::fail;
 using core::Result;
+using core::kubernetes::answer_text;
 using core::kubernetes::Taint;
 using core::net::Response;
 using nlohmann::json;
@@ -42,7 +43,7 @@ StepFinished KubernetesStepRun::set_schedulable(bool schedulable) {
                                          .path = "/api/v1/nodes/" + step_.node,
                                          .body = body.dump(),
                                          .type = "application/strategic-merge-patch+json"});
-  if (response && response->status / 100 != 2) return failed(said(*response));
+  if (response && response->status / 100 != 2) return failed(answer_text(*response));
   // An answer that was lost says nothing: what is there does.
   return prove([&]() -> Sight {
     const Result<Node> seen = node();
@@ -75,7 +76,7 @@ StepFinished KubernetesStepRun::set_taint(bool there) {
                                            .body = body.dump(),
                                            .type = "application/merge-patch+json"});
     if (response && response->status == 409) continue;
-    if (response && response->status / 100 != 2) return failed(said(*response));
+    if (response && response->status / 100 != 2) return failed(answer_text(*response));
     return prove([&]() -> Sight {
       const Result<Node> seen = node();
       if (!seen) return {Sight::Kind::kNotYet, seen.error().message};
@@ -161,7 +162,7 @@ StepFinished KubernetesStepRun::delete_node() {
                                          .path = path,
                                          .body = deletion(before->meta, /*eviction=*/false),
                                          .type = "application/json"});
-  if (response && response->status / 100 != 2 && response->status != 404) return failed(said(*response));
+  if (response && response->status / 100 != 2 && response->status != 404) return failed(answer_text(*response));
   return prove([&]() -> Sight {
     const auto seen = get(path, &core::kubernetes::read_node);
     if (!seen) return {Sight::Kind::kNotYet, seen.error().message};

@@ -11,6 +11,7 @@ namespace actions::remedy {
 using core::Errc;
 using core::fail;
 using core::Result;
+using core::kubernetes::answer_text;
 using core::kubernetes::Metadata;
 using core::net::Response;
 using nlohmann::json;
@@ -65,15 +66,15 @@ Sight KubernetesStepRun::evict(const Pod& pod) {
     case 429: {
       const auto after = core::net::retry_after(response->headers, around_.clock.wall_now());
       if (after) evictions_from_ = around_.clock.steady_now() + std::min<core::Duration>(*after, kEvictionPauseMax);
-      return {Sight::Kind::kNotYet, said(*response)};
+      return {Sight::Kind::kNotYet, answer_text(*response)};
     }
     case 502:
     case 503:
     case 504:
-      return {Sight::Kind::kNotYet, said(*response)};
+      return {Sight::Kind::kNotYet, answer_text(*response)};
     default:
       // 500 is several budgets for one pod, which does not pass by itself.
-      return {Sight::Kind::kNever, said(*response)};
+      return {Sight::Kind::kNever, answer_text(*response)};
   }
 }
 
@@ -84,7 +85,7 @@ Sight KubernetesStepRun::delete_pod(const Pod& pod) {
                                          .type = "application/json"});
   if (!response) return {Sight::Kind::kNotYet, response.error().message};
   const bool taken = response->status / 100 == 2 || response->status == 404 || response->status == 409;
-  return {taken ? Sight::Kind::kDone : Sight::Kind::kNever, said(*response)};
+  return {taken ? Sight::Kind::kDone : Sight::Kind::kNever, answer_text(*response)};
 }
 
 Sight KubernetesStepRun::see_gone(const Pod& before) {

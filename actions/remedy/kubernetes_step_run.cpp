@@ -15,6 +15,7 @@ namespace actions::remedy {
 using core::Errc;
 using core::fail;
 using core::Result;
+using core::kubernetes::answer_text;
 using core::kubernetes::ApiServer;
 using core::kubernetes::Metadata;
 using core::net::Response;
@@ -56,11 +57,6 @@ KubernetesStepRun::KubernetesStepRun(const Surroundings& around, const Kubernete
       deadline_(around.clock.steady_now() + step.timeout),
       server_(api_server_of(step.cluster, around)) {}
 
-std::string KubernetesStepRun::said(const Response& response) {
-  const std::string message = core::kubernetes::status_message(response.body);
-  return fmt::format("HTTP status {}{}{}", response.status, message.empty() ? "" : ": ", message.substr(0, 500));
-}
-
 Result<Response> KubernetesStepRun::send(const Call& call) {
   if (!server_) return fail(server_.error());
   auto request = server_->request(call.method, call.path);
@@ -68,7 +64,7 @@ Result<Response> KubernetesStepRun::send(const Call& call) {
   request->body = call.body;
   if (!call.type.empty()) request->headers.emplace_back("Content-Type", call.type);
   Result<Response> response = core::net::send_and_wait(around_.http, std::move(*request), task_.stop);
-  const std::string result = response ? said(*response) : response.error().message;
+  const std::string result = response ? answer_text(*response) : response.error().message;
   trace_ = tail(trace_ + call.method + " " + call.path + ": " + result + "\n");
   return response;
 }
@@ -93,7 +89,7 @@ Result<std::optional<T>> KubernetesStepRun::get(const std::string& path, Result<
   const Result<Response> response = ask({.path = path});
   if (!response) return fail(response.error());
   if (response->status == 404) return std::optional<T>();
-  if (response->status != 200) return fail(Errc::kFailed, "GET {}: {}", path, said(*response));
+  if (response->status != 200) return fail(Errc::kFailed, "GET {}: {}", path, answer_text(*response));
   Result<T> object = read(response->body);
   if (!object) return fail(object.error().with_context("GET {}", path));
   return std::optional<T>(std::move(*object));
@@ -131,7 +127,7 @@ Result<std::vector<KubernetesStepRun::Pod>> KubernetesStepRun::pods_of_node() {
     const std::string path = "/api/v1/pods?" + core::net::build_query(std::move(query));
     const Result<Response> response = ask({.path = path});
     if (!response) return fail(response.error());
-    if (response->status != 200) return fail(Errc::kFailed, "GET {}: {}", path, said(*response));
+    if (response->status != 200) return fail(Errc::kFailed, "GET {}: {}", path, answer_text(*response));
     auto read = core::kubernetes::read_pod_page(response->body);
     if (!read) return fail(read.error().with_context("GET {}", path));
     for (Pod& each : read->pods) {

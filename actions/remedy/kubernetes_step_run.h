@@ -41,8 +41,6 @@ class KubernetesStepRun {
     std::string body = {};
     std::string type = {};  // of the body
   };
-  // What it said, for messages.
-  static std::string said(const core::net::Response& response);
 
   core::Result<core::net::Response> send(const Call& call);
   // Waits where the server asks for it (429 of the API itself, 5xx) until the deadline.

@@ -9,6 +9,7 @@ namespace actions::remedy {
 using core::Errc;
 using core::fail;
 using core::Result;
+using core::kubernetes::answer_text;
 using core::net::Response;
 using nlohmann::json;
 
@@ -55,7 +56,7 @@ StepFinished KubernetesStepRun::restart_workload() {
                                          .path = path_of(step_),
                                          .body = body.dump(),
                                          .type = "application/strategic-merge-patch+json"});
-  if (response && response->status / 100 != 2) return failed(said(*response));
+  if (response && response->status / 100 != 2) return failed(answer_text(*response));
   return prove([&]() -> Sight {
     const Result<Workload> seen = workload();
     if (!seen) return {Sight::Kind::kNotYet, seen.error().message};
@@ -78,7 +79,7 @@ StepFinished KubernetesStepRun::scale_workload() {
                                          .path = path_of(step_) + "/scale",
                                          .body = body.dump(),
                                          .type = "application/merge-patch+json"});
-  if (response && response->status / 100 != 2) return failed(said(*response));
+  if (response && response->status / 100 != 2) return failed(answer_text(*response));
   return prove([&]() -> Sight {
     const Result<Workload> seen = workload();
     if (!seen) return {Sight::Kind::kNotYet, seen.error().message};

@@ -64,8 +64,7 @@ class NodeList {
     const Result<core::net::Response> response = core::net::send_and_wait(around_.http, std::move(*request), stop_);
     if (!response) return fail(response.error().with_context("GET {}", path));
     if (response->status != 200) {
-      return fail(Errc::kUnavailable, "GET {}: HTTP status {}: {}", path, response->status,
-                  core::kubernetes::status_message(response->body).substr(0, 500));
+      return fail(Errc::kUnavailable, "GET {}: {}", path, core::kubernetes::answer_text(*response));
     }
     Result<NodePage> page = core::kubernetes::read_node_page(response->body);
     if (!page) return fail(page.error().with_context("GET {}", path));

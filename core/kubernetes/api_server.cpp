@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/kubernetes/api_server.h"
 
+#include "core/kubernetes/objects.h"
+
 namespace core::kubernetes {
 namespace {
 
 constexpr Duration kCallTimeout = std::chrono::seconds(30);
 // A page of objects is a few megabytes at most.
 constexpr std::uint64_t kAnswerBytesMax = 16 << 20;
+// Of what a server says of an error.
+constexpr std::size_t kMessageBytesMax = 500;
 
 }  // namespace
 
@@ -20,6 +24,11 @@ Result<net::Request> ApiServer::request(std::string method, const std::string& p
   request.follow_redirects = false;
   request.headers.emplace_back("Accept", "application/json");
   return request;
+}
+
+std::string answer_text(const net::Response& response) {
+  const std::string message = status_message(response.body).substr(0, kMessageBytesMax);
+  return fmt::format("HTTP status {}{}{}", response.status, message.empty() ? "" : ": ", message);
 }
 
 Result<ApiServer> in_cluster(const std::function<std::string(const char*)>& environment,

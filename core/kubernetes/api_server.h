@@ -22,6 +22,9 @@ struct ApiServer {
   Result<net::Request> request(std::string method, const std::string& path) const;
 };
 
+// What an answer other than the one that was wanted says, for messages: "HTTP status 403: pods is forbidden".
+std::string answer_text(const net::Response& response);
+
 // The API server of the cluster that the agent runs in, with its service account; the token is read again for every
 // request, since it is rotated. kFailed outside of a cluster.
 Result<ApiServer> in_cluster(const std::function<std::string(const char*)>& environment,
