@@ -77,7 +77,7 @@ const Table<DrillableConfig>& DrillableConfig::fields() {
           .field("scratch", &DrillableConfig::scratch,
                  {.help = "Folders on disks that hold nothing of value: they may be filled."})
           .field("pods", &DrillableConfig::pods,
-                 {.help = "NAMESPACE/NAME of pods; * stands for anything.", .example = "[eth/geth-*]"})
+                 {.help = "NAMESPACE/NAME of pods; * stands for anything but the slash.", .example = "[eth/geth-*]"})
           .check([](const DrillableConfig& component, const Node& node) -> Result<void> {
             if (!is_name(component.name)) {
               return fail(node.error("drillable: \"{}\" is not a name: letters, digits, - _ and .", component.name));
