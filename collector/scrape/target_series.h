@@ -65,7 +65,7 @@ struct FamilyMetadata {
 };
 
 // A sample further in the future than this is dropped.
-inline constexpr std::int64_t kAheadMsMax = 10 * 60 * 1000;
+inline constexpr std::int64_t kAheadMsMax = 600'000;
 // Families of one target whose metadata is kept; those past it are not noted.
 inline constexpr std::size_t kFamiliesMax = 10'000;
 // Bytes of a HELP text that are kept.

@@ -64,7 +64,7 @@ inline void decode_first_into(ChunkStart& start, const SlotImage& image) {
   at += width;
   start.ulps = 0;
   if (start.params.domain.kind == DomainKind::kNear) {
-    start.ulps = static_cast<std::int8_t>(BitSource::peek_short(image, at));
+    start.ulps = static_cast<std::int32_t>(static_cast<std::int8_t>(BitSource::peek_short(image, at)));
     at += 8;
   }
   start.data = at;
