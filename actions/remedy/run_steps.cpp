@@ -65,7 +65,8 @@ void Deciding::on(const StepFinished& event) {
   if (event.outcome == Outcome::kFailed) {
     const std::string what = fmt::format("step {} failed: {}", event.step + 1, event.result);
     if (run.phase != Phase::kRollingBack) return fail(std::move(run), what);
-    return stop_for_person(std::move(run), fmt::format("{}; the rollback stopped: {}", run.failure, what));
+    const std::string why = fmt::format("{}; the rollback stopped: {}", run.failure, what);
+    return stop_for_person(std::move(run), why);
   }
   const std::size_t next = event.step + 1;
   if (next == run.steps.size()) {
@@ -147,8 +148,9 @@ void Deciding::fail(Run run, std::string reason) {
   const std::size_t first = run.steps.size();
   run.steps.insert(run.steps.end(), undo.begin(), undo.end());
   if (const Pause* pause = pause_of(run.remediation)) {
-    return stop_for_person(std::move(run), fmt::format("{}; paused by {} before it was rolled back: {}", run.failure,
-                                                       pause->who, pause->reason));
+    const std::string why =
+        fmt::format("{}; paused by {} before it was rolled back: {}", run.failure, pause->who, pause->reason);
+    return stop_for_person(std::move(run), why);
   }
   start_step(std::move(run), first);
 }
