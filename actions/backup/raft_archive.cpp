@@ -22,7 +22,7 @@ using core::fail;
 using core::Result;
 using nlohmann::json;
 
-constexpr std::size_t kBlock = 512;  // POSIX.1-2017, pax, "ustar Interchange Format"
+constexpr std::size_t kTarBlock = 512;  // POSIX.1-2017, pax, "ustar Interchange Format"
 constexpr std::size_t kPiece = 256 << 10;
 constexpr std::size_t kTextMax = 64 << 10;
 constexpr std::string_view kMeta = "meta.json";
@@ -101,11 +101,12 @@ std::optional<std::uint64_t> octal(std::string_view field) {
   return value;
 }
 
-Result<Member> parse_member(const std::array<char, kBlock>& block) {
+Result<Member> parse_member(const std::array<char, kTarBlock>& block) {
   const std::string_view head(block.data(), block.size());
   const auto wanted = octal(head.substr(148, 8));
   std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < kBlock; ++i) sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(block.at(i));
+  for (std::size_t i = 0; i < kTarBlock; ++i)
+    sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(block.at(i));
   const auto size = octal(head.substr(124, 12));
   if (!wanted || *wanted != sum || !size) return fail(Errc::kInvalid, "the snapshot is no sound tar archive");
   Member member;
@@ -118,7 +119,7 @@ Result<Member> parse_member(const std::array<char, kBlock>& block) {
   return member;
 }
 
-bool is_zero(const std::array<char, kBlock>& block) {
+bool is_zero(const std::array<char, kTarBlock>& block) {
   return std::all_of(block.begin(), block.end(), [](char c) { return c == '\0'; });
 }
 
@@ -135,11 +136,11 @@ class ArchiveReader {
 
   Result<Members> members(std::uint64_t& state_bytes) {
     Members all;
-    std::array<char, kBlock> block{};
+    std::array<char, kTarBlock> block{};
     while (true) {
       const Result<std::size_t> got = file_.read(block.data(), block.size());
       if (!got) return fail(got.error());
-      if (*got != kBlock) return fail(Errc::kInvalid, "the snapshot is cut short: its archive has no end");
+      if (*got != kTarBlock) return fail(Errc::kInvalid, "the snapshot is cut short: its archive has no end");
       if (is_zero(block)) break;
       const Result<Member> member = parse_member(block);
       if (!member) return fail(member.error());
@@ -174,7 +175,7 @@ class ArchiveReader {
       if (keeps) found.text.append(piece_, 0, wanted);
       left -= wanted;
     }
-    const std::size_t padding = (kBlock - member.size % kBlock) % kBlock;
+    const std::size_t padding = (kTarBlock - member.size % kTarBlock) % kTarBlock;
     const Result<std::size_t> skipped = file_.read(piece_.data(), padding);
     if (!skipped) return fail(skipped.error());
     found.digest = digest.hex();

@@ -27,7 +27,7 @@ using core::fail;
 using core::OpenFile;
 using core::Result;
 
-constexpr std::size_t kBlock = 256 << 10;
+constexpr std::size_t kCopyBlock = 256 << 10;
 constexpr std::uintmax_t kReserveMax = std::uintmax_t{10} << 30;
 
 Result<void> make_private(const std::string& path) {
@@ -49,7 +49,7 @@ template <class Each>
 Result<void> read_pieces(const std::string& path, Each each) {
   const OpenFile file(path, O_RDONLY);
   if (!file.open()) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));
-  std::vector<char> block(kBlock);
+  std::vector<char> block(kCopyBlock);
   for (;;) {
     const ssize_t got = ::read(file.get(), block.data(), block.size());
     if (got < 0) return fail(Errc::kFailed, "{}: {}", path, std::strerror(errno));

@@ -32,7 +32,7 @@ constexpr auto kSlack = std::chrono::seconds(30);
 constexpr auto kRetryMin = std::chrono::seconds(5);
 constexpr auto kRetryMax = std::chrono::seconds(60);
 
-constexpr core::store::Migration kSchema[] = {
+constexpr core::store::Migration kStoppedSchema[] = {
     {"stops",
      "CREATE TABLE stops(backup TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, stopped INTEGER NOT NULL,"
      " snapshot_held INTEGER NOT NULL, client TEXT NOT NULL)"}};
@@ -84,7 +84,7 @@ tl::unexpected<core::Error> failure(const std::vector<std::string>& argv, const 
 }  // namespace
 
 Result<std::unique_ptr<StoppedClients>> StoppedClients::open(const std::string& path, Dependencies dependencies) {
-  Result<Database> database = Database::open(path, kSchema, core::store::Durability::kFull);
+  Result<Database> database = Database::open(path, kStoppedSchema, core::store::Durability::kFull);
   if (!database) return fail(database.error());
   std::unique_ptr<StoppedClients> stopped(new StoppedClients(std::move(*database), std::move(dependencies)));
   const std::scoped_lock lock(stopped->mutex_);

@@ -24,7 +24,7 @@ constexpr std::size_t kTokenBytesMax = 64 << 10;
 constexpr std::uint64_t kAnswerBytesMax = 64 << 10;
 constexpr Duration kQuestionTimeout = std::chrono::seconds(10);
 
-std::string text_at(const json& object, const char* key) {
+std::string text_of(const json& object, const char* key) {
   return object.contains(key) && object[key].is_string() ? object[key].get<std::string>() : std::string();
 }
 
@@ -40,10 +40,10 @@ Result<ActiveVault> ask_whether_active(const VaultRaftConfig& vault, const std::
   }
   if (body["is_self"].get<bool>()) {
     ActiveVault active{url, std::nullopt};
-    if (const auto since = core::parse_rfc3339(text_at(body, "active_time"))) active.since = *since;
+    if (const auto since = core::parse_rfc3339(text_of(body, "active_time"))) active.since = *since;
     return active;
   }
-  const std::string leader = text_at(body, "leader_address");
+  const std::string leader = text_of(body, "leader_address");
   return fail(Errc::kUnavailable, "{}: a standby; the active node is {}", url, leader.empty() ? "not known" : leader);
 }
 

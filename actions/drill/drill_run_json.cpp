@@ -148,15 +148,14 @@ E found(std::optional<E> value, const char* what) {
 }
 
 Expectation read_expectation(const json& object) {
-  using Kind = Expectation::Kind;
-  using State = Expectation::State;
   Expectation each;
   const std::string kind = object.at("kind");
   const std::string state = object.at("state");
-  for (const Kind known : {Kind::kNotified, Kind::kRemediation, Kind::kResolved}) {
+  for (const Expectation::Kind known :
+       {Expectation::Kind::kNotified, Expectation::Kind::kRemediation, Expectation::Kind::kResolved}) {
     if (to_string(known) == kind) each.kind = known;
   }
-  for (const State known : {State::kMet, State::kMissed}) {
+  for (const Expectation::State known : {Expectation::State::kMet, Expectation::State::kMissed}) {
     if (to_string(known) == state) each.state = known;
   }
   each.what = object.at("what");

@@ -41,7 +41,7 @@ Result<void> check_argv(const std::vector<std::string>& argv, std::string_view w
   return {};
 }
 
-std::string joined(const std::vector<std::string>& argv) {
+std::string command_line(const std::vector<std::string>& argv) {
   std::string text;
   for (const std::string& argument : argv) {
     const bool plain = !argument.empty() && argument.find_first_of(" \t\n\"'\\") == std::string::npos;
@@ -166,7 +166,7 @@ std::string Fault::to_string() const {
   if (const auto* unit = std::get_if<UnitFault>(&action)) {
     return fmt::format("systemd {} {}", core::config::Codec<UnitFaultAction>::print(unit->action), unit->unit);
   }
-  if (const auto* exec = std::get_if<ExecFault>(&action)) return "exec " + joined(exec->argv);
+  if (const auto* exec = std::get_if<ExecFault>(&action)) return "exec " + command_line(exec->argv);
   if (const auto* port = std::get_if<PortFault>(&action)) {
     return fmt::format("block TCP port {} ({}, {}) in network namespace {}", port->port,
                        core::config::Codec<Direction>::print(port->direction),
@@ -185,7 +185,7 @@ std::string Fault::to_string() const {
 
 std::string Fault::restoring() const {
   if (const auto* unit = std::get_if<UnitFault>(&action)) return "systemd start " + unit->unit;
-  if (const auto* exec = std::get_if<ExecFault>(&action)) return "exec " + joined(exec->restore);
+  if (const auto* exec = std::get_if<ExecFault>(&action)) return "exec " + command_line(exec->restore);
   if (const auto* port = std::get_if<PortFault>(&action)) {
     return "remove the block in network namespace " + port->network_namespace;
   }

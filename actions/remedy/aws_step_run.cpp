@@ -26,7 +26,7 @@ constexpr const char* kTag = "watchkeeper:step";
 // So often a call is made whose answer does not come, if a second one does no harm.
 constexpr int kTries = 3;
 // The longest pause of one who was told to come later.
-constexpr core::Duration kPauseMax = std::chrono::seconds(30);
+constexpr core::Duration kAwsPauseMax = std::chrono::seconds(30);
 // What shows an end must show it twice: Describe may answer from the past.
 constexpr int kLooksInARow = 2;
 
@@ -78,7 +78,7 @@ AwsStepRun::AwsStepRun(const Surroundings& around, const AwsStep& step, Task tas
 Result<AwsAnswer> AwsStepRun::ask(const std::string& service, const std::string& action, AwsParameters parameters) {
   parameters.insert(parameters.begin(),
                     {{"Action", action}, {"Version", service == kEc2 ? kEc2Version : kAutoScalingVersion}});
-  for (core::Duration pause = around_.poll;; pause = std::min(pause * 2, kPauseMax)) {
+  for (core::Duration pause = around_.poll;; pause = std::min(pause * 2, kAwsPauseMax)) {
     Result<AwsAnswer> answer = caller_.call(service, parameters, task_.stop);
     const std::string said = !answer            ? answer.error().message
                              : !answer->refusal ? std::string("OK")

@@ -73,7 +73,7 @@ Result<void> check_needs(const KubernetesStep& step, const Node& node) {
   return {};
 }
 
-Result<void> check_step(const KubernetesStep& step, const Node& node) {
+Result<void> check_kubernetes_step(const KubernetesStep& step, const Node& node) {
   if (auto needs = check_needs(step, node); !needs) return needs;
   // Without any grace the API server forgets the pod at once, while it may go on on its node: two of one name.
   if (step.grace_period && *step.grace_period < std::chrono::seconds(1)) {
@@ -206,7 +206,7 @@ const Table<KubernetesStep>& KubernetesStep::fields() {
         .field("timeout", &KubernetesStep::timeout,
                {.help = "Until it must be so, by what the API shows; then the step has failed."})
         .embed(&KubernetesStep::cluster, KubernetesCluster::fields())
-        .check(check_step);
+        .check(check_kubernetes_step);
     return built;
   }();
   return table;

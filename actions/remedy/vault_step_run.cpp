@@ -22,7 +22,7 @@ using core::net::Response;
 namespace {
 
 // The node's clock is not ours.
-constexpr core::Duration kClocksDiffer = std::chrono::seconds(30);
+constexpr core::Duration kVaultClockDiffers = std::chrono::seconds(30);
 
 // What sys/health answers of one that could become the active node: a standby, or a performance standby.
 constexpr int kStandby = 429;
@@ -111,8 +111,8 @@ StepSeen VaultStepRun::look() {
   }
   seen.why = fmt::format("{} is the active node since {}", now->url, core::format_rfc3339(*now->since));
   const core::Duration after = *now->since - *task_.started;
-  if (after > kClocksDiffer) seen.happened = Verdict::kYes;
-  if (after < -kClocksDiffer) seen.happened = Verdict::kNo;
+  if (after > kVaultClockDiffers) seen.happened = Verdict::kYes;
+  if (after < -kVaultClockDiffers) seen.happened = Verdict::kNo;
   return seen;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "actions/drill/drill_runner.h"
+#include "agent/wiring/counter_list.h"
 #include "agent/wiring/self_metrics.h"
 
 namespace agent {
@@ -13,9 +14,6 @@ namespace {
 using actions::drill::Ending;
 using actions::drill::Expectation;
 using actions::drill::Run;
-
-double seconds(core::Duration duration) { return std::chrono::duration<double>(duration).count(); }
-double unix_seconds(core::WallTime time) { return static_cast<double>(core::to_unix_ms(time)) / 1000; }
 
 void append_took(MetricText& text, const Run& run, Expectation::Kind kind, const char* name, const char* help) {
   const Expectation* const expectation = run.find(kind);

@@ -71,8 +71,8 @@ class JsonFormatter final : public spdlog::formatter {
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     const auto time = std::chrono::time_point_cast<std::chrono::milliseconds>(message.time);
     std::string line = "{\"time\":" + json_time(time);
-    line += ",\"level\":" + json(level_name(message.level));
-    line += ",\"message\":" + json({message.payload.data(), message.payload.size()}) + "}\n";
+    line += ",\"level\":" + agent::json(level_name(message.level));
+    line += ",\"message\":" + agent::json({message.payload.data(), message.payload.size()}) + "}\n";
     out.append(line.data(), line.data() + line.size());
   }
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }

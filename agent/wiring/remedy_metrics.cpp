@@ -4,16 +4,11 @@
 #include <map>
 #include <string>
 
+#include "agent/wiring/counter_list.h"
 #include "agent/wiring/self_metrics.h"
 
 namespace agent {
 namespace {
-
-struct Named {
-  const char* name;
-  const char* help;
-  const std::atomic<std::uint64_t>& value;
-};
 
 void append_open_runs(MetricText& text, const AgentView& agent) {
   using actions::remedy::RunState;
@@ -56,10 +51,7 @@ void append_remedy(MetricText& text, const AgentView& agent, const actions::reme
       {"watchkeeper_remediation_looks_unknown_total", "Of these, with something that nobody knows.",
        stats.looks_unknown},
   }};
-  // relaxed: each number stands alone.
-  for (const Named& each : counters) {
-    text.counter(each.name, each.help, static_cast<double>(each.value.load(std::memory_order_relaxed)));
-  }
+  append_counters(text, counters);
   append_open_runs(text, agent);
   const auto pauses = agent.pauses();
   text.gauge("watchkeeper_automation_paused", "Whether a person has paused all remediations.",

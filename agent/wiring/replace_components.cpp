@@ -14,7 +14,7 @@ using core::Result;
 
 // More hosts than any operation has; an expression that selects more is a mistake.
 constexpr std::size_t kHostsMax = 10'000;
-constexpr core::Millis kQueryTimeout = std::chrono::seconds(10);
+constexpr core::Millis kReplaceQueryTimeout = std::chrono::seconds(10);
 
 // Rolling updates see hosts in the ring, and act through the remediation engine.
 class RingAndEngine final : public actions::replace::Surroundings {
@@ -26,7 +26,7 @@ class RingAndEngine final : public actions::replace::Surroundings {
   Result<std::vector<Host>> hosts(const std::string& expr, core::Millis fresh_within) override {
     rules::promql::EngineOptions options = options_;
     options.lookback = std::min(std::max(core::Millis(1), fresh_within), options_.lookback);
-    options.timeout = std::min(options.timeout, kQueryTimeout);
+    options.timeout = std::min(options.timeout, kReplaceQueryTimeout);
     options.cache = nullptr;
     const rules::promql::Engine engine(reader_, clock_, options);
     const auto result = engine.instant(expr, clock_.unix_ms());

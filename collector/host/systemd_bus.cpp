@@ -13,8 +13,6 @@ namespace {
 using core::Errc;
 using core::Result;
 
-constexpr const char* kManagerPath = "/org/freedesktop/systemd1";
-constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr const char* kOwnSocket = "unix:path=/run/systemd/private";
 constexpr const char* kSystemBus = "unix:path=/run/dbus/system_bus_socket";
 

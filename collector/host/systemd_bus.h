@@ -13,6 +13,10 @@ struct sd_bus;
 
 namespace collector::host {
 
+// Where systemd's manager is on its bus, and its interface.
+inline constexpr const char* kManagerPath = "/org/freedesktop/systemd1";
+inline constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
+
 // A connection to systemd's manager. No call outlasts the deadline it was given, whatever the other side does.
 //
 // Thread safety: confined to one thread.

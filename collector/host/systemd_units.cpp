@@ -13,8 +13,6 @@ namespace {
 using core::Errc;
 using core::Result;
 
-constexpr const char* kManagerPath = "/org/freedesktop/systemd1";
-constexpr const char* kManager = "org.freedesktop.systemd1.Manager";
 constexpr std::array<std::string_view, 5> kStates = {"activating", "active", "deactivating", "failed", "inactive"};
 constexpr auto kTypesKeptFor = std::chrono::minutes(10);
 

@@ -12,8 +12,8 @@ namespace {
 
 using protobuf::FieldReader;
 
-constexpr std::size_t kBodyBytesMax = 4 << 20;  // as much as gRPC's own libraries take
-constexpr std::size_t kContainersMax = 500;
+constexpr std::size_t kCriBytesMax = 4 << 20;  // as much as gRPC's own libraries take
+constexpr std::size_t kCriContainersMax = 500;
 constexpr std::size_t kImagesMax = 2000;
 
 constexpr std::uint64_t kContainerRunning = 1;  // ContainerState
@@ -90,8 +90,8 @@ Outcome<std::vector<CriContainer>> containers_of(std::string_view message) {
     if (container.shown.name.empty()) return failed(Reason::kProtocol, "ListContainers: a container without a name");
     // The filter is a wish.
     if (!container.running) continue;
-    if (containers.size() == kContainersMax) {
-      return failed(Reason::kBodyTooLarge, fmt::format("more than {} containers", kContainersMax));
+    if (containers.size() == kCriContainersMax) {
+      return failed(Reason::kBodyTooLarge, fmt::format("more than {} containers", kCriContainersMax));
     }
     containers.push_back(std::move(container));
   }
@@ -141,17 +141,17 @@ std::vector<RunningContainer> with_digests(std::vector<CriContainer> containers,
   return running;
 }
 
-core::Task<Outcome<std::vector<RunningContainer>>> ask(Attempt& attempt) {
+core::Task<Outcome<std::vector<RunningContainer>>> ask_runtime(Attempt& attempt) {
   if (!attempt.target.starts_with('/')) {
     co_return failed(Reason::kBadTarget, fmt::format("expected the path of a socket, got \"{}\"", attempt.target));
   }
   auto listed = co_await grpc::call_over_socket(attempt, attempt.target, "runtime.v1.RuntimeService/ListContainers",
-                                                running_containers_request(), kBodyBytesMax);
+                                                running_containers_request(), kCriBytesMax);
   if (!listed) co_return failed(listed.error());
   auto containers = containers_of(*listed);
   if (!containers) co_return failed(containers.error());
   auto stored =
-      co_await grpc::call_over_socket(attempt, attempt.target, "runtime.v1.ImageService/ListImages", "", kBodyBytesMax);
+      co_await grpc::call_over_socket(attempt, attempt.target, "runtime.v1.ImageService/ListImages", "", kCriBytesMax);
   if (!stored) co_return failed(stored.error());
   auto images = images_of(*stored);
   if (!images) co_return failed(images.error());
@@ -162,7 +162,7 @@ core::Task<Outcome<std::vector<RunningContainer>>> ask(Attempt& attempt) {
 
 core::Task<bool> probe_cri(Attempt& attempt) {
   attempt.report.evidence.address = attempt.target;
-  const auto containers = co_await ask(attempt);
+  const auto containers = co_await ask_runtime(attempt);
   judge_images(attempt.report, attempt.module.cri.pinned, containers);
   co_return true;
 }

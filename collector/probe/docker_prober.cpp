@@ -12,8 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kBodyBytesMax = 4 << 20;
-constexpr std::size_t kContainersMax = 200;
+constexpr std::size_t kDockerBytesMax = 4 << 20;
+constexpr std::size_t kDockerContainersMax = 200;
 // The oldest version of the API that today's servers still speak.
 constexpr std::string_view kApi = "http://localhost/v1.24";
 
@@ -31,7 +31,7 @@ std::string text_at(const json& object, const char* key) {
 core::Task<Outcome<json>> fetch(Attempt& attempt, std::string path) {
   core::net::Request request;
   request.url = std::string(kApi) + path;
-  auto answer = co_await ask_once(attempt, std::move(request), "", attempt.target, kBodyBytesMax);
+  auto answer = co_await ask_once(attempt, std::move(request), "", attempt.target, kDockerBytesMax);
   if (!answer) co_return failed(answer.error());
   attempt.report.evidence.status = answer->status;
   if (answer->status != 200) co_return failed(Reason::kHttpStatus, fmt::format("{}: status {}", path, answer->status));
@@ -42,8 +42,8 @@ core::Task<Outcome<json>> fetch(Attempt& attempt, std::string path) {
 
 Outcome<std::vector<Container>> containers_of(const json& list) {
   if (!list.is_array()) return failed(Reason::kProtocol, "containers: not a list");
-  if (list.size() > kContainersMax) {
-    return failed(Reason::kBodyTooLarge, fmt::format("more than {} containers", kContainersMax));
+  if (list.size() > kDockerContainersMax) {
+    return failed(Reason::kBodyTooLarge, fmt::format("more than {} containers", kDockerContainersMax));
   }
   std::vector<Container> containers;
   for (const json& each : list) {
@@ -69,7 +69,7 @@ ImageDigests digests_of(const std::string& image_id, const json& image) {
   return digests;
 }
 
-core::Task<Outcome<std::vector<RunningContainer>>> ask(Attempt& attempt) {
+core::Task<Outcome<std::vector<RunningContainer>>> ask_docker(Attempt& attempt) {
   if (!attempt.target.starts_with('/')) {
     co_return failed(Reason::kBadTarget, fmt::format("expected the path of a socket, got \"{}\"", attempt.target));
   }
@@ -98,7 +98,7 @@ core::Task<Outcome<std::vector<RunningContainer>>> ask(Attempt& attempt) {
 
 core::Task<bool> probe_docker(Attempt& attempt) {
   attempt.report.evidence.address = attempt.target;
-  const auto containers = co_await ask(attempt);
+  const auto containers = co_await ask_docker(attempt);
   judge_images(attempt.report, attempt.module.docker.pinned, containers);
   co_return true;
 }

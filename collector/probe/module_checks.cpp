@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 
+#include "collector/probe/ascii_case.h"
 #include "collector/probe/container_images.h"
 #include "collector/probe/dns_message.h"
 
@@ -13,12 +14,6 @@ namespace {
 
 using core::Result;
 using core::config::Node;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return result;
-}
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -37,7 +32,7 @@ bool allows_encoding(std::string_view header, std::string_view coding) {
     const std::size_t comma = header.find(',');
     const std::string_view part = trimmed(header.substr(0, comma));
     const std::size_t semicolon = part.find(';');
-    Offer offer{lower(trimmed(part.substr(0, semicolon)))};
+    Offer offer{ascii_lower(trimmed(part.substr(0, semicolon)))};
     if (semicolon != std::string_view::npos) {
       const std::string_view weight = trimmed(part.substr(semicolon + 1));
       if (weight.starts_with("q=")) std::from_chars(weight.data() + 2, weight.data() + weight.size(), offer.weight);
@@ -56,7 +51,7 @@ bool allows_encoding(std::string_view header, std::string_view coding) {
 Result<void> check_compression(const HttpModule& http, const Node& node) {
   if (http.compression.empty()) return {};
   for (const auto& [name, value] : http.headers) {
-    if (lower(name) != "accept-encoding" || allows_encoding(value, http.compression)) continue;
+    if (ascii_lower(name) != "accept-encoding" || allows_encoding(value, http.compression)) continue;
     return core::fail(
         node.error("invalid configuration \"{}: {}\", \"compression: {}\"", name, value, http.compression));
   }

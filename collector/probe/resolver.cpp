@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "collector/probe/ascii_case.h"
 #include "collector/probe/dns_exchange.h"
 #include "collector/probe/random.h"
 #include "collector/probe/stream.h"
@@ -18,24 +19,18 @@ namespace collector::probe {
 namespace {
 
 // Bytes of a configuration file that are read.
-constexpr std::size_t kFileBytesMax = 4 << 20;
-constexpr std::size_t kDatagramBytesMax = 65535;
+constexpr std::size_t kHostsBytesMax = 4 << 20;
+constexpr std::size_t kAnswerBytesMax = 65535;
 // Datagrams on one socket that are no answer to what was asked.
 constexpr int kForeignMax = 100;
 // CNAMEs are followed by the server; what it returns is taken as it stands.
 
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string text(kFileBytesMax, '\0');
+  std::string text(kHostsBytesMax, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
   return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return result;
 }
 
 bool wanted(const Address& address, Families families) {
@@ -100,7 +95,7 @@ core::Task<Outcome<std::vector<Address>>> Resolver::lookup(std::string name, Fam
     co_return found;
   }
   refresh();
-  std::string key = lower(name);
+  std::string key = ascii_lower(name);
   if (key.ends_with('.')) key.pop_back();
   auto listed = hosts_.find(key);
   // RFC 6761, section 6.3: this name is never asked for.
@@ -180,7 +175,7 @@ core::Task<Outcome<std::vector<dns::Message>>> Resolver::ask(Address server, std
     }
   }
   std::vector<dns::Message> messages;
-  std::string buffer(kDatagramBytesMax, '\0');
+  std::string buffer(kAnswerBytesMax, '\0');
   for (int foreign = 0; !open.empty() && foreign < kForeignMax;) {
     const ssize_t count = ::recv(socket.fd(), buffer.data(), buffer.size(), 0);
     if (count < 0) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 
+#include "collector/probe/ascii_case.h"
 #include "collector/probe/resolver.h"
 
 namespace collector::probe {
@@ -39,12 +40,6 @@ void for_each_line(std::string_view text, const Line& take) {
     take(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return result;
 }
 
 void take_option(std::string_view option, ResolverConfig& config) {
@@ -103,7 +98,7 @@ std::map<std::string, std::vector<Address>, std::less<>> parse_hosts(std::string
     const auto address = Address::parse(parts[0]);
     if (!address) return;
     for (std::size_t i = 1; i < parts.size() && hosts.size() < kHostsMax; ++i) {
-      hosts[lower(parts[i])].push_back(*address);
+      hosts[ascii_lower(parts[i])].push_back(*address);
     }
   });
   return hosts;

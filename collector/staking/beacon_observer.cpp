@@ -6,7 +6,7 @@ namespace {
 
 // The specification changes when a node is updated; it is read again after every failure too.
 constexpr core::Duration kSpecEvery = std::chrono::hours(1);
-constexpr std::uint64_t kBodyBytesMax = 1 << 20;
+constexpr std::uint64_t kBeaconBytesMax = 1 << 20;
 
 // How far ahead of `then` the slot or epoch `now` is; none if it is behind.
 std::optional<std::uint64_t> distance(std::uint64_t now, std::uint64_t then) {
@@ -23,7 +23,7 @@ std::vector<Question> BeaconObserver::questions(core::SteadyTime now) {
     question.name = name;
     question.request.url = join_url(config_.url, path);
     question.request.headers.emplace_back("Accept", "application/json");
-    question.request.body_limit = kBodyBytesMax;
+    question.request.body_limit = kBeaconBytesMax;
     result.push_back(std::move(question));
   };
   add("syncing", "/eth/v1/node/syncing");

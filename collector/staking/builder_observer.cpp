@@ -6,7 +6,7 @@
 namespace collector::staking {
 namespace {
 
-constexpr std::uint64_t kBodyBytesMax = 64 << 10;
+constexpr std::uint64_t kBuilderBytesMax = 64 << 10;
 
 // A MEV-Boost that finds no relay well says so with 503 and an error of the builder API (builder-specs, status).
 bool says_no_relay(const Answers& answers) {
@@ -41,7 +41,7 @@ std::vector<Question> BuilderObserver::questions(core::SteadyTime now) {
   Question question;
   question.name = "status";
   question.request.url = join_url(config_.url, "/eth/v1/builder/status");
-  question.request.body_limit = kBodyBytesMax;
+  question.request.body_limit = kBuilderBytesMax;
   if (config_.http_config) authorise(question, *config_.http_config);
   question.request.follow_redirects = false;
   return {std::move(question)};

@@ -5,18 +5,14 @@
 
 #include <fmt/format.h>
 
+#include "collector/staking/hex_digit.h"
+
 namespace collector::staking {
 namespace {
 
 using core::Errc;
 using core::fail;
 using core::Result;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 // Reads hexadecimal into `bytes`, which has the right length.
 bool read_hex(std::string_view digits, std::uint8_t* bytes) {

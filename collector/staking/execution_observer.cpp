@@ -32,7 +32,7 @@ constexpr std::size_t kCompared = kMethods.size() - 1;
 
 // Four blocks with the hashes of their transactions: of 100 million gas not 5,000 each, which is over a megabyte. What
 // is larger takes the loop too long to read, and is no answer of a chain that anybody stakes on.
-constexpr std::uint64_t kBodyBytesMax = 2 << 20;
+constexpr std::uint64_t kExecutionBytesMax = 2 << 20;
 
 Question post(std::string name, const std::string& url, std::string body) {
   Question question;
@@ -42,7 +42,7 @@ Question post(std::string name, const std::string& url, std::string body) {
   question.request.url = url;
   question.request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
   question.request.body = std::move(body);
-  question.request.body_limit = kBodyBytesMax;
+  question.request.body_limit = kExecutionBytesMax;
   return question;
 }
 

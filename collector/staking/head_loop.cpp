@@ -17,22 +17,22 @@ constexpr core::Duration kRetryEvery = std::chrono::seconds(5);
 constexpr std::int64_t kPhase = 75;
 // Headers that are asked for at once, back from a head: a chain whose thread was lost begins anew with these.
 constexpr std::size_t kWalkMax = 8;
-constexpr std::uint64_t kEpochsKept = 2;
+constexpr std::uint64_t kHeadEpochsKept = 2;
 constexpr std::size_t kCheckpointsKept = 8;
 // Where honest nodes may differ for a moment: a block that comes late is replaced by the next proposer.
 constexpr std::uint64_t kTipSlotsMax = 2;
 
 std::string name_of(Reason reason) { return std::string(row_of(reason).name); }
 
-std::optional<Root> root_at(const Json& json, const char* path) {
-  const auto text = json.text(path);
+std::optional<Root> root_at(const Json& body, const char* path) {
+  const auto text = body.text(path);
   return text ? parse_root(*text) : std::nullopt;
 }
 
-std::optional<Block> header_of(const Json& json) {
-  const auto root = root_at(json, "data/root");
-  const auto slot = json.number("data/header/message/slot");
-  const auto parent = root_at(json, "data/header/message/parent_root");
+std::optional<Block> header_of(const Json& body) {
+  const auto root = root_at(body, "data/root");
+  const auto slot = body.number("data/header/message/slot");
+  const auto parent = root_at(body, "data/header/message/parent_root");
   if (!root || !slot || !parent) return std::nullopt;
   Block block;
   block.root = *root;
@@ -229,7 +229,7 @@ core::Task<bool> HeadLoop::follow(Node& node, const Block& head) {
     if (!told) break;
     branch.push_back(std::move(*header));
   }
-  const std::uint64_t kept = kEpochsKept * node.spec->clock.slots_per_epoch();
+  const std::uint64_t kept = kHeadEpochsKept * node.spec->clock.slots_per_epoch();
   const std::uint64_t newest = branch.front().slot;
   node.chain.adopt(std::move(branch));
   if (newest > kept) node.chain.forget_before(newest - kept);

@@ -7,7 +7,7 @@ namespace collector::staking {
 namespace {
 
 // As many keys as are read, with their derivation paths and the URLs of remote signers, are some 200 bytes each.
-constexpr std::uint64_t kBodyBytesMax = 128 << 20;
+constexpr std::uint64_t kKeymanagerBytesMax = 128 << 20;
 
 // What a failure says of the validator client itself: an error of its API or a silence is no proof, from one place,
 // that it is down; a refusal of our token comes from a live one.
@@ -39,7 +39,7 @@ std::vector<Question> KeymanagerObserver::questions(core::SteadyTime) {
   std::vector<Question> result;
   const auto add = [&](const char* name, const char* path, const char* field) {
     Question question;
-    const auto reader = std::make_shared<KeyListReader>(field, kBodyBytesMax);
+    const auto reader = std::make_shared<KeyListReader>(field, kKeymanagerBytesMax);
     readers_[name] = reader;
     question.request.on_body = [reader](std::string_view piece) { return reader->feed(piece); };
     question.name = name;

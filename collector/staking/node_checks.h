@@ -3,11 +3,18 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "core/config/node.h"
 #include "core/result.h"
 
 namespace collector::staking {
+
+// What the reference says of the keys that every kind of node has.
+inline constexpr std::string_view kNameHelp = "What the label node of its series says.";
+inline constexpr std::string_view kMetricsHelp = "Where it shows its metrics; empty: they are not scraped.";
+inline constexpr std::string_view kZoneHelp = "The label zone of its series, if any.";
+inline constexpr std::string_view kHttpHelp = "How requests to url are authorised and secured.";
 
 // Names stand in URLs, labels and file names of other tools.
 core::Result<void> check_name(const std::string& name, const core::config::Node& node);

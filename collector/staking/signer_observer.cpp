@@ -6,7 +6,7 @@
 namespace collector::staking {
 namespace {
 
-constexpr std::uint64_t kBodyBytesMax = 1 << 20;
+constexpr std::uint64_t kSignerBytesMax = 1 << 20;
 // As many keys as are read are 101 bytes each.
 constexpr std::uint64_t kKeysBytesMax = 64 << 20;
 constexpr std::size_t kChecksMax = 32;
@@ -14,13 +14,13 @@ constexpr std::size_t kChecksMax = 32;
 // The check of the database is there only where slashing protection is on (Web3Signer's documentation, "healthcheck").
 constexpr std::string_view kDatabaseCheck = "slashing-protection-db-health-check";
 
-struct Health {
+struct SignerHealth {
   bool up = false;
   std::vector<std::pair<std::string, bool>> checks;
 };
 
 // None: the signer does not tell.
-std::optional<Health> health_of(const Answers& answers) {
+std::optional<SignerHealth> health_of(const Answers& answers) {
   const Answer* answer = find(answers, "healthcheck");
   if (answer == nullptr || !answer->response) return std::nullopt;
   const int status = answer->response->status;
@@ -30,7 +30,7 @@ std::optional<Health> health_of(const Answers& answers) {
   const auto overall = body->text(body->has("outcome") ? "outcome" : "status");
   // What the status contradicts comes from a proxy.
   if (!overall || (*overall == "UP") != (status == 200)) return std::nullopt;
-  Health health;
+  SignerHealth health;
   health.up = status == 200;
   for (const Json& check : body->items("checks")) {
     const auto id = check.text("id");
@@ -86,7 +86,7 @@ std::vector<Question> SignerObserver::questions(core::SteadyTime) {
     Question question;
     question.name = name;
     question.request.url = join_url(config_.url, path);
-    question.request.body_limit = kBodyBytesMax;
+    question.request.body_limit = kSignerBytesMax;
     if (config_.http_config) authorise(question, *config_.http_config);
     question.request.follow_redirects = false;
     result.push_back(std::move(question));

@@ -15,11 +15,6 @@ using core::config::Table;
 
 namespace {
 
-constexpr std::string_view kNameHelp = "What the label node of its series says.";
-constexpr std::string_view kMetricsHelp = "Where it shows its metrics; empty: they are not scraped.";
-constexpr std::string_view kZoneHelp = "The label zone of its series, if any.";
-constexpr std::string_view kHttpHelp = "How requests to url are authorised and secured.";
-
 bool is_name(std::string_view text) {
   constexpr std::size_t kNameMax = 128;
   return !text.empty() && text.size() <= kNameMax && std::ranges::all_of(text, [](char c) {

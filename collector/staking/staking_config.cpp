@@ -46,11 +46,6 @@ Result<void> check_staking(const StakingConfig& staking, const Node& node) {
   return {};
 }
 
-constexpr std::string_view kNameHelp = "What the label node of its series says.";
-constexpr std::string_view kMetricsHelp = "Where it shows its metrics; empty: they are not scraped.";
-constexpr std::string_view kZoneHelp = "The label zone of its series, if any.";
-constexpr std::string_view kHttpHelp = "How requests to url are authorised and secured.";
-
 }  // namespace
 
 const Table<BeaconNodeConfig>& BeaconNodeConfig::fields() {

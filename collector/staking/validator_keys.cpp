@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "collector/staking/hex_digit.h"
 #include "core/config/table.h"
 
 namespace collector::staking {
@@ -15,12 +16,6 @@ namespace {
 using core::Result;
 using core::config::Node;
 using core::config::Table;
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 // What stands beside a key.
 struct KeyNote {

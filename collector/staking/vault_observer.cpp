@@ -8,7 +8,7 @@
 namespace collector::staking {
 namespace {
 
-constexpr std::uint64_t kBodyBytesMax = 1 << 20;
+constexpr std::uint64_t kVaultBytesMax = 1 << 20;
 
 // The statuses of sys/health (Vault's API documentation, "Read health information"); none is an HTTP status by meaning.
 struct HealthState {
@@ -29,7 +29,7 @@ constexpr std::array<HealthState, 8> kHealthStates = {{
     {530, "removed", false, false},
 }};
 
-struct Health {
+struct VaultHealth {
   Reason reason = Reason::kOther;
   const HealthState* state = nullptr;  // none: not known
   std::optional<Json> body;
@@ -50,10 +50,10 @@ Reason judge_body(const HealthState& state, const Json& body) {
   return Reason::kNone;
 }
 
-Health health_of(const Answers& answers) {
+VaultHealth vault_health_of(const Answers& answers) {
   const Answer* answer = find(answers, "health");
   if (answer == nullptr) return {};
-  Health health;
+  VaultHealth health;
   if (!answer->response) {
     health.reason = reason_of(answer->response.error());
     return health;
@@ -86,7 +86,7 @@ std::vector<Question> VaultObserver::questions(core::SteadyTime) {
     Question question;
     question.name = name;
     question.request.url = join_url(config_.url, path);
-    question.request.body_limit = kBodyBytesMax;
+    question.request.body_limit = kVaultBytesMax;
     question.request.tls.ca_file = config_.ca_file.path;
     question.request.tls.server_name = config_.server_name;
     // Vault takes a bearer token as it takes its own header.
@@ -110,7 +110,7 @@ std::vector<Question> VaultObserver::questions(core::SteadyTime) {
 
 std::string VaultObserver::judge(const Answers& answers, core::SteadyTime) {
   GaugeText text("watchkeeper_vault_");
-  const Health health = health_of(answers);
+  const VaultHealth health = vault_health_of(answers);
   text.verdict(health.reason);
   if (health.state != nullptr) {
     text.info("state", "What the status of sys/health says.", "state", health.state->name);

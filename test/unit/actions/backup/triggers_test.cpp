@@ -19,7 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-core::Result<BackupConfig> read(const std::string& more) {
+core::Result<BackupConfig> backup_with(const std::string& more) {
   const auto root =
       Node::parse("name: geth\nsource: {paths: [/etc]}\nrepository: /r\npassword_file: /p\n" + more, "w.yml");
   if (!root) return core::fail(root.error());
@@ -29,7 +29,8 @@ core::Result<BackupConfig> read(const std::string& more) {
 class TriggersTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto config = read("on: [{alert: ['alertname=~\"Geth.*\"', 'severity=\"critical\"']}, {event: chain_reorg}]");
+    const auto config =
+        backup_with("on: [{alert: ['alertname=~\"Geth.*\"', 'severity=\"critical\"']}, {event: chain_reorg}]");
     ASSERT_TRUE(config) << config.error().message;
     triggers_.configure({*config});
   }
@@ -95,14 +96,14 @@ TEST_F(TriggersTest, ReasonsAreBoundedAndSurviveAReload) {
   for (int i = 0; i < 20; ++i) tell(firing("Geth" + std::to_string(i)));
   EXPECT_EQ(reasons().size(), Triggers::kReasonsMax);
   EXPECT_EQ(triggers_.dropped(), 4U);
-  triggers_.configure({*read("on: [{event: chain_reorg}]")});
+  triggers_.configure({*backup_with("on: [{event: chain_reorg}]")});
   EXPECT_EQ(reasons().size(), Triggers::kReasonsMax);
-  triggers_.configure({*read("")});
+  triggers_.configure({*backup_with("")});
   EXPECT_THAT(reasons(), IsEmpty());
 }
 
 TEST(TriggerConfigTest, RefusesWhatNeverOrAlwaysHappens) {
-  const auto message = [](const std::string& more) { return read(more).error().message; };
+  const auto message = [](const std::string& more) { return backup_with(more).error().message; };
   EXPECT_THAT(message("on: [{event: head}]"), HasSubstr("expected finalized_checkpoint"));
   EXPECT_THAT(message("on: [{}]"), HasSubstr("expected one of alert"));
   EXPECT_THAT(message("on: [{alert: []}]"), HasSubstr("expected one of alert"));

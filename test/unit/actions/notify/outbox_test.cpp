@@ -16,9 +16,9 @@ using test::minutes;
 using test::seconds;
 using testing::ElementsAre;
 
-const std::string kHook = "ops/webhook/1";
+const std::string kWebhook = "ops/webhook/1";
 
-Outgoing message(const std::string& key, bool firing, int episode = 1, const std::string& integration = kHook) {
+Outgoing message(const std::string& key, bool firing, int episode = 1, const std::string& integration = kWebhook) {
   Outgoing outgoing;
   outgoing.integration = integration;
   outgoing.notification.group_key = key;
@@ -47,7 +47,7 @@ class OutboxTest : public testing::Test {
   Verdict retry(std::optional<Millis> pause = {}) {
     return {.kind = Verdict::Kind::kRetry, .pause = pause, .why = "down"};
   }
-  LaneStatus lane(const std::string& id = kHook) {
+  LaneStatus lane(const std::string& id = kWebhook) {
     for (const LaneStatus& each : outbox_.status(now())) {
       if (each.integration == id) return each;
     }
@@ -142,7 +142,7 @@ TEST_F(OutboxTest, RefusedReceiverIsLeftAloneUntilTheConfigurationChanges) {
   clock_.advance(hours(3));
   EXPECT_EQ(next(), "");
   EXPECT_EQ(lane().stopped, "404");
-  outbox_.reconfigure({}, {kHook}, changes_);
+  outbox_.reconfigure({}, {kWebhook}, changes_);
   EXPECT_EQ(lane().stopped, "");
   EXPECT_EQ(next(), "a firing");
 }
@@ -192,7 +192,7 @@ TEST_F(OutboxTest, ExpiredMessagesAreCounted) {
 
 TEST_F(OutboxTest, RenamedIntegrationsTakeTheirMessagesAlong) {
   add(message("a", true));
-  outbox_.reconfigure({{kHook, "ops/webhook/2"}}, {"ops/webhook/2"}, changes_);
+  outbox_.reconfigure({{kWebhook, "ops/webhook/2"}}, {"ops/webhook/2"}, changes_);
   EXPECT_EQ(lane("ops/webhook/2").waiting, 1u);
   EXPECT_EQ(changes_.rows_saved.begin()->second.integration, "ops/webhook/2");
   outbox_.reconfigure({}, {}, changes_);

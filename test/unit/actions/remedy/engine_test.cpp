@@ -25,7 +25,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // What kill -9 does to a process, as far as its objects go.
-struct Crash {};
+struct CrashReached {};
 
 // Counts instructions over all seams and crashes at one of them.
 class CrashPoint {
@@ -33,7 +33,7 @@ class CrashPoint {
   void arm(int instruction) { left_ = instruction; }
   void pass() {
     ++passed_;
-    if (left_ > 0 && --left_ == 0) throw Crash();
+    if (left_ > 0 && --left_ == 0) throw CrashReached();
   }
   int passed() const { return passed_; }
 
@@ -203,7 +203,7 @@ TEST_F(EngineTest, NoCrashAtAnyInstructionRepeatsADangerousEffect) {
           ASSERT_TRUE(process.real_journal().audit().verify());
           const auto snapshot = process.engine().snapshot();
           for (const RunPtr& run : snapshot->runs) EXPECT_NE(run->state, RunState::kRunning);
-        } catch (const Crash&) {
+        } catch (const CrashReached&) {
         }
         clock_.advance(std::chrono::seconds(1));
       }

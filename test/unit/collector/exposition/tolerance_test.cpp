@@ -33,7 +33,7 @@ Taken take(std::string_view body, Tolerance tolerance, Format format = Format::k
   return taken;
 }
 
-struct Case {
+struct Tolerated {
   std::string_view body;
   std::string_view samples;
   std::uint64_t tolerated;
@@ -41,7 +41,7 @@ struct Case {
 
 // Each of these fails a scrape of Prometheus.
 TEST(Tolerance, TakesWhatPrometheusRefuses) {
-  const std::vector<Case> cases = {
+  const std::vector<Tolerated> cases = {
       {"foo 1\r\nbar 2 5\r\n", "foo=1 bar=2@5", 2},
       {"# TYPE a gauge\r\na{x=\"1\"} 1\r\n\r\n", "a{x=\"1\"}=1", 3},
       {"# TYPE a info\na 1\n", "a=1", 1},
@@ -50,7 +50,7 @@ TEST(Tolerance, TakesWhatPrometheusRefuses) {
        1},
       {"a 1 5 # {} 1 5\nb 2 # {", "a=1@5 b=2", 2},
   };
-  for (const Case& each : cases) {
+  for (const Tolerated& each : cases) {
     const Taken sloppy = take(each.body, Tolerance::kSloppy);
     EXPECT_EQ(sloppy.samples, each.samples) << each.body;
     EXPECT_EQ(sloppy.tolerated, each.tolerated) << each.body;

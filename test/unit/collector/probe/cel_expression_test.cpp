@@ -19,12 +19,12 @@ constexpr std::string_view kBody = R"({
   "checks": [{"id": "a", "status": "UP", "n": 1}, {"id": "b", "status": "UP", "n": 2}, {"id": "c", "n": "x"}],
   "empty": [], "n": 5, "big": 9007199254740993, "twice": 1, "twice": 2, "text": "häuser", "a-b": {"in": 1}})";
 
-struct Case {
+struct CelCase {
   const char* expression;
   const char* expected;  // true, false, or a part of the error
 };
 
-void check(const Case& each, std::string_view body) {
+void check(const CelCase& each, std::string_view body) {
   const auto expression = CelExpression::compile(each.expression);
   ASSERT_TRUE(expression) << each.expression << ": " << expression.error().message;
   const auto value = expression->evaluate(body);
@@ -35,7 +35,7 @@ void check(const Case& each, std::string_view body) {
   }
 }
 
-constexpr Case kValues[] = {
+constexpr CelCase kValues[] = {
     {"body.data.is_syncing == false && int(body.data.sync_distance) <= 2", "true"},
     {"size(body.data) > 0", "true"},
     {R"(body.status == "UP" && body.checks.all(c, c.status == "UP"))", "no field status"},
@@ -109,11 +109,11 @@ constexpr Case kValues[] = {
 };
 
 TEST(CelExpressionTest, HasTheValuesOfTheLanguage) {
-  for (const Case& each : kValues) check(each, kBody);
+  for (const CelCase& each : kValues) check(each, kBody);
 }
 
 TEST(CelExpressionTest, WantsOneWholeJsonValue) {
-  const Case always = {"true", "not JSON"};
+  const CelCase always = {"true", "not JSON"};
   for (const char* const body : {"", "  ", "<html>", "{\"a\":1", "[1,]", "{} {}", "nul", "\xff"}) check(always, body);
   check({"body == [] && body.a == 1", "list has no field a"}, "[]");
   check({"body == 1", "true"}, " 1 ");
@@ -126,7 +126,7 @@ TEST(CelExpressionTest, TooManyValuesAreRefused) {
   check({"true", "more than 200000 values"}, body + "]");
 }
 
-constexpr Case kRefusals[] = {
+constexpr CelCase kRefusals[] = {
     {"timestamp(body.t) > 1", "function \"timestamp\" is not supported (column 1)"},
     {"body.t.getFullYear() == 1", "function \"getFullYear\" is not supported (column 8)"},
     {"body == b'x'", "bytes are not supported (column 9)"},
@@ -179,7 +179,7 @@ constexpr Case kRefusals[] = {
 };
 
 TEST(CelExpressionTest, RefusesWithThePlace) {
-  for (const Case& each : kRefusals) {
+  for (const CelCase& each : kRefusals) {
     const auto expression = CelExpression::compile(each.expression);
     ASSERT_FALSE(expression) << each.expression;
     EXPECT_THAT(expression.error().message, HasSubstr(each.expected)) << each.expression;

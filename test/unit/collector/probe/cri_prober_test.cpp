@@ -43,7 +43,7 @@ server.start()
 server.wait_for_termination()
 )";
 
-std::string digest(char digit) { return "sha256:" + std::string(64, digit); }
+std::string cri_digest(char digit) { return "sha256:" + std::string(64, digit); }
 
 std::string text(std::uint32_t field, std::string_view value) {
   std::string message;
@@ -112,21 +112,25 @@ class CriProberTest : public ProbeTest {
 TEST_F(CriProberTest, ImagesAreComparedByDigest) {
   // As containerd tells it (the image's own digest), as CRI-O does (a registry's, and an id without its algorithm), and
   // an image that no registry knows.
-  tell(message_of(
-           {.name = "lighthouse", .pod = "cl-0", .image = "docker.io/sigp/lighthouse:v7", .image_ref = digest('a')}) +
+  tell(message_of({.name = "lighthouse",
+                   .pod = "cl-0",
+                   .image = "docker.io/sigp/lighthouse:v7",
+                   .image_ref = cri_digest('a')}) +
            message_of({.name = "geth",
                        .name_space = "el",
                        .pod = "el-0",
                        .image = "geth:v1",
-                       .image_ref = "docker.io/ethereum/client-go@" + digest('2'),
+                       .image_ref = "docker.io/ethereum/client-go@" + cri_digest('2'),
                        .image_id = std::string(64, 'b')}) +
-           message_of({.name = "local", .image = "local", .image_ref = digest('c')}) +
-           message_of({.name = "over", .image = "over", .image_ref = digest('c'), .state = 2}),
-       image(digest('a'), {"docker.io/sigp/lighthouse@" + digest('1'), "mirror.example/lighthouse@" + digest('5')}) +
-           image(std::string(64, 'b'), {"docker.io/ethereum/client-go@" + digest('2')}) + image(digest('c'), {}));
-  const auto result = ask("{lighthouse: ['" + digest('9') + "', '" + digest('5') + "'], el/geth: ['" + digest('b') +
-                          "'], geth: ['" + digest('9') + "'], local: ['" + digest('1') + "'], over: ['" + digest('c') +
-                          "'], other/lighthouse: ['" + digest('1') + "']}");
+           message_of({.name = "local", .image = "local", .image_ref = cri_digest('c')}) +
+           message_of({.name = "over", .image = "over", .image_ref = cri_digest('c'), .state = 2}),
+       image(cri_digest('a'),
+             {"docker.io/sigp/lighthouse@" + cri_digest('1'), "mirror.example/lighthouse@" + cri_digest('5')}) +
+           image(std::string(64, 'b'), {"docker.io/ethereum/client-go@" + cri_digest('2')}) +
+           image(cri_digest('c'), {}));
+  const auto result = ask("{lighthouse: ['" + cri_digest('9') + "', '" + cri_digest('5') + "'], el/geth: ['" +
+                          cri_digest('b') + "'], geth: ['" + cri_digest('9') + "'], local: ['" + cri_digest('1') +
+                          "'], over: ['" + cri_digest('c') + "'], other/lighthouse: ['" + cri_digest('1') + "']}");
   EXPECT_EQ(reason(result), "none") << debug_text(*result);
   const std::string metrics = told(result);
   for (const char* const line :
@@ -139,16 +143,16 @@ TEST_F(CriProberTest, ImagesAreComparedByDigest) {
         "probe_container_images_known 1\n"}) {
     EXPECT_THAT(metrics, HasSubstr(line));
   }
-  EXPECT_THAT(metrics, HasSubstr("probe_container_info{container=\"lighthouse\",digest=\"" + digest('1') +
+  EXPECT_THAT(metrics, HasSubstr("probe_container_info{container=\"lighthouse\",digest=\"" + cri_digest('1') +
                                  "\",image=\"docker.io/sigp/lighthouse:v7\",namespace=\"staking\",pod=\"cl-0\"} 1\n"));
   EXPECT_THAT(metrics, testing::Not(HasSubstr("image_pinned{container=\"over\""))) << "it does not run";
 }
 
 TEST_F(CriProberTest, AnImageThatIsGoneIsUnknown) {
-  const std::string list = message_of({.name = "vc", .image = "vc:v1", .image_ref = digest('a')}) +
-                           message_of({.name = "bn", .image = "bn:v1", .image_ref = digest('b')});
-  tell(list, image(digest('b'), {"bn@" + digest('2')}));
-  auto result = ask("{vc: ['" + digest('1') + "'], bn: ['" + digest('2') + "']}");
+  const std::string list = message_of({.name = "vc", .image = "vc:v1", .image_ref = cri_digest('a')}) +
+                           message_of({.name = "bn", .image = "bn:v1", .image_ref = cri_digest('b')});
+  tell(list, image(cri_digest('b'), {"bn@" + cri_digest('2')}));
+  auto result = ask("{vc: ['" + cri_digest('1') + "'], bn: ['" + cri_digest('2') + "']}");
   EXPECT_EQ(reason(result), "image_unknown");
   EXPECT_TRUE(result->report.unknown());
   EXPECT_THAT(result->report.failure().detail, HasSubstr("container vc"));
@@ -156,13 +160,14 @@ TEST_F(CriProberTest, AnImageThatIsGoneIsUnknown) {
   EXPECT_EQ(value(result, "probe_container_image_pinned", "bn"), 1) << "the others are told";
   EXPECT_EQ(value(result, "probe_container_running", "vc"), 1);
   EXPECT_EQ(value(result, "probe_container_images_known"), 0);
-  result = ask("{vc: ['" + digest('a') + "']}");
+  result = ask("{vc: ['" + cri_digest('a') + "']}");
   EXPECT_EQ(reason(result), "none") << "its own digest is pinned, and told";
   // Two of one name and pod, while one is put in the other's place: the worse counts.
-  tell(message_of({.name = "vc", .image_ref = digest('b')}) + message_of({.name = "vc", .image_ref = digest('c')}) +
-           message_of({.name = "vc", .image_ref = digest('b')}),
-       image(digest('b'), {}) + image(digest('c'), {}));
-  EXPECT_EQ(value(ask("{vc: ['" + digest('b') + "']}"), "probe_container_image_pinned", "vc"), 0);
+  tell(message_of({.name = "vc", .image_ref = cri_digest('b')}) +
+           message_of({.name = "vc", .image_ref = cri_digest('c')}) +
+           message_of({.name = "vc", .image_ref = cri_digest('b')}),
+       image(cri_digest('b'), {}) + image(cri_digest('c'), {}));
+  EXPECT_EQ(value(ask("{vc: ['" + cri_digest('b') + "']}"), "probe_container_image_pinned", "vc"), 0);
 }
 
 TEST_F(CriProberTest, ARuntimeThatFailsTellsNothing) {
@@ -172,7 +177,7 @@ TEST_F(CriProberTest, ARuntimeThatFailsTellsNothing) {
   EXPECT_THAT(result->report.failure().detail,
               HasSubstr("runtime.v1.RuntimeService/ListContainers: grpc-status 12 unknown service runtime.v1"));
   EXPECT_EQ(value(result, "probe_container_images_known"), 0);
-  const std::string good = message_of({.name = "vc", .image_ref = digest('a')});
+  const std::string good = message_of({.name = "vc", .image_ref = cri_digest('a')});
   tell(good, "");
   fs::remove(folder / "images");
   EXPECT_EQ(reason(ask()), "grpc_status");
@@ -187,7 +192,7 @@ TEST_F(CriProberTest, ARuntimeThatFailsTellsNothing) {
     EXPECT_EQ(reason(ask()), broken[0] == '\x0a' && broken.size() == 5 ? "none" : "protocol")
         << testing::PrintToString(broken);
   }
-  tell(message_of({.image_ref = digest('a')}), "");
+  tell(message_of({.image_ref = cri_digest('a')}), "");
   EXPECT_EQ(reason(ask()), "protocol") << "a container without a name";
   std::string many;
   for (int i = 0; i < 501; ++i) many += good;
@@ -196,7 +201,7 @@ TEST_F(CriProberTest, ARuntimeThatFailsTellsNothing) {
   tell(good + text(9, std::string((4 << 20) + 1, 'x')), "");
   EXPECT_EQ(reason(ask()), "body_too_large");
   tell("", "");
-  result = ask("{vc: ['" + digest('a') + "']}");
+  result = ask("{vc: ['" + cri_digest('a') + "']}");
   EXPECT_EQ(reason(result), "none");
   EXPECT_EQ(value(result, "probe_container_running", "vc"), 0);
 }

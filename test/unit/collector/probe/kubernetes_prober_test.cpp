@@ -14,7 +14,7 @@ using core::net::RawServer;
 using nlohmann::json;
 using testing::HasSubstr;
 
-std::string digest(char digit) { return "sha256:" + std::string(64, digit); }
+std::string pod_digest(char digit) { return "sha256:" + std::string(64, digit); }
 
 json container(const std::string& name, const std::string& image_id, const std::string& state = "running") {
   return {{"name", name}, {"image", name + ":v1"}, {"imageID", image_id}, {"state", {{state, json::object()}}}};
@@ -65,16 +65,16 @@ class KubernetesProberTest : public ProbeTest {
 };
 
 TEST_F(KubernetesProberTest, ImagesOfAllPagesAreCompared) {
-  json sidecar = pod("cl-0", "staking", {container("lighthouse", "docker.io/sigp/lighthouse@" + digest('1'))});
+  json sidecar = pod("cl-0", "staking", {container("lighthouse", "docker.io/sigp/lighthouse@" + pod_digest('1'))});
   sidecar["status"]["initContainerStatuses"] =
-      std::vector<json>{container("proxy", "docker-pullable://proxy@" + digest('2')),
-                        container("prepare", "p@" + digest('2'), "terminated")};
+      std::vector<json>{container("proxy", "docker-pullable://proxy@" + pod_digest('2')),
+                        container("prepare", "p@" + pod_digest('2'), "terminated")};
   api.pages["/api/v1/pods?limit=100"] =
       list({sidecar, pod("pending", "staking", {container("geth", "", "waiting")})}, "n+1");
   api.pages["/api/v1/pods?continue=n%2B1&limit=100"] =
-      list({pod("cl-1", "staking", {container("lighthouse", digest('3')), container("other", digest('4'))})});
-  const auto result = ask("pinned: {lighthouse: ['" + digest('1') + "'], staking/proxy: ['" + digest('2') +
-                          "'], geth: ['" + digest('1') + "'], prepare: ['" + digest('2') + "']}");
+      list({pod("cl-1", "staking", {container("lighthouse", pod_digest('3')), container("other", pod_digest('4'))})});
+  const auto result = ask("pinned: {lighthouse: ['" + pod_digest('1') + "'], staking/proxy: ['" + pod_digest('2') +
+                          "'], geth: ['" + pod_digest('1') + "'], prepare: ['" + pod_digest('2') + "']}");
   EXPECT_EQ(reason(result), "none") << debug_text(*result);
   const std::string metrics = told(result);
   for (const char* const line :
@@ -92,7 +92,7 @@ TEST_F(KubernetesProberTest, OnlyWhatIsWanted) {
   api.pages["/api/v1/namespaces/staking/pods?labelSelector=app%3Dlighthouse&limit=100"] =
       list({pod("cl-0", "staking", {container("lighthouse", "")})});
   const auto result =
-      ask("namespace: staking, label_selector: app=lighthouse, pinned: {lighthouse: ['" + digest('1') + "']}");
+      ask("namespace: staking, label_selector: app=lighthouse, pinned: {lighthouse: ['" + pod_digest('1') + "']}");
   EXPECT_EQ(reason(result), "image_unknown") << "it runs, and the image is not told";
   EXPECT_EQ(value(result, "probe_container_running", "lighthouse"), 1);
   EXPECT_TRUE(absent(result, "probe_container_image_pinned"));

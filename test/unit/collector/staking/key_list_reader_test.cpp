@@ -9,7 +9,7 @@
 namespace collector::staking {
 namespace {
 
-std::string key(int number) { return fmt::format("0x{:096x}", number); }
+std::string key_text(int number) { return fmt::format("0x{:096x}", number); }
 
 // How many keys, or why not; the text comes in pieces of `size`.
 std::string read(const std::string& field, const std::string& text, std::size_t size, std::uint64_t bytes_max = 4096) {
@@ -32,8 +32,8 @@ TEST(KeyListReaderTest, ReadsWhatItKnowsWhateverThePieces) {
     std::string text;
     std::string result;
   };
-  const std::string one = "\"" + key(1) + "\"";
-  const std::string two = "\"" + key(2) + "\"";
+  const std::string one = "\"" + key_text(1) + "\"";
+  const std::string two = "\"" + key_text(2) + "\"";
   for (const Case& each : std::vector<Case>{
            {"", "[]", "0"},
            {"", " [" + one + " , " + two + "] ", "2"},
@@ -71,7 +71,7 @@ TEST(KeyListReaderTest, ReadsWhatItKnowsWhateverThePieces) {
 }
 
 TEST(KeyListReaderTest, IsBounded) {
-  const std::string text = "[\"" + key(1) + "\"]";
+  const std::string text = "[\"" + key_text(1) + "\"]";
   EXPECT_EQ(read("", text, 7, text.size()), "1");
   EXPECT_EQ(read("", text, 7, text.size() - 1), "body_too_large");
   EXPECT_EQ(read("", std::string(100, ' '), 7, 50), "body_too_large");

@@ -6,8 +6,6 @@
 namespace collector::staking {
 namespace {
 
-std::string key(int number) { return fmt::format("0x{:096x}", number); }
-
 class KeymanagerObserverTest : public StakingWorld {
  protected:
   KeymanagerObserverTest() {
@@ -24,7 +22,7 @@ class KeymanagerObserverTest : public StakingWorld {
     std::string text;
     for (const int number : numbers) {
       text += fmt::format(R"({}{{"derivation_path":"m/1","validating_pubkey":"{}","readonly":true}})",
-                          text.empty() ? "" : ",", key(number));
+                          text.empty() ? "" : ",", public_key(number));
     }
     return R"({"data":[)" + text + "]}";
   }
@@ -35,7 +33,8 @@ class KeymanagerObserverTest : public StakingWorld {
 
 TEST_F(KeymanagerObserverTest, CountsLocalAndRemoteKeys) {
   nodes.on(local("a"), listed({1, 2, 3}));
-  nodes.on("GET http://a:5062/eth/v1/remotekeys", R"({"data":[{"pubkey":")" + key(3) + R"(","url":"http://w"}]})");
+  nodes.on("GET http://a:5062/eth/v1/remotekeys",
+           R"({"data":[{"pubkey":")" + public_key(3) + R"(","url":"http://w"}]})");
   ask("b");
   nodes.requests.clear();
   const std::map<std::string, std::string> expected = {
@@ -72,9 +71,10 @@ TEST_F(KeymanagerObserverTest, OneKeyAtTwoClientsIsADuplicate) {
 }
 
 TEST_F(KeymanagerObserverTest, MissingAndExtraAreMeasuredAgainstTheFile) {
-  config.keys = *WatchedKeys::parse(
-      key(1) + ": home\n" + key(2) + ": {group: home, validator_client: a}\n" + key(3) + ": {validator_client: b}\n",
-      "keys.yml");
+  config.keys =
+      *WatchedKeys::parse(public_key(1) + ": home\n" + public_key(2) + ": {group: home, validator_client: a}\n" +
+                              public_key(3) + ": {validator_client: b}\n",
+                          "keys.yml");
   client.configure(config);
   nodes.on(local("a"), listed({1, 3, 9}));
   Seen seen = ask("a");
@@ -112,7 +112,7 @@ TEST_F(KeymanagerObserverTest, FailuresAreNoKeys) {
       {answer(200, R"({"data":[{}]})"), "none", "bad_answer"},
       {answer(200, R"({"data":[{"validating_pubkey":1}]})"), "none", "bad_answer"},
       {answer(200, R"({"data":[{"validating_pubkey":"0x12"}]})"), "none", "bad_answer"},
-      {answer(200, R"({"data":[{"a":{"validating_pubkey":")" + key(1) + "\"}}]}"), "none", "bad_answer"},
+      {answer(200, R"({"data":[{"a":{"validating_pubkey":")" + public_key(1) + "\"}}]}"), "none", "bad_answer"},
       {answer(200, R"({"data":)" + std::string(10'000, '[')), "none", "bad_answer"},
   };
   for (const Case& each : cases) {

@@ -6,8 +6,6 @@
 namespace collector::staking {
 namespace {
 
-std::string key(int number) { return fmt::format("0x{:096x}", number); }
-
 std::string health(const char* state, const char* database, const char* keys = "UP") {
   return fmt::format(R"({{"status":"{0}","checks":[{{"id":"default-check","status":"UP"}},)"
                      R"({{"id":"keys-check/keystores-bulk-loading","status":"{2}","data":{{"keys-loaded":2}}}},)"
@@ -22,7 +20,7 @@ class SignerObserverTest : public StakingWorld {
     nodes.on("GET http://s:9000/upcheck", "OK");
     nodes.on("GET http://s:9000/healthcheck", health("UP", "UP"));
     nodes.on("GET http://s:9000/api/v1/eth2/highWatermark", "{}");
-    nodes.on("GET http://s:9000/api/v1/eth2/publicKeys", "[\"" + key(1) + "\", \"" + key(2) + "\"]");
+    nodes.on("GET http://s:9000/api/v1/eth2/publicKeys", "[\"" + public_key(1) + "\", \"" + public_key(2) + "\"]");
   }
   void configure(bool holds_all, const std::string& keys_file = "") {
     auto config =
@@ -124,7 +122,7 @@ TEST_F(SignerObserverTest, TheWatermarkIsAFence) {
 }
 
 TEST_F(SignerObserverTest, KeysAreMeasuredAgainstTheFile) {
-  const std::string file = key(1) + ": home\n" + key(3) + ": home\n" + key(4) + ": away\n";
+  const std::string file = public_key(1) + ": home\n" + public_key(3) + ": home\n" + public_key(4) + ": away\n";
   configure(false, file);
   Seen seen = ask();
   EXPECT_EQ(seen["watchkeeper_signer_extra"], "1");
@@ -133,8 +131,9 @@ TEST_F(SignerObserverTest, KeysAreMeasuredAgainstTheFile) {
   seen = ask();
   EXPECT_EQ(seen["watchkeeper_signer_missing"], "2");
   expect_documented(seen);
-  for (const std::string& body : {std::string("[\"0x12\"]"), "[\"" + key(1) + "\"", "[\"" + key(1) + "\",]",
-                                  "[\"" + key(1) + "\"] x", std::string("{}"), std::string(), std::string("[1]")}) {
+  for (const std::string& body :
+       {std::string("[\"0x12\"]"), "[\"" + public_key(1) + "\"", "[\"" + public_key(1) + "\",]",
+        "[\"" + public_key(1) + "\"] x", std::string("{}"), std::string(), std::string("[1]")}) {
     nodes.on("GET http://s:9000/api/v1/eth2/publicKeys", body);
     EXPECT_EQ(ask()["watchkeeper_signer_keys_known"], "0") << body;
     EXPECT_EQ(ask()["watchkeeper_signer_missing"], "none") << body;

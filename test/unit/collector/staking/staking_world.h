@@ -20,6 +20,9 @@
 
 namespace collector::staking {
 
+// The public key of a validator, as it is written.
+inline std::string public_key(int number) { return fmt::format("0x{:096x}", number); }
+
 // What a node answers to one request.
 struct Told {
   int status = 200;

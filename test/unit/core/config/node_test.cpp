@@ -60,12 +60,12 @@ INSTANTIATE_TEST_SUITE_P(
                  "a: 1",
                  "{a: 1}"}));
 
-struct BadCase {
+struct BadDocument {
   const char* text;
   const char* message;
 };
 
-class NodeBad : public testing::TestWithParam<BadCase> {};
+class NodeBad : public testing::TestWithParam<BadDocument> {};
 
 TEST_P(NodeBad, IsRefusedWithItsPlace) {
   const Result<Node> node = Node::parse(GetParam().text, "f.yml");
@@ -77,31 +77,34 @@ TEST_P(NodeBad, IsRefusedWithItsPlace) {
 INSTANTIATE_TEST_SUITE_P(
     Table, NodeBad,
     testing::Values(
-        BadCase{"a: 1\nb: 2\na: 3\n", "f.yml:3:1: key \"a\" given twice in one map (first at 1:1)"},
-        BadCase{"x:\n  - {k: 1, 'k': 2}\n", "f.yml:2:12: key \"k\" given twice in one map (first at 2:6)"},
-        BadCase{"a: b: c\n", "f.yml:1:5: a \":\" where no key can stand: check the indentation, or quote the text"},
-        BadCase{"a:\n  b: 1\n c: 2\n", "f.yml:3:2: this does not belong to the map above it: check the indentation"},
-        BadCase{"a: \"x\" y\n", "f.yml:1:8: this does not belong to the map above it: check the indentation"},
-        BadCase{"- a\nb: c\n", "f.yml:2:1: this does not belong to the value above it: check the indentation"},
-        BadCase{"a: [1, 2\n", "f.yml:1:4: a list or map opened here is not closed"},
-        BadCase{"a: {b: 2\n", "f.yml:2:1: a map opened with \"{\" is not closed"},
-        BadCase{"a: 1\nb: \"x\nc: 2\n", "f.yml:2:4: a text in quotes is not closed"},
-        BadCase{"a: 'it''s\n", "f.yml:1:4: a text in quotes is not closed"},
-        BadCase{"a: 1\nb\n", "f.yml:2:1: expected \":\" after key \"b\""},
-        BadCase{"a: {{ x }}\n", "f.yml:1:7: expected \":\" after key \"x\" (or quotes around the text with the brace)"},
-        BadCase{"? [1]\n: 2\n", "f.yml:1:3: a key must be a text"},
-        BadCase{"a:\n\tb: 1\n", "f.yml:2:1: a tab in the indentation: YAML wants spaces"},
-        BadCase{"a: @x\n", "f.yml:1:4: a text cannot start with this character: quote it"},
-        BadCase{"a: *n\n", "f.yml:1:4: no anchor of this name before its alias"},
-        BadCase{"a: &x [1, *x]\n", "f.yml:1:11: an alias inside the value it stands for"},
-        BadCase{"m: {<<: 1}\n", "f.yml:1:9: \"<<\" merges a map or a list of maps"},
-        BadCase{"m: {<<: [1]}\n", "f.yml:1:10: \"<<\" merges a map or a list of maps"},
-        BadCase{"a: !env HOME\n", "f.yml:1:4: the tag !env is not supported here"},
-        BadCase{"a: !!binary aGk=\n", "f.yml:1:4: the tag tag:yaml.org,2002:binary is not supported here"},
-        BadCase{"a: \"x\\q\"\n", "f.yml:1:8: unknown escape character: q"},
-        BadCase{"a: x\x01y\n", "f.yml:1:5: control character 0x01"},
-        BadCase{"ok: 1\na: \xc0\xaf\n", "f.yml:2:4: not UTF-8"}, BadCase{"a: \xed\xa0\x80\n", "f.yml:1:4: not UTF-8"},
-        BadCase{"a: \xf4\x90\x80\x80", "f.yml:1:4: not UTF-8"}));
+        BadDocument{"a: 1\nb: 2\na: 3\n", "f.yml:3:1: key \"a\" given twice in one map (first at 1:1)"},
+        BadDocument{"x:\n  - {k: 1, 'k': 2}\n", "f.yml:2:12: key \"k\" given twice in one map (first at 2:6)"},
+        BadDocument{"a: b: c\n", "f.yml:1:5: a \":\" where no key can stand: check the indentation, or quote the text"},
+        BadDocument{"a:\n  b: 1\n c: 2\n",
+                    "f.yml:3:2: this does not belong to the map above it: check the indentation"},
+        BadDocument{"a: \"x\" y\n", "f.yml:1:8: this does not belong to the map above it: check the indentation"},
+        BadDocument{"- a\nb: c\n", "f.yml:2:1: this does not belong to the value above it: check the indentation"},
+        BadDocument{"a: [1, 2\n", "f.yml:1:4: a list or map opened here is not closed"},
+        BadDocument{"a: {b: 2\n", "f.yml:2:1: a map opened with \"{\" is not closed"},
+        BadDocument{"a: 1\nb: \"x\nc: 2\n", "f.yml:2:4: a text in quotes is not closed"},
+        BadDocument{"a: 'it''s\n", "f.yml:1:4: a text in quotes is not closed"},
+        BadDocument{"a: 1\nb\n", "f.yml:2:1: expected \":\" after key \"b\""},
+        BadDocument{"a: {{ x }}\n",
+                    "f.yml:1:7: expected \":\" after key \"x\" (or quotes around the text with the brace)"},
+        BadDocument{"? [1]\n: 2\n", "f.yml:1:3: a key must be a text"},
+        BadDocument{"a:\n\tb: 1\n", "f.yml:2:1: a tab in the indentation: YAML wants spaces"},
+        BadDocument{"a: @x\n", "f.yml:1:4: a text cannot start with this character: quote it"},
+        BadDocument{"a: *n\n", "f.yml:1:4: no anchor of this name before its alias"},
+        BadDocument{"a: &x [1, *x]\n", "f.yml:1:11: an alias inside the value it stands for"},
+        BadDocument{"m: {<<: 1}\n", "f.yml:1:9: \"<<\" merges a map or a list of maps"},
+        BadDocument{"m: {<<: [1]}\n", "f.yml:1:10: \"<<\" merges a map or a list of maps"},
+        BadDocument{"a: !env HOME\n", "f.yml:1:4: the tag !env is not supported here"},
+        BadDocument{"a: !!binary aGk=\n", "f.yml:1:4: the tag tag:yaml.org,2002:binary is not supported here"},
+        BadDocument{"a: \"x\\q\"\n", "f.yml:1:8: unknown escape character: q"},
+        BadDocument{"a: x\x01y\n", "f.yml:1:5: control character 0x01"},
+        BadDocument{"ok: 1\na: \xc0\xaf\n", "f.yml:2:4: not UTF-8"},
+        BadDocument{"a: \xed\xa0\x80\n", "f.yml:1:4: not UTF-8"},
+        BadDocument{"a: \xf4\x90\x80\x80", "f.yml:1:4: not UTF-8"}));
 
 TEST(NodeTest, PositionsCountLinesAndBytesFromOne) {
   const auto node = Node::parse("a:\n  \"k\" : v\n  list:\n  - é: ü\n    n:\n    z: null\n  t: |\n    x\n", "d/f.yml");

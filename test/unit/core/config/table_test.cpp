@@ -104,12 +104,12 @@ TEST(TableTest, AbsentAndNullKeysKeepTheDefault) {
   EXPECT_EQ(sample->limit, std::nullopt);
 }
 
-struct BadCase {
+struct BadTable {
   const char* text;
   const char* message;
 };
 
-class TableBad : public testing::TestWithParam<BadCase> {};
+class TableBad : public testing::TestWithParam<BadTable> {};
 
 TEST_P(TableBad, NamesThePlaceAndWhatWasExpected) {
   const auto sample = read(GetParam().text);
@@ -120,38 +120,39 @@ TEST_P(TableBad, NamesThePlaceAndWhatWasExpected) {
 INSTANTIATE_TEST_SUITE_P(
     Table, TableBad,
     testing::Values(
-        BadCase{"port: 1\n", "f.yml:1:1: sample: missing key \"name\""},
-        BadCase{"name:\n", "f.yml:1:1: sample: missing key \"name\""},
-        BadCase{"", "f.yml:1:1: sample: missing key \"name\""},
-        BadCase{"- 1\n", "f.yml:1:1: expected a map (sample), got a list"},
-        BadCase{"name: x\nscrape_intervall: 5s\n",
-                "f.yml:2:1: sample: unknown key \"scrape_intervall\" (did you mean \"scrape_interval\"?)"},
-        BadCase{"name: x\nLevel: low\n", "f.yml:2:1: sample: unknown key \"Level\" (did you mean \"level\"?)"},
-        BadCase{"name: x\nfrobnicate: 1\n", "f.yml:2:1: sample: unknown key \"frobnicate\""},
-        BadCase{"name: x\nshards: 4\n", "f.yml:2:1: sample: key \"shards\" is not supported: there is only one"},
-        BadCase{"name: x\nlogins:\n- usr: me\n", "f.yml:3:3: login: unknown key \"usr\" (did you mean \"user\"?)"},
-        BadCase{"name: x\nlogins: {user: me}\n", "f.yml:2:9: expected a list, got a map"},
-        BadCase{"name: [x]\n", "f.yml:1:7: expected a text, got a list"},
-        BadCase{"name: x\ntoken: {a: secret}\n", "f.yml:2:8: expected a text, got a map"},
-        BadCase{"name: x\nhonor_labels: 'true'\n", "f.yml:2:15: expected true or false, got \"true\""},
-        BadCase{"name: x\nhonor_labels: 1\n", "f.yml:2:15: expected true or false, got \"1\""},
-        BadCase{"name: x\nport: 65536\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"65536\""},
-        BadCase{"name: x\nport: -1\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"-1\""},
-        BadCase{"name: x\nport: '80'\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"80\""},
-        BadCase{"name: x\nport: 010\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"010\""},
-        BadCase{"name: x\nport: 1.5\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"1.5\""},
-        BadCase{"name: x\nratio: half\n", "f.yml:2:8: expected a number, got \"half\""},
-        BadCase{"name: x\nratio: nan\n", "f.yml:2:8: expected a number, got \"nan\""},
-        BadCase{"name: x\nratio: 1.5\n", "f.yml:2:8: a ratio is at most 1"},
-        BadCase{"name: x\nscrape_interval: 15\n", "f.yml:2:18: expected a duration such as 30s or 1h30m, got \"15\""},
-        BadCase{"name: x\nscrape_interval: 5 s\n", "f.yml:2:18: expected a duration such as 30s or 1h30m, got \"5 s\""},
-        BadCase{"name: x\nsize: 512\n", "f.yml:2:7: expected a size such as 512MB or 1GiB, got \"512\""},
-        BadCase{"name: x\nsize: 16EiB\n", "f.yml:2:7: expected a size such as 512MB or 1GiB, got \"16EiB\""},
-        BadCase{"name: x\nsize: -1MB\n", "f.yml:2:7: expected a size such as 512MB or 1GiB, got \"-1MB\""},
-        BadCase{"name: x\nlevel: medium\n", "f.yml:2:8: expected one of low, high, got \"medium\""},
-        BadCase{"name: x\ntargets: a\n", "f.yml:2:10: expected a list, got \"a\""},
-        BadCase{"name: x\ntargets: [a, [b]]\n", "f.yml:2:14: expected a text, got a list"},
-        BadCase{"name: x\nlabels: [a]\n", "f.yml:2:9: expected a map, got a list"}));
+        BadTable{"port: 1\n", "f.yml:1:1: sample: missing key \"name\""},
+        BadTable{"name:\n", "f.yml:1:1: sample: missing key \"name\""},
+        BadTable{"", "f.yml:1:1: sample: missing key \"name\""},
+        BadTable{"- 1\n", "f.yml:1:1: expected a map (sample), got a list"},
+        BadTable{"name: x\nscrape_intervall: 5s\n",
+                 "f.yml:2:1: sample: unknown key \"scrape_intervall\" (did you mean \"scrape_interval\"?)"},
+        BadTable{"name: x\nLevel: low\n", "f.yml:2:1: sample: unknown key \"Level\" (did you mean \"level\"?)"},
+        BadTable{"name: x\nfrobnicate: 1\n", "f.yml:2:1: sample: unknown key \"frobnicate\""},
+        BadTable{"name: x\nshards: 4\n", "f.yml:2:1: sample: key \"shards\" is not supported: there is only one"},
+        BadTable{"name: x\nlogins:\n- usr: me\n", "f.yml:3:3: login: unknown key \"usr\" (did you mean \"user\"?)"},
+        BadTable{"name: x\nlogins: {user: me}\n", "f.yml:2:9: expected a list, got a map"},
+        BadTable{"name: [x]\n", "f.yml:1:7: expected a text, got a list"},
+        BadTable{"name: x\ntoken: {a: secret}\n", "f.yml:2:8: expected a text, got a map"},
+        BadTable{"name: x\nhonor_labels: 'true'\n", "f.yml:2:15: expected true or false, got \"true\""},
+        BadTable{"name: x\nhonor_labels: 1\n", "f.yml:2:15: expected true or false, got \"1\""},
+        BadTable{"name: x\nport: 65536\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"65536\""},
+        BadTable{"name: x\nport: -1\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"-1\""},
+        BadTable{"name: x\nport: '80'\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"80\""},
+        BadTable{"name: x\nport: 010\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"010\""},
+        BadTable{"name: x\nport: 1.5\n", "f.yml:2:7: expected a whole number from 0 to 65535, got \"1.5\""},
+        BadTable{"name: x\nratio: half\n", "f.yml:2:8: expected a number, got \"half\""},
+        BadTable{"name: x\nratio: nan\n", "f.yml:2:8: expected a number, got \"nan\""},
+        BadTable{"name: x\nratio: 1.5\n", "f.yml:2:8: a ratio is at most 1"},
+        BadTable{"name: x\nscrape_interval: 15\n", "f.yml:2:18: expected a duration such as 30s or 1h30m, got \"15\""},
+        BadTable{"name: x\nscrape_interval: 5 s\n",
+                 "f.yml:2:18: expected a duration such as 30s or 1h30m, got \"5 s\""},
+        BadTable{"name: x\nsize: 512\n", "f.yml:2:7: expected a size such as 512MB or 1GiB, got \"512\""},
+        BadTable{"name: x\nsize: 16EiB\n", "f.yml:2:7: expected a size such as 512MB or 1GiB, got \"16EiB\""},
+        BadTable{"name: x\nsize: -1MB\n", "f.yml:2:7: expected a size such as 512MB or 1GiB, got \"-1MB\""},
+        BadTable{"name: x\nlevel: medium\n", "f.yml:2:8: expected one of low, high, got \"medium\""},
+        BadTable{"name: x\ntargets: a\n", "f.yml:2:10: expected a list, got \"a\""},
+        BadTable{"name: x\ntargets: [a, [b]]\n", "f.yml:2:14: expected a text, got a list"},
+        BadTable{"name: x\nlabels: [a]\n", "f.yml:2:9: expected a map, got a list"}));
 
 TEST(TableTest, RefusedKeysAreToldApart) {
   EXPECT_EQ(read("name: x\nshards: 4\n").error().code, Errc::kNotSupported);

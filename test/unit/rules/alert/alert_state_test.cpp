@@ -17,9 +17,9 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-constexpr WallTime kStart = core::from_unix_ms(1'700'000'000'000);
+constexpr WallTime kBegin = core::from_unix_ms(1'700'000'000'000);
 
-WallTime at(core::Millis since_start) { return kStart + since_start; }
+WallTime at(core::Millis since_start) { return kBegin + since_start; }
 
 Labels named(std::string instance) { return Labels{{"alertname", "Down"}, {"instance", std::move(instance)}}; }
 
@@ -72,14 +72,14 @@ struct Step {
   std::vector<std::string> told;
 };
 
-struct Case {
+struct LifeCase {
   std::string name;
   seconds hold_for;
   seconds keep_firing_for;
   std::vector<Step> steps;
 };
 
-class AlertLife : public testing::TestWithParam<Case> {};
+class AlertLife : public testing::TestWithParam<LifeCase> {};
 
 TEST_P(AlertLife, TellsEachChangeOnceAndRefreshesInTime) {
   Life life(policy(GetParam().hold_for, GetParam().keep_firing_for));
@@ -94,66 +94,67 @@ const std::vector<std::string> kNothing;
 
 INSTANTIATE_TEST_SUITE_P(
     Alerts, AlertLife,
-    testing::Values(Case{"without_for_it_is_never_pending", seconds(0), seconds(0), {{0, true, {"inactive->firing"}}}},
-                    Case{"fires_when_for_has_passed",
-                         seconds(30),
-                         seconds(0),
-                         {{0, true, {"inactive->pending"}}, {15, true, kNothing}, {30, true, {"pending->firing"}}}},
-                    Case{"pending_is_forgotten",
-                         seconds(30),
-                         seconds(0),
-                         {{0, true, {"inactive->pending"}},
-                          {15, false, {"pending->inactive"}},
-                          {30, true, {"inactive->pending"}},
-                          {45, true, kNothing},
-                          {60, true, {"pending->firing"}}}},
-                    Case{"refreshed_once_a_minute",
-                         seconds(0),
-                         seconds(0),
-                         {{0, true, {"inactive->firing"}},
-                          {15, true, kNothing},
-                          {45, true, kNothing},
-                          {60, true, {"firing->firing"}},
-                          {75, true, kNothing},
-                          {120, true, {"firing->firing"}}}},
-                    Case{"resolved_is_repeated_for_a_quarter_of_an_hour",
-                         seconds(0),
-                         seconds(0),
-                         {{0, true, {"inactive->firing"}},
-                          {15, false, {"firing->inactive"}},
-                          {30, false, kNothing},
-                          {75, false, {"inactive->inactive"}},
-                          {915, false, {"inactive->inactive"}},
-                          {930, false, kNothing},
-                          {1000, false, kNothing}}},
-                    Case{"a_resolved_alert_that_comes_back_is_new",
-                         seconds(30),
-                         seconds(0),
-                         {{0, true, {"inactive->pending"}},
-                          {30, true, {"pending->firing"}},
-                          {45, false, {"firing->inactive"}},
-                          {60, true, {"inactive->pending"}},
-                          {90, true, {"pending->firing"}}}},
-                    Case{"kept_firing",
-                         seconds(0),
-                         seconds(30),
-                         {{0, true, {"inactive->firing"}},
-                          {15, false, kNothing},
-                          {30, false, kNothing},
-                          {45, false, {"firing->inactive"}}}},
-                    Case{"keeping_begins_anew_after_it_held_again",
-                         seconds(0),
-                         seconds(30),
-                         {{0, true, {"inactive->firing"}},
-                          {15, false, kNothing},
-                          {30, true, kNothing},
-                          {45, false, kNothing},
-                          {60, false, {"firing->firing"}},
-                          {75, false, {"firing->inactive"}}}},
-                    Case{"pending_is_not_kept",
-                         seconds(30),
-                         seconds(60),
-                         {{0, true, {"inactive->pending"}}, {15, false, {"pending->inactive"}}}}),
+    testing::Values(
+        LifeCase{"without_for_it_is_never_pending", seconds(0), seconds(0), {{0, true, {"inactive->firing"}}}},
+        LifeCase{"fires_when_for_has_passed",
+                 seconds(30),
+                 seconds(0),
+                 {{0, true, {"inactive->pending"}}, {15, true, kNothing}, {30, true, {"pending->firing"}}}},
+        LifeCase{"pending_is_forgotten",
+                 seconds(30),
+                 seconds(0),
+                 {{0, true, {"inactive->pending"}},
+                  {15, false, {"pending->inactive"}},
+                  {30, true, {"inactive->pending"}},
+                  {45, true, kNothing},
+                  {60, true, {"pending->firing"}}}},
+        LifeCase{"refreshed_once_a_minute",
+                 seconds(0),
+                 seconds(0),
+                 {{0, true, {"inactive->firing"}},
+                  {15, true, kNothing},
+                  {45, true, kNothing},
+                  {60, true, {"firing->firing"}},
+                  {75, true, kNothing},
+                  {120, true, {"firing->firing"}}}},
+        LifeCase{"resolved_is_repeated_for_a_quarter_of_an_hour",
+                 seconds(0),
+                 seconds(0),
+                 {{0, true, {"inactive->firing"}},
+                  {15, false, {"firing->inactive"}},
+                  {30, false, kNothing},
+                  {75, false, {"inactive->inactive"}},
+                  {915, false, {"inactive->inactive"}},
+                  {930, false, kNothing},
+                  {1000, false, kNothing}}},
+        LifeCase{"a_resolved_alert_that_comes_back_is_new",
+                 seconds(30),
+                 seconds(0),
+                 {{0, true, {"inactive->pending"}},
+                  {30, true, {"pending->firing"}},
+                  {45, false, {"firing->inactive"}},
+                  {60, true, {"inactive->pending"}},
+                  {90, true, {"pending->firing"}}}},
+        LifeCase{"kept_firing",
+                 seconds(0),
+                 seconds(30),
+                 {{0, true, {"inactive->firing"}},
+                  {15, false, kNothing},
+                  {30, false, kNothing},
+                  {45, false, {"firing->inactive"}}}},
+        LifeCase{"keeping_begins_anew_after_it_held_again",
+                 seconds(0),
+                 seconds(30),
+                 {{0, true, {"inactive->firing"}},
+                  {15, false, kNothing},
+                  {30, true, kNothing},
+                  {45, false, kNothing},
+                  {60, false, {"firing->firing"}},
+                  {75, false, {"firing->inactive"}}}},
+        LifeCase{"pending_is_not_kept",
+                 seconds(30),
+                 seconds(60),
+                 {{0, true, {"inactive->pending"}}, {15, false, {"pending->inactive"}}}}),
     [](const auto& each) { return each.param.name; });
 
 TEST(AlertState, KnownAlertKeepsItsTimesAndTakesValueAndAnnotations) {

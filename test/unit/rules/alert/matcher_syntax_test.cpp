@@ -19,13 +19,13 @@ std::string printed(std::string_view text) {
   return all;
 }
 
-struct Case {
+struct SyntaxCase {
   std::string_view text;
   std::string_view expected;
 };
 
 TEST(MatcherSyntax, ReadsWhatAlertmanagerReads) {
-  const Case cases[] = {
+  const SyntaxCase cases[] = {
       {"", ""},
       {"{}", ""},
       {R"(alertname="InstanceDown")", R"(alertname="InstanceDown")"},
@@ -48,11 +48,11 @@ TEST(MatcherSyntax, ReadsWhatAlertmanagerReads) {
       {"größe=XL", R"("größe"="XL")"},
       {R"({"a b"="\u00e4\n", c!~"x"})", R"("a b"="ä\n" c!~"x")"},
   };
-  for (const Case& each : cases) EXPECT_EQ(printed(each.text), each.expected) << each.text;
+  for (const SyntaxCase& each : cases) EXPECT_EQ(printed(each.text), each.expected) << each.text;
 }
 
 TEST(MatcherSyntax, RefusesInAlertmanagersWords) {
-  const Case cases[] = {
+  const SyntaxCase cases[] = {
       {"foo", "bad matcher format: foo"},
       {R"(foo="a)", R"(matcher value contains unescaped double quote: "a)"},
       {R"(foo="a"b")", R"(matcher value contains unescaped double quote: "a"b")"},
@@ -62,7 +62,8 @@ TEST(MatcherSyntax, RefusesInAlertmanagersWords) {
       {"foo=~(", "error parsing regexp"},
       {",", "bad matcher format"},
   };
-  for (const Case& each : cases) EXPECT_THAT(printed(each.text), HasSubstr(std::string(each.expected))) << each.text;
+  for (const SyntaxCase& each : cases)
+    EXPECT_THAT(printed(each.text), HasSubstr(std::string(each.expected))) << each.text;
 }
 
 TEST(MatcherSyntax, OneMatcherMeansOne) {

@@ -17,14 +17,14 @@
 namespace rules {
 namespace {
 
-const std::filesystem::path kRoot = WATCHKEEPER_SOURCE_DIR;
+const std::filesystem::path kPacksRoot = WATCHKEEPER_SOURCE_DIR;
 
 std::vector<std::string> pack_paths() {
-  const auto found = find_rule_files({(kRoot / "rules/packs/*.yml").string()});
+  const auto found = find_rule_files({(kPacksRoot / "rules/packs/*.yml").string()});
   return found ? found->paths : std::vector<std::string>{};
 }
 
-std::string text_of(const std::filesystem::path& path) {
+std::string page_text(const std::filesystem::path& path) {
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
   return text.str();
@@ -46,7 +46,7 @@ TEST_P(Pack, EachAlertSaysHowBadWhatAndWhatToDo) {
         EXPECT_FALSE(rule.annotations.at(annotation).empty()) << annotation;
       }
       EXPECT_EQ(rule.annotations.at("runbook_url"), "docs/runbooks/" + rule.name + ".md");
-      const std::string runbook = text_of(kRoot / rule.annotations.at("runbook_url"));
+      const std::string runbook = page_text(kPacksRoot / rule.annotations.at("runbook_url"));
       EXPECT_THAT(runbook, testing::StartsWith("# " + rule.name + "\n"));
       for (const char* part : {"\n## Affected\n", "\n## Check\n", "\n## Mend\n", "\n## Noise\n", "\n## Never\n"}) {
         EXPECT_THAT(runbook, testing::HasSubstr(part));
@@ -84,7 +84,7 @@ TEST(Packs, NamesAreUniqueAndEachRunbookHasItsAlert) {
     }
   }
   EXPECT_GE(seen.size(), 20U);
-  for (const auto& entry : std::filesystem::directory_iterator(kRoot / "docs/runbooks")) {
+  for (const auto& entry : std::filesystem::directory_iterator(kPacksRoot / "docs/runbooks")) {
     EXPECT_TRUE(seen.contains(entry.path().stem().string())) << entry.path() << " has no alert";
   }
 }
@@ -93,7 +93,7 @@ TEST(Packs, NamesAreUniqueAndEachRunbookHasItsAlert) {
 TEST(Packs, RunbooksOfValidatorsForbidASecondOne) {
   for (const char* alert : {"ValidatorNotAttesting", "ValidatorNoBeaconNode", "ValidatorSlashableSigningRefused",
                             "BeaconNodeNotSynced", "BeaconHeadStalled", "TargetDown"}) {
-    EXPECT_THAT(text_of(kRoot / "docs/runbooks" / (std::string(alert) + ".md")),
+    EXPECT_THAT(page_text(kPacksRoot / "docs/runbooks" / (std::string(alert) + ".md")),
                 testing::ContainsRegex("[Nn]ever start (a second|another)"))
         << alert;
   }

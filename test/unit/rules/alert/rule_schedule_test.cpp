@@ -14,13 +14,13 @@ using core::WallTime;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr WallTime kNow = core::from_unix_ms(1'700'000'000'000);
+constexpr WallTime kLoaded = core::from_unix_ms(1'700'000'000'000);
 
 TEST(RuleSchedule, FirstSlotIsTheFirstNotBeforeTheStart) {
-  const RuleSchedule schedule("a.yml", "g", minutes(1), kNow);
-  const WallTime first = schedule.next(kNow);
-  EXPECT_GE(first, kNow);
-  EXPECT_LT(first, kNow + minutes(1));
+  const RuleSchedule schedule("a.yml", "g", minutes(1), kLoaded);
+  const WallTime first = schedule.next(kLoaded);
+  EXPECT_GE(first, kLoaded);
+  EXPECT_LT(first, kLoaded + minutes(1));
   EXPECT_EQ((core::to_unix_ms(first) - schedule.offset().count()) % 60'000, 0);
   EXPECT_EQ(RuleSchedule("a.yml", "g", minutes(1), first).next(first), first) << "the start itself may be a slot";
 }
@@ -29,18 +29,18 @@ TEST(RuleSchedule, SlotsAreTheSameAfterARestartAndSpreadOverTheInterval) {
   std::set<std::int64_t> offsets;
   for (int i = 0; i < 100; ++i) {
     const std::string name = "group" + std::to_string(i);
-    const RuleSchedule before("a.yml", name, minutes(1), kNow);
-    const RuleSchedule after("a.yml", name, minutes(1), kNow + minutes(7));
+    const RuleSchedule before("a.yml", name, minutes(1), kLoaded);
+    const RuleSchedule after("a.yml", name, minutes(1), kLoaded + minutes(7));
     EXPECT_EQ(before.offset(), after.offset());
-    EXPECT_EQ((after.next(kNow + minutes(7)) - before.next(kNow)) % minutes(1), Millis(0));
+    EXPECT_EQ((after.next(kLoaded + minutes(7)) - before.next(kLoaded)) % minutes(1), Millis(0));
     offsets.insert(before.offset() / seconds(6));
   }
   EXPECT_EQ(offsets.size(), 10U) << "every tenth of the interval has groups";
 }
 
 TEST(RuleSchedule, EachSlotIsTakenOnce) {
-  RuleSchedule schedule("a.yml", "g", minutes(1), kNow);
-  const WallTime first = schedule.next(kNow);
+  RuleSchedule schedule("a.yml", "g", minutes(1), kLoaded);
+  const WallTime first = schedule.next(kLoaded);
   EXPECT_FALSE(schedule.take(first - Millis(1)));
   const auto due = schedule.take(first + Millis(5));
   ASSERT_TRUE(due);
@@ -51,8 +51,8 @@ TEST(RuleSchedule, EachSlotIsTakenOnce) {
 }
 
 TEST(RuleSchedule, SlotsThatPassedMeanwhileAreMissed) {
-  RuleSchedule schedule("a.yml", "g", minutes(1), kNow);
-  const WallTime first = schedule.next(kNow);
+  RuleSchedule schedule("a.yml", "g", minutes(1), kLoaded);
+  const WallTime first = schedule.next(kLoaded);
   ASSERT_TRUE(schedule.take(first));
   const auto due = schedule.take(first + minutes(3) + seconds(20));
   ASSERT_TRUE(due);
@@ -62,8 +62,8 @@ TEST(RuleSchedule, SlotsThatPassedMeanwhileAreMissed) {
 }
 
 TEST(RuleSchedule, AClockSteppedBackDoesNotStopIt) {
-  RuleSchedule schedule("a.yml", "g", minutes(1), kNow);
-  const WallTime first = schedule.next(kNow);
+  RuleSchedule schedule("a.yml", "g", minutes(1), kLoaded);
+  const WallTime first = schedule.next(kLoaded);
   ASSERT_TRUE(schedule.take(first));
   const WallTime stepped = first - minutes(60) + seconds(10);
   EXPECT_EQ(schedule.next(stepped), first - minutes(60));
@@ -75,8 +75,8 @@ TEST(RuleSchedule, AClockSteppedBackDoesNotStopIt) {
 }
 
 TEST(RuleSchedule, TakesNothingUpToTheSlotOfItsPredecessor) {
-  RuleSchedule schedule("a.yml", "g", minutes(1), kNow);
-  const WallTime first = schedule.next(kNow);
+  RuleSchedule schedule("a.yml", "g", minutes(1), kLoaded);
+  const WallTime first = schedule.next(kLoaded);
   schedule.start_after(first);
   EXPECT_FALSE(schedule.take(first));
   EXPECT_TRUE(schedule.take(first + minutes(1)));

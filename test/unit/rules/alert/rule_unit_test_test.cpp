@@ -15,11 +15,11 @@
 namespace rules {
 namespace {
 
-const std::filesystem::path kRoot = WATCHKEEPER_SOURCE_DIR;
+const std::filesystem::path kCasesRoot = WATCHKEEPER_SOURCE_DIR;
 
 std::vector<std::string> test_files() {
   const auto found = find_rule_files(
-      {(kRoot / "test/golden/rules/*_test.yml").string(), (kRoot / "rules/packs/tests/*.yml").string()});
+      {(kCasesRoot / "test/golden/rules/*_test.yml").string(), (kCasesRoot / "rules/packs/tests/*.yml").string()});
   return found ? found->paths : std::vector<std::string>{};
 }
 
@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(Files, RuleUnitTest, testing::ValuesIn(test_files()),
 class RuleUnitTestText : public testing::TestWithParam<const char*> {};
 
 TEST_P(RuleUnitTestText, IsPromtoolsText) {
-  const std::string path = (kRoot / "test/golden/rules" / GetParam()).string();
+  const std::string path = (kCasesRoot / "test/golden/rules" / GetParam()).string();
   const core::SystemClock clock;
   const RuleTestReport ours = run_rule_tests(path, clock);
   ASSERT_EQ(ours.failures.size(), 1U);
@@ -68,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Files, RuleUnitTestText,
 TEST(RuleUnitTestErrors, NameThePlace) {
   const core::SystemClock clock;
   const auto failure = [&clock](const char* file) {
-    return run_rule_tests((kRoot / "test/golden/rules" / file).string(), clock).failures.at(0);
+    return run_rule_tests((kCasesRoot / "test/golden/rules" / file).string(), clock).failures.at(0);
   };
   EXPECT_THAT(failure("bad_unknown_key_test.yml"), testing::HasSubstr("bad_unknown_key_test.yml:3:5: "));
   EXPECT_THAT(failure("bad_rules_test.yml"),
