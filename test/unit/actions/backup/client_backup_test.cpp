@@ -8,6 +8,7 @@
 #include "actions/backup/chain_folders.h"
 #include "client_at_rest.h"
 #include "core/time/simulated_clock.h"
+#include "test/support/restic_repository.h"
 
 namespace actions::backup {
 namespace {
@@ -31,6 +32,7 @@ class ClientBackupTest : public ::testing::Test {
     client().service = "geth.service";
     client().require = {"peers"};
     config_.repository = folder_.at("repository");
+    test_support::make_restic_repository(folder_.at("repository"));
     config_.password_file.path = folder_.write("password", "correct horse\n");
     commands_.before = [this](Command& command) {
       if (is_copy(command)) states_at_copy_.push_back(unit_.state());

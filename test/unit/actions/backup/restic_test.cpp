@@ -12,6 +12,7 @@
 
 #include "actions/backup/backup_set.h"
 #include "temporary_folder.h"
+#include "test/support/restic_repository.h"
 #include "untouched_seams.h"
 
 namespace actions::backup {
@@ -36,6 +37,7 @@ class ResticTest : public ::testing::Test {
     folder_.write("source/deep/two", std::string("\0\1\2", 3));
     config_.source.paths = {folder_.at("source")};
     config_.repository = folder_.at("repository");
+    test_support::make_restic_repository(folder_.at("repository"));
     config_.password_file.path = folder_.write("password", "correct horse\n");
   }
 
@@ -67,6 +69,7 @@ class ResticTest : public ::testing::Test {
 };
 
 TEST_F(ResticTest, WhatWasBackedUpComesBackByteForByte) {
+  std::filesystem::remove_all(config_.repository);  // the agent makes it, with a key as restic makes them
   config_.tags = {"nightly"};
   config_.exclude = {"*.tmp"};
   folder_.write("source/left-out.tmp", "x");
@@ -154,6 +157,9 @@ class LockHolder {
 };
 
 TEST_F(ResticTest, ALockedRepositoryIsReportedAndOnlyADeadLockOfOursIsRemoved) {
+  // restic looks for other locks a second time 200 ms after it took its own. With a key as restic makes them nobody
+  // else is there as early as that.
+  std::filesystem::remove_all(config_.repository);
   std::string noise;
   std::uint64_t state = 1;
   for (int i = 0; i < 400'000; ++i) {

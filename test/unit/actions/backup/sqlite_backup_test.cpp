@@ -14,6 +14,7 @@
 #include "core/store/live_copy.h"
 #include "slashing_database.h"
 #include "temporary_folder.h"
+#include "test/support/restic_repository.h"
 #include "untouched_seams.h"
 
 namespace actions::backup {
@@ -30,6 +31,7 @@ class SqliteBackupTest : public ::testing::Test {
     config_.source.sqlite = folder_.at("validators/slashing_protection.sqlite");
     config_.source.network = "mainnet";
     config_.repository = folder_.at("repository");
+    test_support::make_restic_repository(folder_.at("repository"));
     config_.password_file.path = folder_.write("password", "correct horse\n");
     fs::create_directories(folder_.at("validators"));
     folder_.write("scratch/slashing/left-by-a-killed-agent", "x");

@@ -13,6 +13,7 @@
 #include "actions/backup/raft_archive.h"
 #include "actions/backup/scratch.h"
 #include "raft_snapshot.h"
+#include "test/support/restic_repository.h"
 #include "untouched_seams.h"
 
 namespace actions::backup {
@@ -39,9 +40,9 @@ std::string gunzip(const std::string& bytes, std::size_t size) {
 }
 
 // One node of a Vault cluster.
-class Node {
+class VaultNode {
  public:
-  Node() {
+  VaultNode() {
     server_.Get("/v1/sys/leader", [this](const httplib::Request&, httplib::Response& response) {
       if (sealed) return refuse(response, 503, "Vault is sealed");
       response.set_content(fmt::format(R"({{"ha_enabled":true,"is_self":{},"leader_address":"https://10.0.0.7:8200"}})",
@@ -66,7 +67,7 @@ class Node {
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();
   }
-  ~Node() {
+  ~VaultNode() {
     ended = true;
     server_.stop();
     thread_.join();
@@ -109,12 +110,12 @@ class VaultRaftTest : public ::testing::Test {
 
   core::SystemClock clock_;
   TemporaryFolder folder_;
-  Node node_;
+  VaultNode node_;
   VaultRaftConfig vault_;
 };
 
 TEST_F(VaultRaftTest, TheActiveNodeIsAsked) {
-  Node standby;
+  VaultNode standby;
   standby.active = false;
   vault_.urls = {standby.url() + "/", node_.url()};
   const auto fetched = fetch();
@@ -128,7 +129,7 @@ TEST_F(VaultRaftTest, TheActiveNodeIsAsked) {
 }
 
 TEST_F(VaultRaftTest, WithoutAnActiveNodeEachSaysWhy) {
-  Node sealed;
+  VaultNode sealed;
   sealed.sealed = true;
   node_.active = false;
   vault_.urls = {node_.url(), sealed.url(), "http://127.0.0.1:1"};
@@ -178,6 +179,7 @@ TEST_F(VaultRaftTest, IsPutAwayAndTried) {
   config.name = "vault";
   config.source.vault_raft = vault_;
   config.repository = folder_.at("repository");
+  test_support::make_restic_repository(folder_.at("repository"));
   config.password_file.path = folder_.write("password", "correct horse\n");
   core::process::ChildProcessRunner runner(clock_);
   UntouchedSeams seams;
