@@ -71,7 +71,7 @@ class ThreadShard final : public Shard {
     }
   }
 
-  std::unique_ptr<core::ring::Appender> appender_;  // used by the thread only
+  std::unique_ptr<core::ring::Appender> appender_;  // used by the task that runs
   const ThreadShardOptions options_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -16,7 +16,7 @@ namespace core::ring {
 // others are kept until the scrape ends and written then, one after another, with the memory of the next ones asked for
 // in advance.
 //
-// Thread safety: confined to one thread, as every Appender.
+// Thread safety: one thread at a time, as every Appender.
 class MappedAppender final : public Appender {
  public:
   // REQUIRES: a seat is free; the ring outlives it.

@@ -37,7 +37,7 @@ enum class AppendOutcome {
 //
 // A scrape that may still fail is checked whole before begin(): there is no rolling back.
 //
-// Thread safety: confined to one thread. A series belongs to the appender that upserted it last; another finds it gone.
+// Thread safety: one thread at a time. A series belongs to the appender that upserted it last; another finds it gone.
 class Appender {
  public:
   virtual ~Appender() = default;

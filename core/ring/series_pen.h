@@ -21,7 +21,7 @@ static_assert(sizeof(StagedSample) == 16);
 
 // Writes the samples of one appender into chunks and entries.
 //
-// Thread safety: confined to its appender's thread; readers look on.
+// Thread safety: one thread at a time, that of its appender; readers look on.
 class SeriesPen {
  public:
   SeriesPen(RingState& ring, std::size_t seat) : ring_(ring), seat_(seat) {}

@@ -303,5 +303,31 @@ TEST_F(BackupSetTest, KnowsItsNames) {
   EXPECT_EQ(set->take("keys", "test", {}).error().code, Errc::kNotFound);
 }
 
+// Runs are kept by number, and a client that must not be stopped for days makes many that were held.
+TEST(BackupStore, TheLastAttemptAndTheLastSuccessOutliveRunsThatWereHeld) {
+  const TemporaryFolder folder;
+  const core::WallTime now = core::from_unix_ms(1'700'000'000'000);
+  auto store = BackupStore::open(folder.at("backups.db"), now);
+  ASSERT_TRUE(store) << store.error().message;
+  const auto add = [&](bool succeeded, bool held) {
+    Record record;
+    record.backup = "geth";
+    record.started = now;
+    record.finished = now;
+    record.succeeded = succeeded;
+    record.held = held;
+    record.id = store->begin("geth", "schedule", now).value();
+    EXPECT_TRUE(store->finish(record));
+    return record.id;
+  };
+  const std::int64_t success = add(true, false);
+  const std::int64_t failure = add(false, false);
+  for (int i = 0; i < 510; ++i) add(false, true);
+  ASSERT_TRUE(store->begin("geth", "schedule", now));  // is under way
+  EXPECT_EQ(store->last_attempt("geth").value()->id, failure);
+  EXPECT_EQ(store->last_success("geth").value()->id, success);
+  EXPECT_LT(store->recent("geth", 1000)->size(), 510U);
+}
+
 }  // namespace
 }  // namespace actions::backup

@@ -36,15 +36,17 @@ class HotPagesTest : public testing::Test {
     ASSERT_EQ(::statfs(path_.c_str(), &system), 0);
     if (system.f_type == 0x01021994) GTEST_SKIP() << path_ << " is on tmpfs, which is not written back";
   }
-  // An emulator may take the call and do nothing.
+  // An emulator may take the call and do nothing: then each of the pages faults when it is written to.
   static bool populates() {
-    void* const page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    const bool taken = ::madvise(page, kPage, /*MADV_POPULATE_WRITE*/ 23) == 0;
+    constexpr std::size_t kPages = 16;
+    void* const pages = ::mmap(nullptr, kPages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) return false;
+    const bool taken = ::madvise(pages, kPages * kPage, /*MADV_POPULATE_WRITE*/ 23) == 0;
     const long before = HotPages::page_faults();
-    if (taken) *static_cast<volatile char*>(page) = 1;
+    for (std::size_t i = 0; i < kPages; ++i) static_cast<volatile char*>(pages)[i * kPage] = 1;
     const long faults = HotPages::page_faults() - before;
-    ::munmap(page, kPage);
-    return taken && faults == 0;
+    ::munmap(pages, kPages * kPage);
+    return taken && faults < static_cast<long>(kPages / 2);
   }
   void TearDown() override { std::filesystem::remove(path_); }
 
